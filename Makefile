@@ -1,0 +1,47 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# The source of facts: simulated, files or yahoo; DATA is the folder of SOURCE=files.
+SOURCE ?= simulated
+DATA ?=
+# Any Python 3.11 with venv; uv is installed beside it, nothing else is touched.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+UV_VERSION ?= 0.13.8
+TORCH_VERSION ?= 2.13.0
+# cpu, auto, cu130 ...: used where PyTorch's own index is reachable
+TORCH_BACKEND ?= cpu
+UV := .tools/bin/uv
+PY := .venv/bin/python
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help
+help: ## Print this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: .venv/.ready ## Install the locked environment into .venv (first time: a few minutes)
+
+.venv/.ready: requirements.lock pyproject.toml | $(UV)
+	@test -x $(PY) || $(UV) venv -q --python "$(PYTHON)" .venv
+	@echo "installing the locked environment into .venv"
+	@$(UV) pip install -q --no-config --python $(PY) --no-deps --require-hashes -r requirements.lock
+	@$(PY) -c 'import torch, sys; sys.exit(torch.__version__.split("+")[0] != "$(TORCH_VERSION)")' 2>/dev/null || { \
+	  echo "installing torch $(TORCH_VERSION)"; \
+	  if compgen -G "$${PIP_FIND_LINKS:-/nonexistent}/torch-$(TORCH_VERSION)*.whl" >/dev/null; then \
+	    $(UV) pip install -q --no-config --python $(PY) --no-deps --find-links "$$PIP_FIND_LINKS" "torch==$(TORCH_VERSION)"; \
+	  else \
+	    $(UV) pip install -q --no-config --python $(PY) --no-deps --torch-backend $(TORCH_BACKEND) "torch==$(TORCH_VERSION)"; \
+	  fi; }
+	@$(UV) pip install -q --no-config --python $(PY) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(UV):
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { \
+	  echo "expected Python 3.11, found $$("$(PYTHON)" --version 2>&1); set PYTHON=/path/to/python3.11"; exit 1; }
+	@"$(PYTHON)" -m venv .tools && .tools/bin/pip install -q "uv==$(UV_VERSION)"
+
+.PHONY: lock
+lock: $(UV) ## Resolve the dependencies anew into requirements.lock
+	$(UV) pip compile -q --python-version 3.11 --generate-hashes --no-header --group dev pyproject.toml -o requirements.lock

@@ -1,0 +1,49 @@
+"""The object store: files that do not belong in a table (matrices, bundles, reports)."""
+
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from contracts.settings import settings
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+
+def _at(key: str) -> tuple["AbstractFileSystem", str]:
+    from fsspec.core import url_to_fs
+
+    filesystem, root = url_to_fs(settings().objects)
+    return filesystem, f"{root}/{key}"
+
+
+def put(key: str, content: bytes) -> None:
+    """Store `content` under `key`, whole or not at all."""
+    filesystem, path = _at(key)
+    filesystem.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
+    partial = f"{path}.{uuid4().hex}.partial"
+    filesystem.pipe_file(partial, content)
+    filesystem.mv(partial, path)
+
+
+def get(key: str) -> bytes:
+    """The content under `key`; raises FileNotFoundError naming the key."""
+    filesystem, path = _at(key)
+    try:
+        content: bytes = filesystem.cat_file(path)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"the object store holds no {key!r} ({path})") from None
+    return content
+
+
+def exists(key: str) -> bool:
+    """Whether something is stored under `key`."""
+    filesystem, path = _at(key)
+    return bool(filesystem.exists(path))
+
+
+def names(key: str) -> list[str]:
+    """Names of the files directly under the folder `key`, sorted; empty when it is absent."""
+    filesystem, path = _at(key)
+    if not filesystem.exists(path):
+        return []
+    return sorted(p.rsplit("/", 1)[-1] for p in filesystem.ls(path, detail=False))

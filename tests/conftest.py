@@ -1,0 +1,64 @@
+"""Fixtures for all: a settings cache that never leaks, and a real Postgres of the run's own."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "infra" / "local"))
+
+import postgres as launcher  # noqa: E402
+
+from contracts.settings import settings  # noqa: E402
+from contracts.store import Store  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Each test has an empty home and no setting of the caller's shell or `.env`."""
+    for key in [k for k in os.environ if k.startswith("FINPULSE_")]:
+        if key != "FINPULSE_TEST_DATA":
+            monkeypatch.delenv(key)
+    monkeypatch.setenv("FINPULSE_HOME", str(tmp_path / "home"))
+    settings.cache_clear()
+    yield
+    settings.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The maintenance database of a real server that lives as long as the run."""
+    folder = tmp_path_factory.mktemp("postgres")
+    password = launcher.new_password()
+    launcher.initialise(folder / "data", password)
+    port = launcher.free_port()
+    with (folder / "log").open("w") as log:
+        server = subprocess.Popen(
+            launcher.command(folder / "data", "127.0.0.1", port), stdout=log, stderr=log, cwd="/"
+        )
+    try:
+        url = launcher.url("127.0.0.1", port, password, "postgres")
+        launcher.wait(url)
+        yield url
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait(launcher.STOP_SECONDS)
+
+
+@pytest.fixture
+def store(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """An empty, migrated database of the test's own, also named by the settings."""
+    name = f"test_{uuid4().hex}"
+    launcher.create_database(postgres_url, name)
+    url = postgres_url.rsplit("/", 1)[0] + f"/{name}"
+    monkeypatch.setenv("FINPULSE_DATABASE_URL", url)
+    settings.cache_clear()
+    store = Store(url)
+    store.migrate()
+    return store
