@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from exchange_calendars import ExchangeCalendar
 
 _ALIASES = {"XNSE": "XBOM"}
-_FIRST = "1990-01-01"
+# Holidays are recorded from here on.
+_FIRST = {"XBOM": "1997-01-01"}
 
 
 class NotASession(ValueError):
@@ -25,8 +26,9 @@ def _calendar(name: str) -> "ExchangeCalendar":
     from exchange_calendars import get_calendar
     from exchange_calendars.errors import InvalidCalendarName
 
+    name = _ALIASES.get(name, name)
     try:
-        return get_calendar(_ALIASES.get(name, name), start=_FIRST)
+        return get_calendar(name, start=_FIRST.get(name, "1990-01-01"))
     except InvalidCalendarName as error:
         raise ValueError(f"unknown exchange calendar {name!r}: try XNYS, XNSE or 24/7") from error
 
@@ -89,7 +91,7 @@ def _position(calendar: str) -> dict[date, int]:
 def last_session(calendar: str, as_of: datetime) -> date:
     """The newest session whose close is not after `as_of` (UTC); raises NotASession."""
     day = as_of.date() + timedelta(days=1)
-    while day > date.fromisoformat(_FIRST):
+    while day > _days(calendar)[0]:
         if is_session(calendar, day) and session_close(calendar, day) <= as_of:
             return day
         day -= timedelta(days=1)

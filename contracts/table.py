@@ -83,14 +83,13 @@ class Table:
         surplus = [n for n in frame.column_names if n not in self.names]
         if missing or surplus:
             raise FrameError(f"{self.name}: missing columns {missing}, unexpected {surplus}")
+        for column in self.columns:
+            if not column.null and frame[column.name].null_count:
+                raise FrameError(f"{self.name}: {column.name} holds nulls, none are allowed")
         try:
-            cast = frame.select(list(self.names)).cast(self.schema)
+            return frame.select(list(self.names)).cast(self.schema)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
             raise FrameError(f"{self.name}: a column does not fit: {error}") from error
-        for column in self.columns:
-            if not column.null and cast[column.name].null_count:
-                raise FrameError(f"{self.name}: {column.name} holds nulls, none are allowed")
-        return cast
 
     @property
     def ddl(self) -> list[str]:

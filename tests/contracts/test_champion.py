@@ -1,0 +1,34 @@
+"""The ledger says who is champion."""
+
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+import pytest
+
+from contracts import champion
+from contracts.store import Store
+from contracts.tables import PROMOTIONS
+
+pytestmark = pytest.mark.integration
+START = datetime(2025, 1, 1, tzinfo=UTC)
+
+
+def decide(store: Store, day: int, decision: str, bundle: str) -> None:
+    row = {"promotion_id": f"p{day}", "universe": "sim20", "decision": decision, "bundle": bundle}
+    row |= {"model_name": champion.model_name("sim20"), "model_version": day}
+    row |= {"previous_bundle": None, "actor": "test", "reason": "", "evidence": "{}"}
+    row |= {"decided_at": START + timedelta(days=day)}
+    store.record(PROMOTIONS, pa.Table.from_pylist([row], schema=PROMOTIONS.schema))
+
+
+def test_the_newest_promotion_or_rollback_decides(store: Store) -> None:
+    assert champion.champion(store, "sim20") is None
+    decide(store, 1, champion.PROMOTED, "a")
+    decide(store, 2, champion.PROMOTED, "b")
+    decide(store, 3, champion.KEPT, "c")
+    decide(store, 4, champion.REFUSED, "d")
+    found = champion.champion(store, "sim20")
+    assert found is not None and found.bundle == "b"
+    decide(store, 5, champion.ROLLED_BACK, "a")
+    assert [c.bundle for c in champion.reign(store, "sim20")] == ["a", "b", "a"]
+    assert champion.champion(store, "other") is None
