@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from contracts import copy, merge
 from contracts.context import git_commit, run_context
+from contracts.reader import Reader, bind
 from contracts.settings import settings
 from contracts.table import LOAD_ID, Table, quoted
 from contracts.tables import LOADS_DDL, TABLES
@@ -70,6 +71,7 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self._reader = Reader(url)
 
     @contextmanager
     def connect(self) -> Iterator["Connection"]:
@@ -79,10 +81,7 @@ class Store:
         try:
             connection = psycopg2.connect(self.url, connect_timeout=10)
         except psycopg2.OperationalError as error:
-            raise StoreUnavailable(
-                f"the database does not answer: {str(error).strip()}; start the stack with "
-                "`make up` or correct FINPULSE_DATABASE_URL"
-            ) from error
+            raise _unavailable(error) from error
         try:
             with connection:
                 yield connection
@@ -106,7 +105,8 @@ class Store:
 
     def snapshot(self) -> int:
         """The newest committed load id; 0 in an empty database."""
-        return int(self._value("SELECT coalesce(max(load_id), 0) FROM loads"))
+        newest = self.query("SELECT coalesce(max(load_id), 0) AS load_id FROM loads")
+        return int(newest["load_id"][0].as_py())
 
     def append(
         self, table: Table, frame: pa.Table, origin: Provenance, fetched_at: datetime | None = None
@@ -198,18 +198,19 @@ class Store:
 
     def query(self, statement: str, values: Sequence[object] = ()) -> pa.Table:
         """Rows of a SELECT on ledgers as Arrow; `%s` marks values. Facts go through `read`."""
-        import adbc_driver_postgresql.dbapi as adbc
+        import adbc_driver_manager as driver
 
-        with self.connect() as connection, connection.cursor() as cursor:
-            bound = cursor.mogrify(statement, tuple(values) or None).decode()
-        with adbc.connect(self.url) as session, session.cursor() as reader:
-            reader.execute(bound)
-            return cast(pa.Table, reader.fetch_arrow_table())
+        try:
+            return self._reader.fetch(bind(statement, values))
+        except driver.OperationalError as error:
+            raise _unavailable(error) from error
 
-    def _value(self, statement: str) -> Any:
-        with self.connect() as connection, connection.cursor() as cursor:
-            cursor.execute(statement)
-            return cursor.fetchone()[0]  # type: ignore[index]
+
+def _unavailable(error: Exception) -> StoreUnavailable:
+    return StoreUnavailable(
+        f"the database does not answer: {str(error).strip()}; start the stack with `make up` "
+        "or correct FINPULSE_DATABASE_URL"
+    )
 
 
 def _refuse_other_origin(cursor: Any, origin: Provenance) -> None:
