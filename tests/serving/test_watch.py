@@ -1,0 +1,106 @@
+"""Whom the watch puts in front, against a real ledger."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from contracts import objects
+from contracts.store import Store
+from serving.metrics import Metrics
+from serving.watch import Watch
+from training import bundle
+
+pytestmark = pytest.mark.integration
+
+FLAT = (0.3, 0.4, 0.3)
+STEEP = (0.1, 0.2, 0.7)
+
+
+@pytest.fixture
+def watch(store: Store, market: Any) -> Watch:
+    """A watch that has not looked yet."""
+    return Watch(store, market.universe, bundle.load, Metrics())
+
+
+def served(watch: Watch) -> int | None:
+    watch.poll()
+    view = watch.state.view
+    return view.champion.model_version if view else None
+
+
+def test_the_newest_champion_with_forecasts_is_served(
+    store: Store, market: Any, watch: Watch
+) -> None:
+    assert served(watch) is None and watch.state.database
+    market.crown(store, FLAT, 1)
+    assert served(watch) == 1
+    market.crown(store, STEEP, 2)
+    assert served(watch) == 2
+    assert watch.state.waiting == ""
+
+
+def test_a_champion_waits_for_its_forecasts_of_the_newest_session(
+    store: Store, market: Any, watch: Watch
+) -> None:
+    market.crown(store, FLAT, 1)
+    challenger = market.prior(STEEP)
+    market.forecast(store, challenger, 2, market.sessions[:-1])
+    market.promote(store, market.champion(challenger, 2))
+    assert served(watch) == 1
+    assert "python -m serving predict" in watch.state.waiting
+    assert watch.state.in_office and watch.state.in_office.model_version == 2
+    market.forecast(store, challenger, 2, market.sessions)
+    assert served(watch) == 2
+
+
+def test_a_bundle_that_was_changed_is_never_served(
+    store: Store, market: Any, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    market.crown(store, FLAT, 1)
+    assert served(watch) == 1
+    changed = market.crown(store, STEEP, 2)
+    whole = objects.get(f"bundles/{changed.hash}/prior.json")
+    objects.put(f"bundles/{changed.hash}/prior.json", b'{"probabilities": [1, 0, 0]}')
+    assert served(watch) == 1
+    assert "prior.json was changed" in watch.state.waiting
+    assert b"finpulse_serving_bundle_failures_total 1.0" in watch._metrics.text()
+    assert served(watch) == 1, "it is not checked anew at each look"
+    objects.put(f"bundles/{changed.hash}/prior.json", whole)
+    monkeypatch.setattr("serving.watch.RETRY_SECONDS", 0.0)
+    assert served(watch) == 2
+
+
+def test_a_champion_of_another_universe_is_refused(store: Store, market: Any, watch: Watch) -> None:
+    stranger = market.prior(FLAT, universe="elsewhere")
+    market.forecast(store, stranger, 1, market.sessions)
+    market.promote(store, market.champion(stranger, 1))
+    assert served(watch) is None
+    assert "elsewhere" in watch.state.waiting
+
+
+def test_new_forecasts_renew_the_view_and_nothing_new_keeps_it(
+    store: Store, market: Any, watch: Watch
+) -> None:
+    flat = market.prior(FLAT)
+    market.forecast(store, flat, 1, market.sessions[:-1])
+    market.promote(store, market.champion(flat, 1))
+    served(watch)
+    before = watch.state.view
+    served(watch)
+    assert watch.state.view is before
+    market.forecast(store, flat, 1, market.sessions)
+    served(watch)
+    assert before and watch.state.view
+    moved = watch.state.view.newest["SIM001"]["as_of"] - before.newest["SIM001"]["as_of"]
+    assert moved == timedelta(days=3), "from Friday's close to Monday's"
+
+
+def test_the_metrics_name_the_one_that_is_served(store: Store, market: Any, watch: Watch) -> None:
+    market.crown(store, FLAT, 1)
+    served(watch)
+    market.crown(store, STEEP, 2)
+    served(watch)
+    text = watch._metrics.text().decode()
+    assert text.count("finpulse_serving_champion_info{") == 1
+    assert 'universe="sim20",version="2"} 1.0' in text
