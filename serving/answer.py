@@ -1,0 +1,92 @@
+"""The forms of requests and answers: what `/docs` shows and callers may rely on."""
+
+from datetime import date, datetime
+from typing import Annotated, Any, Self
+
+import orjson
+from fastapi import Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+MOST_SYMBOLS = 1_000
+# No control characters: neither a log nor the database may meet them.
+Symbol = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+
+class PredictRequest(BaseModel):
+    """Symbols to ask about: `symbols`, or one `symbol`."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"symbols": ["SIM001", "SIM002"]}]}
+    )
+
+    symbols: list[Symbol] = Field(default_factory=list, max_length=MOST_SYMBOLS)
+    symbol: Symbol | None = None
+    horizon: int | None = Field(None, description="sessions ahead; default: the model's own")
+    as_of: AwareDatetime | None = Field(
+        None, description="the newest forecast decided at or before this time; default: newest"
+    )
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.symbol is None) == (not self.symbols):
+            raise ValueError('expected either "symbols", a list of names, or "symbol", one name')
+        return self
+
+    @property
+    def asked(self) -> list[str]:
+        """The symbols in the order asked, each once."""
+        return list(dict.fromkeys([self.symbol] if self.symbol else self.symbols))
+
+
+class Prediction(BaseModel):
+    """One forecast: the chance that the price goes down, nowhere or up within the horizon."""
+
+    symbol: str
+    instrument_id: str
+    session: date
+    horizon: int = Field(description="sessions ahead")
+    p_down: float
+    p_neutral: float
+    p_up: float
+    as_of: datetime = Field(description="when the forecast was decided: the session's close")
+    snapshot: int = Field(description="newest load that the forecast has seen")
+    data_age_seconds: float = Field(description="now minus as_of")
+    model_version: int
+    bundle: str = Field(description="hash of the model")
+    prediction_id: str
+    origin: str = Field(description="live, or backfill when issued for an earlier session")
+    issued_at: datetime = Field(description="when it was written down; it never changes")
+    data_origin: str = Field(description="simulated or real")
+
+
+class PredictAnswer(BaseModel):
+    """Forecasts of one model version, in the order asked."""
+
+    predictions: list[Prediction]
+    request_id: str
+
+
+class ModelAnswer(BaseModel):
+    """The served champion; `waiting` says why the one in office is another, if it is."""
+
+    version: int
+    bundle: str
+    promotion: dict[str, Any]
+    manifest: dict[str, Any]
+    symbols: list[str]
+    data_origin: str
+    in_office: dict[str, Any]
+    waiting: str
+
+
+class ErrorAnswer(BaseModel):
+    """Why a request was refused and what to do; `code` is stable."""
+
+    code: str
+    message: str
+    request_id: str
+
+
+def json_response(body: object, status: int = 200) -> Response:
+    """JSON by orjson, past the framework's encoder: it is most of an answer's time."""
+    return Response(orjson.dumps(body), status, media_type="application/json")

@@ -1,0 +1,51 @@
+"""The predictor as an ASGI app."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import FastAPI
+
+from contracts.store import Store
+from serving import errors
+from serving.metrics import Metrics
+from serving.requests import DISCLAIMER, Requests
+from serving.routes import router
+from serving.service import Service
+from serving.watch import Watch
+from training import bundle
+
+_DESCRIPTION = f"""Calibrated forecasts of the champion in office. **{DISCLAIMER}**
+
+Forecasts are computed when facts arrive and never change; an answer names the one model version,
+the time of its decision (`as_of`) and the age of its data. Every refusal is
+`{{code, message, request_id}}`."""
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    service: Service = app.state.service
+    watching = asyncio.create_task(service.watch.run())
+    try:
+        yield
+    finally:
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
+        service.readers.shutdown()
+
+
+def create_app(
+    store: Store, universe: str, load: Callable[[str], bundle.Bundle] = bundle.load
+) -> FastAPI:
+    """The app that serves the champions of one universe out of one database.
+
+    It starts without the database and without a champion: then it is alive and not ready.
+    """
+    metrics = Metrics()
+    app = FastAPI(title="FinPulse", description=_DESCRIPTION, lifespan=_lifespan)
+    app.state.service = Service(store, Watch(store, universe, load, metrics), metrics)
+    app.include_router(router)
+    app.add_middleware(Requests, metrics=metrics)
+    errors.install(app)
+    return app

@@ -1,0 +1,129 @@
+"""The champion's forecasts of whole sessions, written once into the ledger."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from contracts.calendar import last_sessions, session_close
+from contracts.champion import Champion
+from contracts.store import Store
+from contracts.tables import PREDICTIONS
+from training.bundle import Bundle
+from training.forecast import Values
+
+_CHANCES = ("p_down", "p_neutral", "p_up")
+
+
+@dataclass(frozen=True)
+class Run:
+    """For whom forecasts are made: a session and, before it, those that were missed."""
+
+    universe: str
+    session: date
+    snapshot: int
+    catch_up: int
+
+
+class ViewChanged(ValueError):
+    """The view of a bundle is no longer what it was trained on."""
+
+
+def predict(store: Store, champion: Champion, bundle: Bundle, run: Run, now: datetime) -> int:
+    """Record the champion's forecasts of the run's sessions that have none; returns their number.
+
+    A forecast that was issued stays as it was: a session is never forecast twice by one bundle.
+    Sessions whose truth the bundle was trained on are left out: they would be no forecasts.
+    """
+    done = _done(store, bundle.hash, run)
+    missed = [day for day in _sessions(store, bundle, run) if day not in done]
+    if not missed:
+        return 0
+    matrix = _matrix(store, bundle, run, missed)
+    return store.record(PREDICTIONS, _rows(matrix, champion, bundle, run, now))
+
+
+def _sessions(store: Store, bundle: Bundle, run: Run) -> Sequence[date]:
+    manifest = bundle.manifest
+    first = store.query(
+        "SELECT min(session) AS first FROM materialisations WHERE view_hash = %s AND universe = %s",
+        (manifest.view_hash, run.universe),
+    )["first"][0].as_py()
+    return [
+        day
+        for day in last_sessions(manifest.calendar, run.session, run.catch_up)
+        if session_close(manifest.calendar, day) >= manifest.as_of
+        # Before its first matrix the universe had no history to make features of.
+        and (day == run.session or (first is not None and day >= first))
+    ]
+
+
+def _done(store: Store, bundle: str, run: Run) -> set[date]:
+    rows = store.query(
+        "SELECT DISTINCT session FROM predictions WHERE bundle = %s AND session <= %s",
+        (bundle, run.session),
+    )
+    return set(rows["session"].to_pylist())
+
+
+def _matrix(store: Store, bundle: Bundle, run: Run, sessions: Sequence[date]) -> pa.Table:
+    from features.matrix import load_matrix, materialise
+    from features.views import view
+
+    manifest = bundle.manifest
+    chosen = view(manifest.view)
+    if chosen.hash != manifest.view_hash:
+        raise ViewChanged(
+            f"bundle {bundle.hash[:12]} was trained on view {manifest.view} {manifest.view_hash}, "
+            f"the code has {chosen.hash}: run the code of commit {manifest.git_commit[:12]}, or "
+            "train and promote a bundle on the view of today"
+        )
+    first, last = min(sessions), max(sessions)
+    materialise(store, chosen, run.universe, first, last, run.snapshot)
+    matrix = load_matrix(store, chosen, run.universe, first, last, run.snapshot)
+    return matrix.filter(pc.is_in(matrix["session"], value_set=pa.array(sessions, pa.date32())))
+
+
+def _values(matrix: pa.Table, features: Sequence[str]) -> Values:
+    columns = [matrix[name].to_numpy() for name in features]
+    return np.column_stack(columns).astype(np.float32)
+
+
+def prediction_id(
+    bundle: str, instrument: str, horizon: int, as_of: datetime, snapshot: int
+) -> str:
+    """The same for the same key of `predictions`, so that a repeat names the same row."""
+    key = "|".join((bundle, instrument, str(horizon), as_of.isoformat(), str(snapshot)))
+    return hashlib.sha256(key.encode()).hexdigest()[:32]
+
+
+def _rows(
+    matrix: pa.Table, champion: Champion, bundle: Bundle, run: Run, now: datetime
+) -> pa.Table:
+    known = matrix.select(["instrument_id", "symbol", "session", "as_of"]).to_pylist()
+    chances = bundle.forecast(_values(matrix, bundle.manifest.features)).tolist()
+    horizon = bundle.manifest.horizon
+    return pa.Table.from_pylist(
+        [
+            row
+            | dict(zip(_CHANCES, chance, strict=True))
+            | {
+                "prediction_id": prediction_id(
+                    bundle.hash, row["instrument_id"], horizon, row["as_of"], run.snapshot
+                ),
+                "bundle": bundle.hash,
+                "model_version": champion.model_version,
+                "universe": run.universe,
+                "horizon": horizon,
+                "snapshot": run.snapshot,
+                "origin": "live" if row["session"] == run.session else "backfill",
+                "issued_at": now,
+            }
+            for row, chance in zip(known, chances, strict=True)
+        ],
+        schema=PREDICTIONS.schema,
+    )

@@ -1,0 +1,25 @@
+"""What the endpoints share: the store, the watch and the metrics of one app."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from contracts.store import Store
+from serving.metrics import Metrics
+from serving.watch import Watch
+
+# Each thread keeps a connection to the database.
+_READERS = 4
+
+
+def _readers() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_READERS, "readers")
+
+
+@dataclass(frozen=True)
+class Service:
+    """One per app. readers: the threads that look up earlier forecasts."""
+
+    store: Store
+    watch: Watch
+    metrics: Metrics
+    readers: ThreadPoolExecutor = field(default_factory=_readers)

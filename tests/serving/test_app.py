@@ -1,0 +1,196 @@
+"""The API's answers and refusals, from a view held in memory: no database."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from contracts.store import Store
+from serving.app import create_app
+from serving.view import View
+from serving.watch import State
+
+NOWHERE = Store("postgresql://nobody@127.0.0.1:1/nothing")
+
+
+@pytest.fixture
+def app(market: Any) -> FastAPI:
+    """The app as it is before its first look at the ledger."""
+    return create_app(NOWHERE, market.universe)
+
+
+@pytest.fixture
+def state(market: Any) -> State:
+    """Version 3 in office and served."""
+    bundle = market.prior((0.2, 0.5, 0.3))
+    champion = market.champion(bundle, 3)
+    rows = market.rows(bundle, 3, [market.last])
+    newest = {row["symbol"]: {k: v for k, v in row.items() if k != "universe"} for row in rows}
+    view = View(champion, bundle.manifest, "simulated", MappingProxyType(newest))
+    return State(view, champion, "", True)
+
+
+@pytest.fixture
+def client(app: FastAPI, state: State) -> TestClient:
+    """Calls the app that serves `state`; the watch does not run."""
+    app.state.service.watch.state = state
+    return TestClient(app)
+
+
+def test_many_symbols_are_answered_in_the_order_asked(client: TestClient) -> None:
+    body = client.post("/predict", json={"symbols": ["SIM003", "SIM001", "SIM003"]}).json()
+    first, second = body["predictions"]
+    assert (first["symbol"], second["symbol"]) == ("SIM003", "SIM001")
+    assert (first["p_down"], first["p_neutral"], first["p_up"]) == pytest.approx((0.2, 0.5, 0.3))
+    assert (first["model_version"], first["horizon"], first["origin"]) == (3, 1, "live")
+    assert first["as_of"] == "2025-06-30T20:00:00+00:00" and first["session"] == "2025-06-30"
+    assert first["data_origin"] == "simulated" and first["data_age_seconds"] > 0
+    assert first["snapshot"] == 7 and len(first["prediction_id"]) == 32
+
+
+def test_the_answer_has_the_documented_fields(client: TestClient) -> None:
+    documented = client.get("/openapi.json").json()["components"]["schemas"]
+    body = client.get("/predict/SIM002").json()
+    assert set(body) == set(documented["PredictAnswer"]["properties"])
+    assert set(body["predictions"][0]) == set(documented["Prediction"]["properties"])
+    info = client.get("/model/info").json()
+    assert set(info) == set(documented["ModelAnswer"]["properties"])
+
+
+def test_one_symbol_by_either_verb(client: TestClient) -> None:
+    posted = client.post("/predict", json={"symbol": "SIM002", "horizon": 1}).json()
+    got = client.get("/predict/SIM002").json()
+    key = "prediction_id"
+    assert posted["predictions"][0][key] == got["predictions"][0][key]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code", "told"),
+    [
+        ({"symbols": ["SIM001", "XXX", "YYY"]}, 404, "unknown_symbol", "XXX, YYY"),
+        ({"symbol": "SIM001", "horizon": 5}, 422, "unknown_horizon", "ask for 1"),
+        ({}, 422, "invalid_request", 'either "symbols"'),
+        ({"symbol": "SIM001", "symbols": ["SIM002"]}, 422, "invalid_request", "either"),
+        ({"symbol": "SIM001", "ticker": "A"}, 422, "invalid_request", "ticker"),
+        ({"symbol": "SIM\u0000"}, 422, "invalid_request", "symbol"),
+        ({"symbol": "SIM001", "as_of": "2025-06-30T20:00:00"}, 422, "invalid_request", "timezone"),
+        (
+            {"symbol": "SIM001", "as_of": "2025-06-30T19:59:59Z"},
+            503,
+            "database_unavailable",
+            "leave as_of out",
+        ),
+    ],
+)
+def test_a_refusal_has_a_stable_code_and_says_what_to_do(
+    client: TestClient, body: dict[str, Any], status: int, code: str, told: str
+) -> None:
+    answer = client.post("/predict", json=body)
+    refusal = answer.json()
+    assert (answer.status_code, refusal["code"]) == (status, code)
+    assert told in refusal["message"]
+    assert refusal["request_id"] == answer.headers["x-request-id"]
+
+
+def test_unknown_symbols_are_listed_for_machines_too(client: TestClient) -> None:
+    refusal = client.post("/predict", json={"symbols": ["SIM001", "XXX"]}).json()
+    assert refusal["unknown"] == ["XXX"]
+
+
+def test_as_of_at_the_decision_is_answered_from_memory(client: TestClient) -> None:
+    answer = client.get("/predict/SIM001", params={"as_of": "2025-06-30T20:00:00Z"})
+    assert answer.status_code == 200
+
+
+def test_framework_refusals_have_the_same_form(client: TestClient) -> None:
+    for answer, code in (
+        (client.get("/nothing"), "not_found"),
+        (client.get("/predict"), "method_not_allowed"),
+        (client.post("/predict", content=b"{"), "invalid_request"),
+    ):
+        assert answer.json()["code"] == code and answer.json()["request_id"]
+
+
+def test_before_the_first_champion_it_is_alive_and_not_ready(app: FastAPI) -> None:
+    client = TestClient(app)
+    assert client.get("/health/live").status_code == 200
+    for path in ("/health/ready", "/predict/SIM001", "/model/info"):
+        answer = client.get(path)
+        assert (answer.status_code, answer.json()["code"]) == (503, "no_champion")
+
+
+def test_without_the_database_the_newest_is_served_and_readiness_says_so(
+    app: FastAPI, state: State
+) -> None:
+    app.state.service.watch.state = replace(state, database=False)
+    client = TestClient(app)
+    assert client.get("/predict/SIM001").status_code == 200
+    assert client.get("/health/ready").json()["code"] == "database_unavailable"
+
+
+def test_every_answer_carries_an_id_and_the_disclaimer(client: TestClient) -> None:
+    brought = client.get("/health/live", headers={"X-Request-ID": "mine-1"})
+    assert brought.headers["x-request-id"] == "mine-1"
+    assert "Not investment advice" in brought.headers["x-disclaimer"]
+    forged = client.get("/health/live", headers={"X-Request-ID": "a b\tc"})
+    assert len(forged.headers["x-request-id"]) == 32
+
+
+def test_a_fault_of_ours_shows_no_stack_trace(
+    client: TestClient, app: FastAPI, caplog: pytest.LogCaptureFixture
+) -> None:
+    app.state.service.watch.state = None
+    answer = client.get("/predict/SIM001")
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+    assert "Traceback" not in answer.text
+    assert answer.json()["request_id"] == answer.headers["x-request-id"]
+    assert any(r.exc_info for r in caplog.records)
+
+
+def test_requests_are_counted_by_route_never_by_path(client: TestClient) -> None:
+    for symbol in ("SIM001", "SIM002", "XXX"):
+        client.get(f"/predict/{symbol}")
+    client.get("/whatever")
+    text = client.get("/metrics").text
+    good = 'finpulse_http_requests_total{method="GET",route="/predict/{symbol}",status="200"} 2.0'
+    assert good in text
+    assert 'route="unmatched",status="404"} 1.0' in text
+    assert "SIM001" not in text
+    assert 'duration_seconds_count{method="GET",route="/predict/{symbol}"} 3.0' in text
+
+
+def test_model_info_names_champion_manifest_and_office(
+    app: FastAPI, state: State, market: Any
+) -> None:
+    newer = market.champion(market.prior((0.1, 0.1, 0.8)), 4)
+    app.state.service.watch.state = replace(state, in_office=newer, waiting="no forecasts yet")
+    info = TestClient(app).get("/model/info").json()
+    assert info["version"] == 3 and info["in_office"]["model_version"] == 4
+    assert info["waiting"] == "no forecasts yet"
+    assert info["manifest"]["features"] == ["momentum", "volatility"]
+    assert info["promotion"]["actor"] == "train_models"
+    assert info["symbols"] == ["SIM001", "SIM002", "SIM003"]
+
+
+def test_docs_are_served(client: TestClient) -> None:
+    assert "swagger" in client.get("/docs").text.lower()
+
+
+def test_age_is_measured_from_the_decision(state: State) -> None:
+    assert state.view is not None
+    row = state.view.newest["SIM001"]
+    told = state.view.answer(row, row["as_of"] + timedelta(hours=2))
+    assert told["data_age_seconds"] == 7200
+
+
+def test_serving_starts_without_heavy_libraries() -> None:
+    heavy = "mlflow ray torch pyspark transformers sklearn xgboost great_expectations airflow"
+    code = "import sys, serving.app, serving.__main__; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not set(heavy.split()) & set(done.stdout.split())
