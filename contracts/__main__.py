@@ -1,4 +1,4 @@
-"""Verbs of the ground: `python -m contracts migrate | snapshot | shift | ranges | config`."""
+"""Verbs of the ground: `python -m contracts migrate | revise | snapshot | shift | ranges | config`."""
 
 import json
 from datetime import datetime
@@ -14,9 +14,17 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 @app.command()
 def migrate() -> None:
-    """Create the tables that are missing."""
+    """Bring the tables to the newest revision."""
     open_store().migrate()
     typer.echo("tables are up to date")
+
+
+@app.command()
+def revise(message: str) -> None:
+    """Write the revision that takes the database to the declared tables."""
+    from contracts.migrations.upgrade import revise as write
+
+    write(settings().database, message)
 
 
 @app.command()

@@ -7,7 +7,7 @@ it (`known_at`) and when this database had it (`load_id`, in commit order).
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
@@ -17,21 +17,12 @@ from contracts.context import git_commit, run_context
 from contracts.reader import Reader, bind
 from contracts.settings import settings
 from contracts.table import LOAD_ID, Table, quoted
-from contracts.tables import LOADS_DDL, TABLES
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 # One lock orders all commits that draw a load id; it is held from the draw to the commit.
 _LOAD_LOCK = 7_411_000
-_MIGRATE_LOCK = 7_411_001
-
-_REFUSE_CHANGE = """
-CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-  RAISE EXCEPTION '% is append-only: % is refused', TG_TABLE_NAME, TG_OP;
-END $$
-"""
 
 
 class OriginError(ValueError):
@@ -89,19 +80,10 @@ class Store:
             connection.close()
 
     def migrate(self) -> None:
-        """Create what is missing; safe to repeat and to run concurrently."""
-        with self.connect() as connection, connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_MIGRATE_LOCK,))
-            cursor.execute(_REFUSE_CHANGE)
-            cursor.execute(LOADS_DDL)
-            cursor.execute(
-                "CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE "
-                "ON loads FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
-            )
-            cursor.execute("CREATE SCHEMA IF NOT EXISTS staging")
-            for table in TABLES.values():
-                for statement in table.ddl:
-                    cursor.execute(statement)
+        """Bring the tables to the newest revision; safe to repeat and to run concurrently."""
+        from contracts.migrations.upgrade import upgrade
+
+        upgrade(self.url)
 
     def snapshot(self) -> int:
         """The newest committed load id; 0 in an empty database."""
@@ -168,7 +150,7 @@ class Store:
         as_of: an aware datetime. where: column -> value, list of values, or (low, high) tuple,
         bounds included, either None for open. Returns `columns` (default: all) and sorts by key.
         """
-        condition, values = _known(as_of, snapshot, where)
+        condition, values = _known(table, as_of, snapshot, where)
         key = ", ".join(quoted(table.key))
         chosen = ", ".join(quoted(tuple(columns) or (*table.names, LOAD_ID)))
         return self.query(
@@ -191,7 +173,7 @@ class Store:
         For asking when something became known (restatements, late facts); what was true at a
         moment is asked of `read`.
         """
-        condition, values = _known(as_of, snapshot, where)
+        condition, values = _known(table, as_of, snapshot, where)
         order = ", ".join([*quoted(table.key), "known_at", LOAD_ID])
         chosen = ", ".join(quoted(tuple(columns) or (*table.names, LOAD_ID)))
         return self.query(
@@ -241,13 +223,30 @@ def _refuse_other_origin(cursor: Any, origin: Provenance) -> None:
         )
 
 
+def _pruned(table: Table, where: Mapping[str, object]) -> Mapping[str, object]:
+    """The conditions, and with them the partitions that hold the wanted sessions.
+
+    A session's rows lie within two days of its date in every time zone.
+    """
+    wanted = where.get("session")
+    if not table.partition or wanted is None:
+        return where
+    if isinstance(wanted, date):
+        wanted = (wanted, wanted)
+    if not isinstance(wanted, tuple):
+        return where
+    low, high = wanted
+    near = timedelta(days=2)
+    return {table.partition: (low and low - near, high and high + near), **where}
+
+
 def _known(
-    as_of: datetime, snapshot: int, where: Mapping[str, object] | None
+    table: Table, as_of: datetime, snapshot: int, where: Mapping[str, object] | None
 ) -> tuple[str, list[object]]:
     if as_of.tzinfo is None:
         raise ValueError(f"as_of must carry a time zone (UTC), found {as_of}")
     parts, values = ["known_at <= %s AND load_id <= %s"], list[object]([as_of, snapshot])
-    for column, wanted in (where or {}).items():
+    for column, wanted in _pruned(table, where or {}).items():
         name = f'AND "{column}"'
         if isinstance(wanted, tuple):
             for sign, bound in zip((">=", "<="), wanted, strict=True):

@@ -1,4 +1,4 @@
-"""What a table is: columns, key and clocks, and the forms that other tools want of it."""
+"""What a table is: columns, key and clocks, and the frames that fit it."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,15 +12,6 @@ TEXT = pa.string()
 REAL = pa.float64()
 WHOLE = pa.int64()
 FLAG = pa.bool_()
-
-_SQL_TYPES = {
-    TIME: "timestamptz",
-    DAY: "date",
-    TEXT: "text",
-    REAL: "double precision",
-    WHOLE: "bigint",
-    FLAG: "boolean",
-}
 
 KNOWN_AT = "known_at"
 LOAD_ID = "load_id"
@@ -39,12 +30,6 @@ class Column:
     null: bool = False
     json: bool = False
 
-    @property
-    def sql(self) -> str:
-        """The column's line in CREATE TABLE."""
-        kind = "jsonb" if self.json else _SQL_TYPES[self.type]
-        return f'"{self.name}" {kind}{"" if self.null else " NOT NULL"}'
-
 
 @dataclass(frozen=True)
 class Table:
@@ -54,6 +39,7 @@ class Table:
     `store.read`; `ledger` is insert-only, one row per key. Both refuse UPDATE, DELETE, TRUNCATE.
     key: the columns that name a row, without the clocks.
     indexes: further column lists worth an index.
+    partition: a time of the key by whose years the table is partitioned; empty for none.
     """
 
     name: str
@@ -61,6 +47,7 @@ class Table:
     key: tuple[str, ...]
     columns: tuple[Column, ...]
     indexes: tuple[tuple[str, ...], ...] = ()
+    partition: str = ""
 
     @cached_property
     def values(self) -> tuple[str, ...]:
@@ -90,27 +77,6 @@ class Table:
             return frame.select(list(self.names)).cast(self.schema)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
             raise FrameError(f"{self.name}: a column does not fit: {error}") from error
-
-    @property
-    def ddl(self) -> list[str]:
-        """Statements that create the table, its indexes and its guards."""
-        lines = [c.sql for c in self.columns]
-        primary = list(self.key)
-        if self.kind == "fact":
-            lines.append(f"{LOAD_ID} bigint NOT NULL")
-            primary.append(KNOWN_AT)
-        lines.append(f"PRIMARY KEY ({', '.join(quoted(primary))})")
-        statements = [f"CREATE TABLE IF NOT EXISTS {self.name} ({', '.join(lines)})"]
-        for columns in self.indexes:
-            index = f"{self.name}_{'_'.join(columns)}"
-            statements.append(
-                f"CREATE INDEX IF NOT EXISTS {index} ON {self.name} ({', '.join(quoted(columns))})"
-            )
-        statements.append(
-            f"CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE "
-            f"ON {self.name} FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
-        )
-        return statements
 
 
 def quoted(names: list[str] | tuple[str, ...], prefix: str = "") -> list[str]:

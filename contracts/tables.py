@@ -1,8 +1,28 @@
-"""Every table of the system, declared once: DDL, frame check and Spark schema follow from it."""
+"""Every table of the system, declared once: migrations are compared
+with it, frames are checked by it."""
 
 from contracts.table import DAY, FLAG, REAL, TEXT, TIME, WHOLE, Column, Table
 
 _KNOWN_AT = Column("known_at", TIME)
+
+# Written by the store alone: one row per commit, ids in commit order.
+LOADS = Table(
+    "loads",
+    "ledger",
+    key=("load_id",),
+    columns=(
+        Column("load_id", WHOLE),
+        Column("table_name", TEXT),
+        Column("verb", TEXT),
+        Column("source", TEXT),
+        Column("origin", TEXT),
+        Column("airflow_run", TEXT),
+        Column("git_commit", TEXT),
+        Column("rows_added", WHOLE),
+        Column("started_at", TIME),
+        Column("committed_at", TIME),
+    ),
+)
 
 INSTRUMENTS = Table(
     "instruments",
@@ -64,6 +84,7 @@ BARS = Table(
         _KNOWN_AT,
     ),
     indexes=(("interval", "session"),),
+    partition="event_time",
 )
 
 ACTIONS = Table(
@@ -235,6 +256,7 @@ DRIFT = Table(
 TABLES: dict[str, Table] = {
     table.name: table
     for table in (
+        LOADS,
         INSTRUMENTS,
         SYMBOLS,
         MEMBERSHIPS,
@@ -251,19 +273,3 @@ TABLES: dict[str, Table] = {
         DRIFT,
     )
 }
-
-# The loads ledger is written by the store itself, one row per commit, ids in commit order.
-LOADS_DDL = """
-CREATE TABLE IF NOT EXISTS loads (
-  load_id bigint PRIMARY KEY,
-  table_name text NOT NULL,
-  verb text NOT NULL,
-  source text NOT NULL,
-  origin text NOT NULL,
-  airflow_run text NOT NULL,
-  git_commit text NOT NULL,
-  rows_added bigint NOT NULL,
-  started_at timestamptz NOT NULL,
-  committed_at timestamptz NOT NULL
-)
-"""

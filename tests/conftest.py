@@ -51,14 +51,20 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server.wait(launcher.STOP_SECONDS)
 
 
+@pytest.fixture(scope="session")
+def template(postgres_url: str) -> str:
+    """A migrated, empty database that others are copied from."""
+    launcher.create_database(postgres_url, "template_finpulse")
+    Store(postgres_url.rsplit("/", 1)[0] + "/template_finpulse").migrate()
+    return "template_finpulse"
+
+
 @pytest.fixture
-def store(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Store:
+def store(postgres_url: str, template: str, monkeypatch: pytest.MonkeyPatch) -> Store:
     """An empty, migrated database of the test's own, also named by the settings."""
     name = f"test_{uuid4().hex}"
-    launcher.create_database(postgres_url, name)
+    launcher.create_database(postgres_url, name, template)
     url = postgres_url.rsplit("/", 1)[0] + f"/{name}"
     monkeypatch.setenv("FINPULSE_DATABASE_URL", url)
     settings.cache_clear()
-    store = Store(url)
-    store.migrate()
-    return store
+    return Store(url)

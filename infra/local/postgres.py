@@ -104,15 +104,16 @@ def wait(url: str, seconds: float = 60) -> None:
             time.sleep(0.1)
 
 
-def create_database(url: str, name: str) -> None:
-    """Create the database `name` unless it is there; `url` names any database of the server."""
+def create_database(url: str, name: str, template: str = "template1") -> None:
+    """Create the database `name` unless it is there; `url` names another of the server's."""
     connection = psycopg2.connect(url)
     connection.autocommit = True
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT FROM pg_database WHERE datname = %s", (name,))
             if cursor.fetchone() is None:
-                cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+                statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+                cursor.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
     finally:
         connection.close()
 

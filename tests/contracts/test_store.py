@@ -151,6 +151,8 @@ def test_conditions_select_by_value_list_and_range(store: Store) -> None:
     store.append(BARS, bars(*((s, d, 1.0, d) for s in ("A", "B", "C") for d in days)), SIMULATED)
     where = {"instrument_id": ["A", "B"], "session": (date(2025, 3, 4), None), "interval": "1d"}
     assert store.read(BARS, days[-1], 1, where, columns=("close",)).num_rows == 6
+    where["session"] = date(2025, 3, 4)
+    assert store.read(BARS, days[-1], 1, where)["instrument_id"].to_pylist() == ["A", "B"]
 
 
 def test_a_lost_database_is_named() -> None:

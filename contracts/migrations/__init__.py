@@ -1,0 +1,1 @@
+"""The database's revisions (Alembic), and the declared tables that they must arrive at."""

@@ -1,0 +1,66 @@
+"""Bring a database to a revision; `python -m contracts revise` writes the next one."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from contracts.migrations.declared import metadata
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from sqlalchemy import Connection, Engine
+
+_LOCK = 7_411_001
+_FOLDER = Path(__file__).parent
+
+
+def _engine(url: str) -> "Engine":
+    from sqlalchemy import NullPool, create_engine
+
+    scheme, rest = url.split("://", 1)
+    return create_engine(f"{scheme.split('+')[0]}+psycopg2://{rest}", poolclass=NullPool)
+
+
+def _config(connection: "Connection") -> "Config":
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_FOLDER))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
+
+
+def upgrade(url: str, revision: str = "head") -> None:
+    """Run the missing revisions in one transaction, under a lock."""
+    from alembic import command
+    from sqlalchemy import text
+
+    with _engine(url).begin() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        command.upgrade(_config(connection), revision)
+
+
+def differences(url: str) -> list[object]:
+    """What the declared tables and the database do not share; empty when they agree."""
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    with _engine(url).connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "include_name": is_ours}
+        )
+        return list(compare_metadata(context, metadata()))
+
+
+def is_ours(name: str | None, kind: str, _: object) -> bool:
+    """Whether a name found in the database is to be compared: partitions are not."""
+    declared = metadata().tables
+    return kind != "table" or name in declared
+
+
+def revise(url: str, message: str) -> None:
+    """Write a revision that takes the database to the declared tables; read it before use."""
+    from alembic import command
+
+    with _engine(url).connect() as connection:
+        command.revision(_config(connection), message=message, autogenerate=True)

@@ -1,0 +1,90 @@
+"""Revisions arrive at the declared tables, and an older database keeps its rows."""
+
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import postgres as launcher
+import psycopg2
+import pytest
+
+from contracts.migrations import upgrade
+from contracts.store import Store
+from contracts.tables import BARS, TABLES
+
+pytestmark = pytest.mark.integration
+WHEN = datetime(2014, 6, 9, 20, tzinfo=UTC)
+
+
+@pytest.fixture
+def empty(postgres_url: str) -> Store:
+    name = f"test_{uuid4().hex}"
+    launcher.create_database(postgres_url, name)
+    return Store(postgres_url.rsplit("/", 1)[0] + f"/{name}")
+
+
+def test_the_newest_revision_is_what_is_declared(empty: Store) -> None:
+    empty.migrate()
+    empty.migrate()
+    assert upgrade.differences(empty.url) == []
+
+
+def test_a_drifted_database_is_seen(empty: Store) -> None:
+    empty.migrate()
+    with empty.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE actions ADD COLUMN stray text")
+    assert len(upgrade.differences(empty.url)) == 1
+
+
+def test_an_older_database_keeps_its_rows(empty: Store) -> None:
+    upgrade.upgrade(empty.url, "0001")
+    with empty.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO bars SELECT 'A', '1d', '2014-06-09', NULL, %s, 'files', "
+            "1, 2, 0.5, 1.5, 10, 'none', %s, 1",
+            (WHEN, WHEN),
+        )
+    empty.migrate()
+    assert empty.read(BARS, WHEN, 1)["close"].to_pylist() == [1.5]
+    assert upgrade.differences(empty.url) == []
+
+
+def test_every_table_and_partition_refuses_change(empty: Store) -> None:
+    empty.migrate()
+    for table in (*TABLES, "bars_2014", "bars_other"):
+        for verb in ("DELETE FROM", "TRUNCATE"):
+            with pytest.raises(psycopg2.errors.RaiseException, match="append-only"):
+                with empty.connect() as connection, connection.cursor() as cursor:
+                    cursor.execute(f"{verb} {table}")
+
+
+def test_a_decade_of_an_instrument_reads_only_its_partitions(empty: Store) -> None:
+    empty.migrate()
+    with empty.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "EXPLAIN SELECT * FROM bars WHERE instrument_id = 'A' AND interval = '1d' "
+            "AND event_time >= '2014-02-01' AND event_time < '2015-02-01'"
+        )
+        plan = " ".join(row[0] for row in cursor.fetchall())
+    assert "bars_2014" in plan and "bars_2015" in plan and "bars_2016" not in plan
+
+
+@pytest.mark.parametrize("role", ["finpulse_writer", "finpulse_reader"])
+def test_roles_may_do_their_part_and_no_more(empty: Store, role: str) -> None:
+    empty.migrate()
+
+    def attempt(statement: str) -> bool:
+        try:
+            with empty.connect() as connection, connection.cursor() as cursor:
+                cursor.execute(f"SET ROLE {role}")
+                cursor.execute(statement)
+        except psycopg2.errors.InsufficientPrivilege:
+            return False
+        return True
+
+    writer = role == "finpulse_writer"
+    assert attempt("SELECT * FROM bars")
+    assert attempt("INSERT INTO actions SELECT * FROM actions") == writer
+    assert attempt("CREATE TABLE staging.mine (a int)") == writer
+    assert not attempt("DROP TABLE bars")
+    assert not attempt("ALTER TABLE bars DISABLE TRIGGER append_only")
+    assert not attempt("CREATE TABLE mine (a int)")
