@@ -1,4 +1,4 @@
-"""Verbs of the ground: `python -m contracts migrate | revise | snapshot | shift | ranges | config`."""
+"""Verbs of the ground: `python -m contracts migrate|revise|snapshot|shift|ranges|config`."""
 
 import json
 from datetime import datetime
@@ -48,10 +48,10 @@ def ranges(
     last: datetime = typer.Option(..., formats=["%Y-%m-%d"]),
     sessions: int = typer.Option(..., min=1, help="sessions of one range"),
 ) -> None:
-    """Print the sessions from first to last as a JSON list of ranges {FIRST, LAST}."""
+    """Print the sessions from first to last as a JSON list of ranges {first, last}."""
     days = calendar.sessions(settings().calendar, first.date(), last.date())
     parts = [days[i : i + sessions] for i in range(0, len(days), sessions)]
-    typer.echo(json.dumps([{"FIRST": str(p[0]), "LAST": str(p[-1])} for p in parts]))
+    typer.echo(json.dumps([{"first": str(p[0]), "last": str(p[-1])} for p in parts]))
 
 
 @app.command()
@@ -59,6 +59,20 @@ def config() -> None:
     """Print every setting with its value; secrets are masked."""
     for name, value in settings().model_dump().items():
         typer.echo(f"FINPULSE_{name.upper()}={value}")
+
+
+@app.command()
+def doctor() -> None:
+    """Check what a run needs, and print a mend for each fault; exit 1 when a need is not met."""
+    from contracts.doctor import examine
+
+    findings = examine()
+    for finding in findings:
+        typer.echo(f"{'ok   ' if finding.well else 'FAULT'} {finding.need}: {finding.found}")
+        if not finding.well:
+            typer.echo(f"      mend: {finding.mend}")
+    if any(finding.required and not finding.well for finding in findings):
+        raise typer.Exit(1)
 
 
 if __name__ == "__main__":
