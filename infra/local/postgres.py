@@ -65,8 +65,13 @@ def initialise(data: Path, password: str) -> None:
             nobody = pwd.getpwnam("nobody")
             os.chown(data, nobody.pw_uid, nobody.pw_gid)
             os.chown(file.name, nobody.pw_uid, nobody.pw_gid)
-        command = [BIN / "initdb", "-D", data.absolute(), "-U", SUPERUSER, "--encoding=UTF8"]
-        command += ["--locale=C.UTF-8", "--auth=scram-sha-256", f"--pwfile={file.name}"]
+        command = [str(BIN / "initdb"), "-D", str(data.absolute()), "-U", SUPERUSER]
+        command += [
+            "--encoding=UTF8",
+            "--locale=C.UTF-8",
+            "--auth=scram-sha-256",
+            f"--pwfile={file.name}",
+        ]
         done = subprocess.run([*prefix, *command], capture_output=True, text=True, cwd="/")
     if done.returncode:
         shutil.rmtree(data, ignore_errors=True)

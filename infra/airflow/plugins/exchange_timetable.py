@@ -1,0 +1,87 @@
+"""A timetable of exchange sessions: one run per session, at its close plus a delay."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from airflow.plugins_manager import AirflowPlugin
+from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction, Timetable
+from pendulum import DateTime
+from pendulum import instance as pendulum_time
+
+from contracts.calendar import last_session, session_close, session_open, shift
+
+
+class SessionClose(Timetable):
+    """One run per session of a calendar, `minutes` after its close; early closes are earlier.
+
+    The data interval is the session itself, from its open to its close, so that a run's
+    `data_interval_end` is the moment at which its signals are decided (`as_of`).
+    """
+
+    def __init__(self, calendar: str, minutes: int = 60) -> None:
+        self.calendar = calendar
+        self.minutes = minutes
+        self.description = f"{minutes} minutes after each close of {calendar}"
+
+    @property
+    def summary(self) -> str:
+        """What the list of DAGs shows."""
+        return f"{self.calendar} close + {self.minutes} min"
+
+    def serialize(self) -> dict[str, Any]:
+        """The arguments as JSON."""
+        return {"calendar": self.calendar, "minutes": self.minutes}
+
+    @classmethod
+    def deserialize(cls, data: dict[str, Any]) -> Timetable:
+        """The inverse of `serialize`."""
+        return cls(**data)
+
+    def _interval(self, session: date) -> DataInterval:
+        opens = session_open(self.calendar, session)
+        return DataInterval(
+            pendulum_time(opens), pendulum_time(session_close(self.calendar, session))
+        )
+
+    def _first_after(self, moment: datetime) -> date:
+        """The first session whose close plus delay is at or after `moment`."""
+        delay = timedelta(minutes=self.minutes)
+        just_before = moment - delay - timedelta(microseconds=1)
+        return shift(self.calendar, last_session(self.calendar, just_before), 1)
+
+    def infer_manual_data_interval(self, *, run_after: DateTime) -> DataInterval:
+        """A run by hand is about the newest session that has closed."""
+        return self._interval(last_session(self.calendar, run_after.astimezone(UTC)))
+
+    def next_dagrun_info(
+        self,
+        *,
+        last_automated_data_interval: DataInterval | None,
+        restriction: TimeRestriction,
+    ) -> DagRunInfo | None:
+        """The run after the last one; without catch-up, missed sessions are left to backfills."""
+        earliest = restriction.earliest
+        if not restriction.catchup:
+            now = DateTime.now("UTC")
+            earliest = max(earliest, now) if earliest else now
+        if last_automated_data_interval:
+            done = last_session(self.calendar, last_automated_data_interval.end.astimezone(UTC))
+            session = shift(self.calendar, done, 1)
+            if earliest:
+                session = max(session, self._first_after(earliest.astimezone(UTC)))
+        elif earliest:
+            session = self._first_after(earliest.astimezone(UTC))
+        else:
+            return None
+        interval = self._interval(session)
+        run_after = interval.end.add(minutes=self.minutes)
+        if restriction.latest and run_after > restriction.latest:
+            return None
+        return DagRunInfo(run_after=run_after, data_interval=interval)
+
+
+class ExchangePlugin(AirflowPlugin):
+    """Registers the timetable, so that Airflow may store and restore it."""
+
+    name = "exchange_timetable"
+    timetables = [SessionClose]  # noqa: RUF012

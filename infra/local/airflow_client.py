@@ -1,0 +1,150 @@
+"""Airflow's REST API: trigger a run, or run it again, and follow it task by task."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import httpx
+from stack import StackError
+
+from contracts.settings import Settings
+
+FINISHED = ("success", "failed")
+# The step that pins what a run sees: run again, a run sees the same.
+PINNED = "snapshot"
+_SECONDS_BETWEEN = 1.0
+_REMIND = 30
+
+
+class RunFailed(StackError):
+    """A DAG run failed; the message holds the end of the failed task's log and its URL."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A finished or unfinished task instance."""
+
+    name: str
+    state: str
+    seconds: float
+    ended: str
+    row: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> "Task":
+        """From a task instance of the API."""
+        index = row["map_index"]
+        name = row["task_id"] + (f"[{index}]" if index >= 0 else "")
+        return cls(name, row["state"] or "", row["duration"] or 0, row["end_date"] or "", row)
+
+
+class Airflow:
+    """One Airflow, as its user sees it."""
+
+    def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
+        self.settings = settings
+        self.say = say
+        self._client = httpx.Client(trust_env=False, timeout=60)
+
+    def _login(self) -> None:
+        answer = self._client.post(
+            f"{self.settings.airflow}/auth/token",
+            json={
+                "username": self.settings.airflow_user,
+                "password": self.settings.airflow_password.get_secret_value(),
+            },
+        )
+        answer.raise_for_status()
+        self._client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+
+    def ask(self, method: str, path: str, **request: Any) -> httpx.Response:
+        """One request, logged in anew when the token has expired; raises on any error but 404."""
+        url = f"{self.settings.airflow}/api/v2/{path}"
+        answer = self._client.request(method, url, **request)
+        if answer.status_code == httpx.codes.UNAUTHORIZED:
+            self._login()
+            answer = self._client.request(method, url, **request)
+        if answer.is_error and answer.status_code != httpx.codes.NOT_FOUND:
+            raise StackError(f"Airflow refused {method} {url}: {answer.text}")
+        return answer
+
+    def wait_for(self, dag: str, seconds: float = 120) -> None:
+        """Return when the DAG is known and unpaused; raises StackError with import errors."""
+        deadline = time.monotonic() + seconds
+        while self.ask("PATCH", f"dags/{dag}", json={"is_paused": False}).is_error:
+            errors = self.ask("GET", "importErrors").json()["import_errors"]
+            if errors or time.monotonic() > deadline:
+                traces = "\n".join(e["stack_trace"] for e in errors)
+                raise StackError(f"Airflow does not know the DAG {dag}\n{traces}".strip())
+            time.sleep(1)
+
+    def tasks(self, dag: str, run: str) -> list[Task]:
+        """The task instances of a run, those that ended first at the front."""
+        answer = self.ask("GET", f"dags/{dag}/dagRuns/{run}/taskInstances", params={"limit": 1000})
+        rows = [Task.of(row) for row in answer.json()["task_instances"]]
+        return sorted(rows, key=lambda task: (not task.ended, task.ended))
+
+    def run(self, dag: str, run: str, conf: Mapping[str, object]) -> list[Task]:
+        """Trigger the run, or run it again at its snapshot, and follow it to its end.
+
+        Returns its tasks; raises RunFailed.
+        """
+        self.wait_for(dag)
+        path = f"dags/{dag}/dagRuns"
+        found = self.ask("GET", f"{path}/{run}")
+        if found.status_code == httpx.codes.NOT_FOUND:
+            body = {"dag_run_id": run, "logical_date": None, "conf": conf}
+            self.ask("POST", path, json=body)
+        elif found.json()["state"] in FINISHED:
+            self._clear(dag, run)
+        return self._follow(dag, run)
+
+    def _clear(self, dag: str, run: str) -> None:
+        names = {
+            task.row["task_id"]
+            for task in self.tasks(dag, run)
+            if (task.row["task_id"], task.state) != (PINNED, "success")
+        }
+        body = {"dry_run": False, "dag_run_id": run, "task_ids": sorted(names)}
+        body |= {"only_failed": False, "reset_dag_runs": True, "run_on_latest_version": True}
+        self.ask("POST", f"dags/{dag}/clearTaskInstances", json=body)
+
+    def _follow(self, dag: str, run: str) -> list[Task]:
+        told: set[str] = set()
+        began = datetime.now().astimezone().isoformat()
+        reminded = time.monotonic()
+        while True:
+            state = self.ask("GET", f"dags/{dag}/dagRuns/{run}").json()["state"]
+            tasks = self.tasks(dag, run)
+            for task in tasks:
+                if task.ended >= began and task.state in FINISHED and task.name not in told:
+                    told.add(task.name)
+                    self.say(f"  {task.name:<22} {task.state:<9} {task.seconds:5.1f} s")
+                    reminded = time.monotonic()
+            if state == "success":
+                return tasks
+            if state == "failed":
+                raise RunFailed(self._failure(dag, run, tasks))
+            if time.monotonic() - reminded > _REMIND:
+                running = (
+                    ", ".join(t.name for t in tasks if t.state == "running") or "the scheduler"
+                )
+                self.say(f"  ... waiting for {running}")
+                reminded = time.monotonic()
+            time.sleep(_SECONDS_BETWEEN)
+
+    def _failure(self, dag: str, run: str, tasks: list[Task]) -> str:
+        failed = next((task for task in tasks if task.state == "failed"), None)
+        if failed is None:
+            return f"the run {run} of {dag} failed without a failed task"
+        row, task = failed.row, failed.row["task_id"]
+        path = f"dags/{dag}/dagRuns/{run}/taskInstances/{task}/logs/{row['try_number']}"
+        answer = self.ask("GET", path, params={"map_index": row["map_index"], "full_content": True})
+        content = answer.json().get("content", []) if answer.is_success else []
+        lines = [line["event"] if isinstance(line, dict) else str(line) for line in content]
+        mapped = f"/mapped/{row['map_index']}" if row["map_index"] >= 0 else ""
+        url = f"{self.settings.airflow}/dags/{dag}/runs/{run}/tasks/{task}{mapped}"
+        tail = "\n".join(f"    {line}" for line in lines[-40:])
+        return f"the task {failed.name} of {dag} failed; the end of its log:\n{tail}\n  see {url}"

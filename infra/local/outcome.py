@@ -1,0 +1,98 @@
+"""What a demo leaves to see: counts, predictions as served, and where to look."""
+
+import time
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import httpx
+from rich.console import Console
+from rich.table import Table
+from stack import Stack, StackError
+
+from contracts.champion import model_name
+from contracts.store import Store
+from contracts.tables import TABLES
+
+_SWAP_SECONDS = 60
+WIDTH = 110
+
+client = httpx.Client(trust_env=False, timeout=60)
+
+
+@dataclass(frozen=True)
+class Count:
+    """How much there is: rows of all tables, and versions of the universe's model."""
+
+    rows: int
+    versions: int
+
+    def __sub__(self, other: "Count") -> "Count":
+        return Count(self.rows - other.rows, self.versions - other.versions)
+
+
+def count(stack: Stack) -> Count:
+    """Count rows by SQL and model versions by MLflow's REST API."""
+    names = ("loads", *TABLES)
+    parts = " + ".join(f"(SELECT count(*) FROM {name})" for name in names)
+    [row] = Store(stack.facts).query(f"SELECT {parts} AS rows").to_pylist()
+    answer = client.get(
+        f"{stack.settings.mlflow}/api/2.0/mlflow/model-versions/search",
+        params={"filter": f"name='{model_name(stack.asked.universe)}'", "max_results": 10_000},
+    )
+    answer.raise_for_status()
+    return Count(int(row["rows"]), len(answer.json().get("model_versions", [])))
+
+
+def _symbols(stack: Stack, session: date) -> list[str]:
+    rows = Store(stack.facts).query(
+        "SELECT DISTINCT symbol FROM predictions WHERE universe = %s AND session = %s ORDER BY 1",
+        (stack.asked.universe, session),
+    )
+    return [str(symbol) for symbol in rows["symbol"].to_pylist()]
+
+
+def served(stack: Stack, session: date) -> list[dict[str, Any]]:
+    """The predictor's answer for every symbol of the session; waits while it swaps champions."""
+    symbols = _symbols(stack, session)
+    if not symbols:
+        raise StackError(f"no prediction of {session} was recorded: see the task `predict`")
+    deadline = time.monotonic() + _SWAP_SECONDS
+    while True:
+        answer = client.post(f"{stack.predictor}/predict", json={"symbols": symbols})
+        if answer.is_success:
+            rows: list[dict[str, Any]] = answer.json()["predictions"]
+            if all(row["session"] == str(session) for row in rows):
+                return rows
+        if time.monotonic() > deadline:
+            raise StackError(f"the predictor does not serve {session}: {answer.text[:500]}")
+        time.sleep(0.5)
+
+
+def predictions(stack: Stack, session: date) -> str:
+    """The table of predictions, as POST /predict answers them."""
+    table = Table(title=f"Predictions of {session}, from POST {stack.predictor}/predict")
+    for name in ("symbol", "p_down", "p_neutral", "p_up", "as_of", "version", "origin", "data"):
+        table.add_column(name, justify="right" if name.startswith("p_") else "left")
+    for row in served(stack, session):
+        shares = [f"{row[name]:.3f}" for name in ("p_down", "p_neutral", "p_up")]
+        rest = [str(row[k]) for k in ("as_of", "model_version", "origin", "data_origin")]
+        table.add_row(row["symbol"], *shares, *rest)
+    console = Console(width=WIDTH)
+    with console.capture() as captured:
+        console.print(table)
+    return captured.get()
+
+
+def addresses(stack: Stack) -> str:
+    """Where to look, with the logins."""
+    settings = stack.settings
+    login = f"{settings.airflow_user} / {settings.airflow_password.get_secret_value()}"
+    lines = {
+        "Airflow": f"{settings.airflow}   login {login}",
+        "MLflow": settings.mlflow,
+        "Predictor": f"{stack.predictor}/docs",
+        "Metrics": f"{stack.monitoring}/metrics",
+        "Logs": str(stack.home / "logs"),
+    }
+    return "\n".join(f"  {name:<10} {where}" for name, where in lines.items())

@@ -1,0 +1,141 @@
+"""The programs of the stack: command, environment and how each is stopped."""
+
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import java
+import postgres
+from processes import MARK
+from stack import ROOT, Stack
+
+PYTHON = sys.executable
+
+
+@dataclass(frozen=True)
+class Program:
+    """One supervised process."""
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    stop_signal: str = "TERM"
+
+
+def outside() -> dict[str, str]:
+    """The caller's environment without settings: those reach our processes from the stack only."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("FINPULSE_", "AIRFLOW_"))}
+
+
+def ray_folder(stack: Stack) -> Path:
+    """Ray's scratch folder: its sockets allow no deep path."""
+    name = hashlib.sha256(str(stack.home).encode()).hexdigest()[:10]
+    return Path(tempfile.gettempdir()) / f"finpulse-ray-{name}"
+
+
+def base_environment(stack: Stack) -> dict[str, str]:
+    """What every program gets: the mark, the venv's programs first, and no proxy for loopback."""
+    binaries = Path(PYTHON).parent
+    local = f"127.0.0.1,localhost,{stack.host}"
+    return {
+        MARK: str(stack.home),
+        "PATH": f"{binaries}:{os.environ.get('PATH', os.defpath)}",
+        "NO_PROXY": local,
+        "no_proxy": local,
+        "PYTHONUNBUFFERED": "1",
+        "OMP_NUM_THREADS": "1",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+
+
+def task_environment(stack: Stack) -> dict[str, str]:
+    """What our own packages get, in services and in tasks."""
+    offline = "1" if stack.asked.text_model == "minilm" else "0"
+    home = java.java_home(stack.home / "java")
+    return {
+        **base_environment(stack),
+        **stack.variables(),
+        "JAVA_HOME": str(home),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "PYSPARK_PYTHON": PYTHON,
+        "PYSPARK_DRIVER_PYTHON": PYTHON,
+        "GX_ANALYTICS_ENABLED": "false",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_TMPDIR": str(ray_folder(stack)),
+        "HF_HUB_OFFLINE": offline,
+        "KERAS_BACKEND": "torch",
+        "MLFLOW_TRACKING_URI": stack.settings.mlflow,
+    }
+
+
+def airflow_environment(stack: Stack) -> dict[str, str]:
+    """Airflow's configuration, and what its tasks get."""
+    home, asked, secret = stack.home / "airflow", stack.asked, stack.credentials
+    url = stack.settings.airflow
+    options = {
+        "CORE__DAGS_FOLDER": ROOT / "dags",
+        "CORE__PLUGINS_FOLDER": ROOT / "infra" / "airflow" / "plugins",
+        "CORE__LOAD_EXAMPLES": False,
+        "CORE__DAGS_ARE_PAUSED_AT_CREATION": False,
+        "CORE__EXECUTOR": "LocalExecutor",
+        "CORE__PARALLELISM": 2,
+        "CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
+        "CORE__FERNET_KEY": secret.fernet_key,
+        "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": False,
+        "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{asked.airflow_user}:admin",
+        "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": home / "passwords.json",
+        "DATABASE__SQL_ALCHEMY_CONN": stack.database("airflow").replace(
+            "postgresql://", "postgresql+psycopg2://"
+        ),
+        # No route that we use is asynchronous; empty, it needs no second driver.
+        "DATABASE__SQL_ALCHEMY_CONN_ASYNC": "",
+        "API__HOST": asked.host,
+        "API__PORT": asked.airflow_port,
+        "API__BASE_URL": url,
+        "API__WORKERS": 1,
+        "API__SECRET_KEY": secret.session_secret,
+        "API_AUTH__JWT_SECRET": secret.jwt_secret,
+        "DAG_PROCESSOR__REFRESH_INTERVAL": 15,
+        "DAG_PROCESSOR__PARSING_PROCESSES": 1,
+        "LOGGING__BASE_LOG_FOLDER": home / "logs",
+        "LOGGING__WORKER_LOG_SERVER_PORT": asked.airflow_log_port,
+        "USAGE_DATA_COLLECTION__ENABLED": False,
+    }
+    named = {f"AIRFLOW__{key}": str(value) for key, value in options.items()}
+    return {**task_environment(stack), "AIRFLOW_HOME": str(home), **named}
+
+
+def mlflow_program(stack: Stack) -> Program:
+    """The MLflow server on Postgres, without its job runner."""
+    asked = stack.asked
+    command = [PYTHON, "-m", "mlflow", "server", "--workers", "1", "--serve-artifacts"]
+    command += ["--host", asked.host, "--port", str(asked.mlflow_port)]
+    command += ["--artifacts-destination", str(stack.home / "mlflow")]
+    uri = stack.database("mlflow").replace("postgresql://", "postgresql+psycopg2://")
+    # The password goes by the environment: arguments are seen by every user.
+    environment = {"MLFLOW_BACKEND_STORE_URI": uri, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    return Program("mlflow", tuple(command), base_environment(stack) | environment)
+
+
+def programs(stack: Stack) -> list[Program]:
+    """All programs; services that the user has elsewhere are left out."""
+    asked = stack.asked
+    data = stack.home / "postgres"
+    server = tuple(postgres.command(data, asked.host, asked.postgres_port))
+    found = [Program("postgres", server, base_environment(stack), stop_signal="INT")]
+    if not asked.mlflow_url:
+        found.append(mlflow_program(stack))
+    if not asked.airflow_url:
+        airflow = airflow_environment(stack)
+        found += [
+            Program(f"airflow-{verb}", (PYTHON, "-m", "airflow", verb), airflow)
+            for verb in ("api-server", "scheduler", "dag-processor")
+        ]
+    ours = task_environment(stack)
+    found.append(Program("predictor", (PYTHON, "-m", "serving", "run"), ours))
+    found.append(Program("monitoring", (PYTHON, "-m", "monitoring", "export"), ours))
+    return found

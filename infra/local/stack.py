@@ -1,0 +1,147 @@
+"""The laptop stack as data: its settings, credentials, folders and addresses."""
+
+import json
+import os
+import secrets
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass
+from pathlib import Path
+
+import postgres
+from ports import reachable
+from pydantic import SecretStr
+
+from contracts.settings import PREFIX, Settings, settings
+
+ROOT = Path(__file__).resolve().parents[2]
+SUPERVISOR_USER = "finpulse"
+
+
+class StackError(RuntimeError):
+    """The stack could not be started or followed; the message says what to do."""
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can ever read."""
+    partial = path.with_name(path.name + ".partial")
+    partial.unlink(missing_ok=True)
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    partial.replace(path)
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What was generated once for this home."""
+
+    database: str
+    airflow: str
+    supervisor: str
+    session_secret: str
+    jwt_secret: str
+    fernet_key: str
+
+    @classmethod
+    def of(cls, home: Path) -> "Credentials":
+        """Those of `home`, generated when it has none; raises StackError when they were lost."""
+        path = home / "credentials.json"
+        if path.exists():
+            return cls(**json.loads(path.read_text()))
+        if (home / "postgres" / "PG_VERSION").exists():
+            raise StackError(f"{path} is gone but its database is there: run `make clean`")
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fernet = urlsafe_b64encode(secrets.token_bytes(32)).decode()
+        words = [postgres.new_password() for _ in range(3)]
+        words += [secrets.token_hex(32), secrets.token_hex(64), fernet]
+        made = cls(*words)
+        write_private(path, json.dumps(vars(made), indent=2))
+        return made
+
+
+def asked_settings() -> Settings:
+    """What the environment and `.env` ask for, without what an earlier start generated."""
+    settings()  # names unknown keys
+    asked = Settings(_env_file=ROOT / ".env")  # type: ignore[call-arg]
+    home = (ROOT / asked.home).absolute()
+    data = asked.data.absolute() if asked.data else None
+    return asked.model_copy(update={"home": home, "data": data})
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The local services and what each of them needs to know.
+
+    asked: the user's settings, `home` absolute. settings: the same with the generated values.
+    """
+
+    asked: Settings
+    credentials: Credentials
+
+    @classmethod
+    def of(cls, asked: Settings) -> "Stack":
+        """The stack in the home of `asked`."""
+        return cls(asked, Credentials.of(asked.home))
+
+    @property
+    def home(self) -> Path:
+        """The folder of all state."""
+        return self.asked.home
+
+    @property
+    def host(self) -> str:
+        """The address at which the services are reached from here."""
+        return reachable(self.asked.host)
+
+    def database(self, name: str) -> str:
+        """The URL of a database on the embedded server."""
+        port = self.asked.postgres_port
+        return postgres.url(self.host, port, self.credentials.database, name)
+
+    @property
+    def facts(self) -> str:
+        """The URL of the facts: one database per origin, or the one that the user names."""
+        origin = "simulated" if self.asked.source == "simulated" else "real"
+        named = self.asked.database_url.get_secret_value()
+        return named or self.database(f"finpulse_{origin}")
+
+    @property
+    def settings(self) -> Settings:
+        """What a process of the stack, or a pasted command, works with."""
+        password = self.asked.airflow_password.get_secret_value() or self.credentials.airflow
+        generated = {
+            "database_url": SecretStr(self.facts),
+            "mlflow_url": self.asked.mlflow_url or f"http://{self.host}:{self.asked.mlflow_port}",
+            "airflow_url": self.asked.airflow_url
+            or f"http://{self.host}:{self.asked.airflow_port}",
+            "airflow_password": SecretStr(password),
+        }
+        return self.asked.model_copy(update=generated)
+
+    @property
+    def predictor(self) -> str:
+        """The predictor's URL."""
+        return f"http://{self.host}:{self.asked.predictor_port}"
+
+    @property
+    def monitoring(self) -> str:
+        """The exporter's URL."""
+        return f"http://{self.host}:{self.asked.monitoring_port}"
+
+    def variables(self) -> dict[str, str]:
+        """Every setting as an environment variable."""
+        found = {}
+        for name, value in self.settings.model_dump().items():
+            plain = value.get_secret_value() if isinstance(value, SecretStr) else value
+            text = str(plain).lower() if isinstance(plain, bool) else str(plain)
+            if plain is not None and text:
+                found[PREFIX + name.upper()] = text
+        return found
+
+    def write_stack_env(self) -> None:
+        """Leave the settings where a pasted command finds them."""
+        lines = ["# Written by the local stack at each start."]
+        for key, value in self.variables().items():
+            if key != PREFIX + "HOME":
+                escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+                lines.append(f"{key}='{escaped}'")
+        write_private(self.home / "stack.env", "\n".join(lines) + "\n")
