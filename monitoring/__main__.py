@@ -1,0 +1,88 @@
+"""Verbs of monitoring: `python -m monitoring settle | drift | export`."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from contracts.settings import settings
+from contracts.store import open_store
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+SESSION = typer.Option(formats=["%Y-%m-%d"], help="session at whose close this is done")
+Session = Annotated[datetime, SESSION]
+Snapshot = Annotated[int, typer.Option(help="newest load that may be seen")]
+Universe = Annotated[str, typer.Option(help="default: FINPULSE_UNIVERSE")]
+Sessions = Annotated[int | None, typer.Option(min=1, help="default: FINPULSE_REPLAY_SESSIONS")]
+
+
+@app.command()
+def settle(
+    session: Session, snapshot: Snapshot, universe: Universe = "", sessions: Sessions = None
+) -> None:
+    """Record the truth of the last sessions' forecasts; a restated truth is a new version."""
+    from monitoring.settlement import Settling
+    from monitoring.settlement import settle as record
+
+    chosen = settings()
+    run = Settling(
+        universe or chosen.universe,
+        chosen.calendar,
+        session.date(),
+        snapshot,
+        sessions or chosen.replay_sessions,
+    )
+    added = record(open_store(), run, datetime.now(UTC))
+    typer.echo(f"{run.universe}: {added} outcomes added of forecasts since {run.first}")
+    typer.echo(added)
+
+
+@app.command()
+def drift(
+    session: Session, snapshot: Snapshot, universe: Universe = "", sessions: Sessions = None
+) -> None:
+    """Score how far the last sessions' features are from those that the champion learnt from."""
+    from contracts.champion import champion
+    from monitoring import feature_drift
+    from training import bundle
+
+    chosen, store = settings(), open_store()
+    office = champion(store, universe or chosen.universe)
+    if office is None:
+        typer.echo(f"{universe or chosen.universe} has no champion yet: nothing to compare with")
+        return
+    length = sessions or chosen.replay_sessions
+    run = feature_drift.Watching(office.universe, session.date(), snapshot, length)
+    scores = feature_drift.drift(store, bundle.load(office.bundle), run, datetime.now(UTC))
+    for row in scores.to_pylist():
+        mark = "ALARM" if row["alarm"] else ""
+        typer.echo(f"{row['test']:6} {row['feature']:24} {row['score']:8.4f} {mark}")
+    alarms = sum(scores["alarm"].to_pylist())
+    typer.echo(f"{alarms} alarms in {scores.num_rows} scores")
+
+
+@app.command()
+def export() -> None:
+    """Serve metrics to Prometheus and keep MLflow's alias and the ledger of one mind."""
+    import signal
+    import threading
+
+    from prometheus_client import start_http_server
+
+    from contracts.logs import json_logs
+    from monitoring.exporter import Exporter
+    from training.tracking import Mlflow
+
+    json_logs()
+    chosen, stop = settings(), threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    exporter = Exporter(open_store(), Mlflow(chosen.mlflow), chosen.universe)
+    server, _ = start_http_server(chosen.monitoring_port, chosen.host, exporter.registry)
+    exporter.run(stop)
+    server.shutdown()
+
+
+if __name__ == "__main__":
+    app()

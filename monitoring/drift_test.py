@@ -1,0 +1,44 @@
+"""What a drift test is: a score of how far a feature's values moved, and when that is too far.
+
+@drift_test("psi", threshold=0.2)
+def psi(reference: Values, current: Values) -> float: ...
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.registry import Registry
+
+Values: TypeAlias = NDArray[np.float64]
+Score: TypeAlias = Callable[[Values, Values], float]
+
+
+@dataclass(frozen=True)
+class DriftTest:
+    """A declared drift test.
+
+    score: (reference (n,), current (m,)) -> a number that is near 0 for equal distributions and
+    grows as they part, whatever the values' unit; nulls are NaN. threshold: a score above it is
+    an alarm.
+    """
+
+    name: str
+    score: Score
+    threshold: float
+
+
+DRIFT_TESTS: Registry[DriftTest] = Registry("drift test", "monitoring.drift")
+
+
+def drift_test(name: str, threshold: float) -> Callable[[Score], Score]:
+    """Declare the decorated function as the drift test of that name."""
+
+    def declare(score: Score) -> Score:
+        DRIFT_TESTS.add(name, DriftTest(name, score, threshold))
+        return score
+
+    return declare

@@ -1,0 +1,103 @@
+"""Gauges out of the tables: data, forecasts beside their truth, champion, drift."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from prometheus_client.core import GaugeMetricFamily
+
+from contracts.champion import champion
+from contracts.store import Store
+from contracts.tables import TABLES
+from monitoring.performance import Performance, performance
+
+_NEWEST_DRIFT = """
+SELECT DISTINCT ON (universe, test, feature) universe, test, feature, score, threshold, alarm
+FROM drift ORDER BY universe, test, feature, session DESC, scored_at DESC
+"""
+
+
+def gauges(store: Store, universe: str, now: datetime) -> list[GaugeMetricFamily]:
+    """All gauges as the tables stand at `now` (UTC); raises StoreUnavailable."""
+    return [
+        *_data(store, now),
+        *_champion(store, universe, now),
+        *_performance(universe, performance(store, universe)),
+        *_drift(store),
+    ]
+
+
+def _gauge(
+    name: str, text: str, rows: Iterable[dict[str, Any]], value: str, *labels: str
+) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(f"finpulse_{name}", text, labels=labels)
+    for row in rows:
+        family.add_metric([str(row[label]) for label in labels], float(row[value]))
+    return family
+
+
+def _counts(store: Store) -> list[dict[str, Any]]:
+    # Facts are only ever added, so the loads know their number without a walk over them.
+    sums = store.query("SELECT table_name, sum(rows_added)::bigint AS n FROM loads GROUP BY 1")
+    added = {row["table_name"]: row["n"] for row in sums.to_pylist()}
+    ledgers = [name for name, table in TABLES.items() if table.kind == "ledger"]
+    each = " UNION ALL ".join(
+        f"SELECT '{name}' AS table_name, count(*) AS n FROM {name}" for name in ledgers
+    )
+    added |= {row["table_name"]: row["n"] for row in store.query(each).to_pylist()}
+    return [{"table": name, "n": added.get(name, 0)} for name in TABLES]
+
+
+def _data(store: Store, now: datetime) -> Iterator[GaugeMetricFamily]:
+    yield _gauge("table_rows", "Rows of a table.", _counts(store), "n", "table")
+    refused = store.query(
+        "SELECT table_name AS table, source, reason, count(*) AS n FROM rejected GROUP BY 1, 2, 3"
+    ).to_pylist()
+    text = "Rows that the quality rules refused."
+    yield _gauge("rejected_rows", text, refused, "n", "table", "source", "reason")
+    issued = store.query(
+        "SELECT universe, origin, count(*) AS n, max(as_of) AS as_of FROM predictions GROUP BY 1, 2"
+    ).to_pylist()
+    yield _gauge("predictions", "Forecasts that were issued.", issued, "n", "universe", "origin")
+    # How far the bars reach, not what they say: no read as of a time is needed for that.
+    newest = store.query("SELECT max(event_time) AS at FROM bars WHERE interval = '1d'")["at"]
+    reached = [{"at": t.timestamp(), "age": (now - t).total_seconds()} for t in _known(newest)]
+    yield _gauge("newest_session_timestamp_seconds", "Close of the newest bar.", reached, "at")
+    yield _gauge("data_age_seconds", "Time since the close of the newest bar.", reached, "age")
+
+
+def _known(column: Any) -> list[datetime]:
+    return [value for value in column.to_pylist() if value is not None]
+
+
+def _champion(store: Store, universe: str, now: datetime) -> Iterator[GaugeMetricFamily]:
+    office = champion(store, universe)
+    rows = []
+    if office is not None:
+        age = (now - office.decided_at).total_seconds()
+        rows = [vars(office) | {"version": office.model_version, "one": 1, "age": age}]
+    labels = ("universe", "version", "bundle", "actor")
+    yield _gauge("champion_info", "The champion in office; always 1.", rows, "one", *labels)
+    yield _gauge("champion_age_seconds", "Time in office.", rows, "age", "universe")
+
+
+def _performance(universe: str, found: list[Performance]) -> Iterator[GaugeMetricFamily]:
+    rows = [vars(scores) | {"universe": universe} for scores in found]
+    champions = [row for row in rows if row["forecaster"] == "champion"]
+    text = "The champion's forecasts whose truth is known."
+    yield _gauge("settled_predictions", text, champions, "n", "universe", "origin")
+    labels = ("universe", "forecaster", "origin")
+    for name, value, text in (
+        ("forecast_accuracy_ratio", "accuracy", "Share of settled forecasts that came true."),
+        ("forecast_brier_score", "brier", "Mean Brier score over three classes, 0 to 2."),
+        ("forecast_log_loss", "log_loss", "Mean log loss in nats."),
+    ):
+        yield _gauge(name, text, rows, value, *labels)
+
+
+def _drift(store: Store) -> Iterator[GaugeMetricFamily]:
+    rows = store.query(_NEWEST_DRIFT).to_pylist()
+    labels = ("universe", "test", "feature")
+    yield _gauge("drift_score", "Newest score of a drift test.", rows, "score", *labels)
+    yield _gauge("drift_threshold", "Score above which it alarms.", rows, "threshold", *labels)
+    yield _gauge("drift_alarm", "1 when the score is above it.", rows, "alarm", *labels)
