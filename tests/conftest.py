@@ -1,8 +1,6 @@
 """Fixtures for all: a settings cache that never leaks, and a real Postgres of the run's own."""
 
 import os
-import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,21 +32,8 @@ def own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The maintenance database of a real server that lives as long as the run."""
-    folder = tmp_path_factory.mktemp("postgres")
-    password = launcher.new_password()
-    launcher.initialise(folder / "data", password)
-    port = launcher.free_port()
-    with (folder / "log").open("w") as log:
-        server = subprocess.Popen(
-            launcher.command(folder / "data", "127.0.0.1", port), stdout=log, stderr=log, cwd="/"
-        )
-    try:
-        url = launcher.url("127.0.0.1", port, password, "postgres")
-        launcher.wait(url)
+    with launcher.running(tmp_path_factory.mktemp("postgres")) as url:
         yield url
-    finally:
-        server.send_signal(signal.SIGINT)
-        server.wait(launcher.STOP_SECONDS)
 
 
 @pytest.fixture(scope="session")

@@ -5,9 +5,12 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -107,6 +110,24 @@ def wait(url: str, seconds: float = 60) -> None:
                     f"Postgres did not answer in {seconds:.0f} s: {error}"
                 ) from error
             time.sleep(0.1)
+
+
+@contextmanager
+def running(folder: Path, host: str = "127.0.0.1") -> Iterator[str]:
+    """A server of its own in `folder` on a free port; yields the URL of database `postgres`."""
+    password, port = new_password(), free_port(host)
+    initialise(folder / "data", password)
+    with (folder / "log").open("w") as log:
+        server = subprocess.Popen(
+            command(folder / "data", host, port), stdout=log, stderr=log, cwd="/"
+        )
+    try:
+        own = url(host, port, password, "postgres")
+        wait(own)
+        yield own
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait(STOP_SECONDS)
 
 
 def create_database(url: str, name: str, template: str = "template1") -> None:
