@@ -1,0 +1,183 @@
+"""From the world to the facts: `python -m etl collect | clean | gate | append | load | extent`."""
+
+import sys
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from datetime import UTC, date, datetime
+from typing import Annotated
+
+import typer
+
+from contracts.registry import UnknownMember
+from contracts.settings import SettingsError, settings
+from contracts.store import OriginError, StoreUnavailable, open_store
+from contracts.table import FrameError
+from etl import clean as cleaning
+from etl import gate as quality
+from etl import load as loading
+from etl.batch import Batch, NotCollected
+from etl.source import SOURCES, SourceError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+Source = Annotated[str, typer.Option(help="member of etl/sources; default: FINPULSE_SOURCE")]
+Universe = Annotated[str, typer.Option(help="default: FINPULSE_UNIVERSE")]
+First = Annotated[str, typer.Option(help="first session; default: all that there is")]
+Last = Annotated[str, typer.Option(help="last session; default: all that there is")]
+Session = Annotated[str, typer.Option(help="one session: the same as --first and --last")]
+InProcess = Annotated[bool, typer.Option("--in-process", help="clean without Spark")]
+
+_FAILURES = (
+    SourceError,
+    quality.GateError,
+    NotCollected,
+    OriginError,
+    StoreUnavailable,
+    SettingsError,
+    FrameError,
+    UnknownMember,
+)
+
+
+def _batch(source: str, universe: str, first: str, last: str, session: str) -> Batch:
+    given = settings()
+    source = source or given.source
+    if not universe:
+        default = "sim20" if source == "simulated" else source
+        universe = given.universe if source == given.source else default
+    first, last = first or session, last or session
+    if not (first and last):
+        begin, end = SOURCES.get(source).extent(given, datetime.now(UTC))
+        first, last = first or str(begin), last or str(end)
+    batch = Batch(source, universe, _day(first), _day(last))
+    if batch.first > batch.last:
+        raise typer.BadParameter(f"--first {first} lies after --last {last}")
+    return batch
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"expected a session such as 2025-06-30, found {text!r}") from None
+
+
+def _collect(batch: Batch) -> None:
+    held = loading.collect(batch, settings(), datetime.now(UTC))
+    rows = ", ".join(f"{count} {name}" for name, count in held.rows.items())
+    typer.echo(f"collected {batch} ({batch.id}): {rows}")
+
+
+def _clean(batch: Batch, in_process: bool) -> None:
+    given = settings()
+    spark = cleaning.spark_judge(given.spark_master, given.objects)
+    with nullcontext() if in_process else spark as judge:
+        counts = cleaning.clean(open_store(), batch, judge)
+    rows = ", ".join(f"{c.staged} {name} ({c.refused} refused)" for name, c in counts.items())
+    typer.echo(f"staged {rows}")
+
+
+def _gate(batch: Batch) -> None:
+    held, url = quality.check(open_store(), batch, settings().home)
+    typer.echo(f"data docs: {url}")
+    typer.echo(f"{held} expectations held")
+
+
+def _append(batch: Batch) -> None:
+    store = open_store()
+    for name, load in loading.append(store, batch).items():
+        typer.echo(f"{name}: {load.added} added, {load.dropped} there already")
+    typer.echo(store.snapshot())
+
+
+@app.command()
+def collect(
+    source: Source = "",
+    universe: Universe = "",
+    first: First = "",
+    last: Last = "",
+    session: Session = "",
+) -> None:
+    """Ask the source and keep its raw answer."""
+    _collect(_batch(source, universe, first, last, session))
+
+
+@app.command()
+def clean(
+    source: Source = "",
+    universe: Universe = "",
+    first: First = "",
+    last: Last = "",
+    session: Session = "",
+    in_process: InProcess = False,
+) -> None:
+    """Put the raw rows through the rules into staging tables; refused ones go to `rejected`."""
+    _clean(_batch(source, universe, first, last, session), in_process)
+
+
+@app.command()
+def gate(
+    source: Source = "",
+    universe: Universe = "",
+    first: First = "",
+    last: Last = "",
+    session: Session = "",
+) -> None:
+    """Validate the staging tables; a failed expectation fails the task."""
+    _gate(_batch(source, universe, first, last, session))
+
+
+@app.command()
+def append(
+    source: Source = "",
+    universe: Universe = "",
+    first: First = "",
+    last: Last = "",
+    session: Session = "",
+) -> None:
+    """Append the staged rows to the facts and print the snapshot."""
+    _append(_batch(source, universe, first, last, session))
+
+
+@app.command()
+def load(
+    source: Source = "",
+    universe: Universe = "",
+    first: First = "",
+    last: Last = "",
+    session: Session = "",
+    in_process: InProcess = False,
+) -> None:
+    """Collect, clean, gate and append in one process; print the snapshot."""
+    batch = _batch(source, universe, first, last, session)
+    steps: dict[str, Callable[[], None]] = {
+        "collect": lambda: _collect(batch),
+        "clean": lambda: _clean(batch, in_process),
+        "gate": lambda: _gate(batch),
+        "append": lambda: _append(batch),
+    }
+    for name, step in steps.items():
+        started = time.monotonic()
+        step()
+        typer.echo(f"{name} took {time.monotonic() - started:.1f} s", err=True)
+
+
+@app.command()
+def extent(source: Source = "") -> None:
+    """Print the first and the last session that the source can deliver."""
+    given = settings()
+    begin, end = SOURCES.get(source or given.source).extent(given, datetime.now(UTC))
+    typer.echo(f"{begin} {end}")
+
+
+def main() -> None:
+    """Run a verb; what is expected to fail fails with one message."""
+    try:
+        app()
+    except _FAILURES as error:
+        sys.exit(f"{type(error).__name__}: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""A batch: what one request brought, from raw Parquet to its staging tables."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from hashlib import sha256
+from io import BytesIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from contracts import objects
+
+_ROWS = 200_000  # rows of a raw part, so that neither writing nor reading holds more
+
+
+class NotCollected(LookupError):
+    """A step was asked for a batch that the step before has not made; names the verb to run."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The identity of a batch: the same request is the same batch, however often it is run."""
+
+    source: str
+    universe: str
+    first: date
+    last: date
+
+    @property
+    def id(self) -> str:
+        """Ten hexadecimal digits that name this batch's files and staging tables."""
+        text = f"{self.source}|{self.universe}|{self.first}|{self.last}"
+        return sha256(text.encode()).hexdigest()[:10]
+
+    def staging(self, table: str) -> str:
+        """The staging table of this batch that holds rows for `table`."""
+        return f"staging.{table}_{self.id}"
+
+    @property
+    def folder(self) -> str:
+        """Where the batch lies in the object store."""
+        return f"staging/{self.id}"
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.universe} {self.first} to {self.last}"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What was collected: when, and the raw parts and rows of each table."""
+
+    collected_at: datetime
+    parts: dict[str, list[str]]
+    rows: dict[str, int]
+
+
+class Writer:
+    """Gathers frames into raw parts; `close` makes them count, all at once."""
+
+    def __init__(self, batch: Batch, collected_at: datetime) -> None:
+        self._batch = batch
+        self._collected_at = collected_at
+        self._pending: dict[str, list[pa.Table]] = {}
+        self._parts: dict[str, list[str]] = {}
+        self.rows: dict[str, int] = {}
+
+    def add(self, table: str, frame: pa.Table) -> None:
+        """Keep the frame's rows behind those that came before."""
+        pending = self._pending.setdefault(table, [])
+        pending.append(frame)
+        self.rows[table] = self.rows.get(table, 0) + frame.num_rows
+        if sum(part.num_rows for part in pending) >= _ROWS:
+            self._flush(table)
+
+    def _flush(self, table: str) -> None:
+        frame = pa.concat_tables(self._pending.pop(table))
+        names = self._parts.setdefault(table, [])
+        place = self.rows[table] - frame.num_rows
+        numbered = frame.append_column(
+            "place", pa.array(range(place, self.rows[table]), pa.int64())
+        )
+        key = f"{self._batch.folder}/raw/{table}/{len(names):05}.parquet"
+        buffer = BytesIO()
+        pq.write_table(numbered, buffer, compression="zstd")
+        objects.put(key, buffer.getvalue())
+        names.append(key)
+
+    def close(self) -> Manifest:
+        """Write what is left, then the manifest that names the parts."""
+        for table in list(self._pending):
+            self._flush(table)
+        manifest = Manifest(self._collected_at, self._parts, self.rows)
+        text = json.dumps(
+            {**asdict(manifest), "batch": str(self._batch)}, default=datetime.isoformat, indent=1
+        )
+        objects.put(f"{self._batch.folder}/manifest.json", text.encode())
+        return manifest
+
+
+def manifest(batch: Batch) -> Manifest:
+    """What was collected for the batch; raises NotCollected."""
+    try:
+        held = json.loads(objects.get(f"{batch.folder}/manifest.json"))
+    except FileNotFoundError:
+        raise NotCollected(
+            f"nothing is collected for {batch}: run `python -m etl collect` with the same options"
+        ) from None
+    collected_at = datetime.fromisoformat(held["collected_at"])
+    return Manifest(collected_at, held["parts"], held["rows"])
+
+
+def parts(held: Manifest, table: str) -> Iterator[pa.Table]:
+    """The raw parts of one table, in the order in which they were delivered."""
+    for key in held.parts.get(table, []):
+        yield pq.read_table(pa.BufferReader(objects.get(key)))

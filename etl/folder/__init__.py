@@ -1,0 +1,1 @@
+"""Readers of the folder layout that docs/files_layout.md describes."""

@@ -1,0 +1,124 @@
+"""The quality gate: Great Expectations over the staging tables; what fails stops what follows."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from contracts import copy
+from contracts.store import Store
+from etl.batch import Batch
+from etl.clean import staged_tables
+from etl.expectations import SESSIONS, suite_of
+from etl.sheet import sheet
+
+if TYPE_CHECKING:
+    from great_expectations.data_context import AbstractDataContext
+
+_SITE = "quality"
+
+
+class GateError(RuntimeError):
+    """Staged rows fail the gate; the message names the tables and the expectations."""
+
+
+def check(store: Store, batch: Batch, home: Path) -> tuple[int, str]:
+    """Validate every staged table; returns (expectations that held, URL of the data docs).
+
+    The HTML pages are written under `<home>/data_docs/<batch>`, on failure too. Raises GateError,
+    NotCollected.
+    """
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    tables = staged_tables(store, batch)
+    folder = (home / "data_docs" / batch.id).absolute()
+    with _reference(store, batch, tables):
+        context = _context(folder)
+        results = _validate(context, store.url, batch, tables)
+        context.build_data_docs()
+    url = f"file://{folder}/index.html"
+    failed = [
+        f"{table}: {_named(result)}"
+        for table, suite in results.items()
+        for result in suite.results
+        if not result.success
+    ]
+    if failed:
+        listed = "\n  ".join(failed)
+        raise GateError(f"{batch}: {len(failed)} expectations failed, see {url}\n  {listed}")
+    return sum(len(suite.results) for suite in results.values()), url
+
+
+def _context(folder: Path) -> "AbstractDataContext":
+    import great_expectations as gx
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    for site in list(context.list_data_docs_sites()):
+        context.delete_data_docs_site(site)
+    context.add_data_docs_site(
+        site_name=_SITE,
+        site_config={
+            "class_name": "SiteBuilder",
+            "store_backend": {
+                "class_name": "TupleFilesystemStoreBackend",
+                "base_directory": str(folder),
+            },
+            "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+        },
+    )
+    return context
+
+
+def _validate(
+    context: "AbstractDataContext", url: str, batch: Batch, tables: list[str]
+) -> dict[str, Any]:
+    import great_expectations as gx
+
+    scheme, rest = url.split("://", 1)
+    source = context.data_sources.add_postgres(
+        "staging", connection_string=f"{scheme.split('+')[0]}+psycopg2://{rest}"
+    )
+    results = {}
+    for table in tables:
+        relation = batch.staging(table).removeprefix("staging.")
+        asset = source.add_table_asset(table, table_name=relation, schema_name="staging")
+        whole = asset.add_batch_definition_whole_table("whole")
+        suite = context.suites.add(gx.ExpectationSuite(table, suite_of(table, batch)))
+        definition = context.validation_definitions.add(
+            gx.ValidationDefinition(name=table, data=whole, suite=suite)
+        )
+        results[table] = definition.run(result_format="SUMMARY")
+    return results
+
+
+def _named(result: Any) -> str:
+    configured = result.expectation_config
+    columns = configured.kwargs.get("column") or configured.kwargs.get("column_list") or ""
+    said = configured.description or f"{configured.type} {columns}".strip()
+    if result.exception_info and result.exception_info.get("raised_exception"):
+        return f"{said}: {result.exception_info['exception_message']}"
+    found = result.result.get("observed_value", result.result.get("unexpected_count"))
+    return f"{said} (found {found})"
+
+
+@contextmanager
+def _reference(store: Store, batch: Batch, tables: list[str]) -> Iterator[None]:
+    """The calendars' sessions as a staging table, for the time of the check."""
+    relation = batch.staging(SESSIONS)
+    with store.connect() as connection, connection.cursor() as cursor:
+        calendars: list[str] = []
+        if "instruments" in tables:
+            cursor.execute(f"SELECT DISTINCT calendar FROM {batch.staging('instruments')}")
+            calendars = [row[0] for row in cursor.fetchall()]
+        cursor.execute(f"DROP TABLE IF EXISTS {relation}")
+        cursor.execute(f"CREATE UNLOGGED TABLE {relation} (calendar text, session date)")
+        days: pa.Table = sheet(calendars, batch.first, batch.last).to_arrow()
+        copy.into(connection, relation, days.select(["calendar", "session"]))
+    try:
+        yield
+    finally:
+        with store.connect() as connection, connection.cursor() as cursor:
+            cursor.execute(f"DROP TABLE IF EXISTS {relation}")

@@ -1,0 +1,44 @@
+"""From a source to the facts: collect a batch, and append what was staged of it."""
+
+from datetime import datetime
+
+from contracts.settings import Settings
+from contracts.store import Load, Store
+from contracts.tables import TABLES
+from etl.batch import Batch, Manifest, Writer, manifest
+from etl.clean import staged_tables
+from etl.source import SOURCES, Cause, Request, SourceError
+
+
+def collect(batch: Batch, settings: Settings, now: datetime) -> Manifest:
+    """Ask the source and keep its raw answer in the object store; a repeat replaces it.
+
+    Raises SourceError when the source fails or brings no bar, UnknownMember.
+    """
+    source = SOURCES.get(batch.source)
+    writer = Writer(batch, now)
+    for table, frame in source.frames(
+        Request(batch.universe, batch.first, batch.last, now, settings)
+    ):
+        writer.add(table, frame)
+    if not writer.rows.get("bars"):
+        raise SourceError(
+            Cause.EMPTY, f"{batch.source} has no bar from {batch.first} to {batch.last}"
+        )
+    return writer.close()
+
+
+def append(store: Store, batch: Batch) -> dict[str, Load]:
+    """Append the staged rows of the batch, table by table; a repeat adds nothing.
+
+    Raises OriginError when the database holds facts of the other origin, NotCollected when
+    nothing is staged.
+    """
+    held = manifest(batch)
+    provenance = SOURCES.get(batch.source).provenance("append")
+    loads: dict[str, Load] = {}
+    for name in staged_tables(store, batch):
+        loads[name] = store.append_staged(
+            TABLES[name], batch.staging(name), provenance, held.collected_at
+        )
+    return loads

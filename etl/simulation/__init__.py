@@ -1,0 +1,1 @@
+"""The simulated market: paths of prices, and the news that move them."""

@@ -1,0 +1,1 @@
+"""The sources: each module declares one under `@source`."""
