@@ -1,0 +1,1 @@
+"""From matrices to a champion: folds, experts, evidence, contest, bundle."""

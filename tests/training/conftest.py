@@ -1,0 +1,68 @@
+"""Made-up matrices with a known effect, in exactly the form that the features package writes."""
+
+from collections.abc import Callable
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from contracts.calendar import last_sessions, session_close, shift
+from training.samples import Samples, from_matrix
+
+FEATURES = ("momentum", "volatility", "mood")
+CALENDAR = "XNYS"
+LAST = date(2025, 6, 30)
+
+Make = Callable[..., pa.Table]
+
+
+def make_matrix(
+    sessions: int = 200,
+    instruments: int = 6,
+    effect: float = 1.0,
+    seed: int = 1,
+    horizon: int = 1,
+    last: date = LAST,
+) -> pa.Table:
+    """`mood` of a session moves the label that settles `horizon` sessions later; 5 % nulls."""
+    random = np.random.default_rng(seed)
+    days = last_sessions(CALENDAR, last, sessions)
+    closes = [session_close(CALENDAR, day) for day in days]
+    ahead = [session_close(CALENDAR, shift(CALENDAR, day, horizon)) for day in days]
+    shape = (sessions, instruments)
+    values = {name: random.normal(size=shape).astype(np.float32) for name in FEATURES}
+    latent = effect * values["mood"] + random.normal(size=shape)
+    labels = np.digitize(latent, (-0.5, 0.5))
+    rows = []
+    for i, day in enumerate(days):
+        for j in range(instruments):
+            row = {"instrument_id": f"SIM{j:03d}", "symbol": f"SIM{j:03d}", "session": day}
+            row |= {"as_of": closes[i]}
+            for name in FEATURES:
+                null = random.random() < 0.05
+                row[name] = None if null else float(values[name][i, j])
+            row |= {"label": int(labels[i, j]), "settled_at": ahead[i]}
+            row |= {"total_return": float(latent[i, j]) / 100, "delisted": False}
+            known = i >= horizon
+            rows.append(row | {"persistence": int(labels[i - horizon, j]) if known else None})
+    return pa.Table.from_pylist(rows, schema=schema())
+
+
+def schema() -> pa.Schema:
+    time = pa.timestamp("us", "UTC")
+    ends = [("label", pa.int64()), ("settled_at", time), ("total_return", pa.float64())]
+    ends += [("delisted", pa.bool_()), ("persistence", pa.int64())]
+    starts = [("instrument_id", pa.string()), ("symbol", pa.string())]
+    starts += [("session", pa.date32()), ("as_of", time)]
+    return pa.schema([*starts, *((name, pa.float32()) for name in FEATURES), *ends])
+
+
+@pytest.fixture(scope="session")
+def matrix() -> Make:
+    return make_matrix
+
+
+@pytest.fixture
+def samples() -> Samples:
+    return from_matrix(make_matrix())

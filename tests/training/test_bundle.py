@@ -1,0 +1,125 @@
+"""A bundle proves what it is, or refuses to load."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from contracts.settings import settings
+from training import bundle
+from training.bundle import Bundle, BundleError, Manifest
+
+MANIFEST = Manifest(
+    expert="class_prior",
+    objective="trend",
+    hyperparameters={"smoothing": 1.0},
+    view="made_up",
+    view_hash="0" * 64,
+    features=("a", "b"),
+    label="made_up",
+    horizon=1,
+    universe="sim",
+    calendar="XNYS",
+    as_of=datetime(2025, 6, 30, 20, tzinfo=UTC),
+    snapshot=3,
+    git_commit="unknown",
+    libraries={"numpy": "2"},
+    files={},
+)
+FILES = {"prior.json": json.dumps({"probabilities": [0.2, 0.3, 0.5]}).encode()}
+INPUTS = np.array([[1, np.nan], [2, 3]], dtype=np.float32)
+
+
+def saved(**changes: object) -> Bundle:
+    return bundle.save(replace(MANIFEST, **changes), FILES, INPUTS)  # type: ignore[arg-type]
+
+
+def stored(name: str, of: Bundle) -> Path:
+    return Path(settings().objects) / "bundles" / of.hash / name
+
+
+def test_equal_inputs_give_an_equal_hash_and_write_nothing_new() -> None:
+    first = saved()
+    before = stored("manifest.json", first).stat().st_mtime_ns
+    assert saved().hash == first.hash
+    assert stored("manifest.json", first).stat().st_mtime_ns == before
+    assert saved(snapshot=4).hash != first.hash
+
+
+def test_a_loaded_bundle_knows_what_it_is() -> None:
+    loaded = bundle.load(saved().hash)
+    assert loaded.manifest == replace(MANIFEST, files=loaded.manifest.files)
+    assert set(loaded.manifest.files) == {"prior.json", "golden.json"}
+    assert loaded.forecast(INPUTS)[1].tolist() == [0.2, 0.3, 0.5]
+
+
+@pytest.mark.parametrize("name", ["prior.json", "golden.json", "manifest.json"])
+def test_a_changed_byte_names_the_file(name: str) -> None:
+    made = saved()
+    content = bytearray(stored(name, made).read_bytes())
+    content[len(content) // 2] ^= 1
+    stored(name, made).write_bytes(content)
+    with pytest.raises(BundleError, match=f"{name} was changed"):
+        bundle.load(made.hash)
+
+
+def test_a_missing_file_and_an_unknown_bundle_are_named() -> None:
+    made = saved()
+    stored("prior.json", made).unlink()
+    with pytest.raises(BundleError, match=r"prior\.json is missing"):
+        bundle.load(made.hash)
+    with pytest.raises(BundleError, match=r"manifest\.json is missing"):
+        bundle.load("f" * 64)
+
+
+def test_a_model_that_answers_otherwise_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = saved()
+    monkeypatch.setitem(
+        bundle.engines._READERS,
+        "prior.json",
+        lambda _: lambda values: np.tile([0.2, 0.3 + 2e-6, 0.5 - 2e-6], (len(values), 1)),
+    )
+    with pytest.raises(BundleError, match=r"golden\.json is missed by 2e-06"):
+        bundle.load(made.hash)
+
+
+def test_another_format_is_refused() -> None:
+    with pytest.raises(BundleError, match="expected bundle format 1, found 2"):
+        Manifest.parse(replace(MANIFEST, format_version=2).canonical())
+
+
+def test_values_of_another_shape_are_refused() -> None:
+    with pytest.raises(BundleError, match=r"takes \(n, 2\) values in the order a, b"):
+        saved().forecast(np.zeros((1, 3), np.float32))
+
+
+def test_files_without_a_model_are_refused() -> None:
+    with pytest.raises(ValueError, match="expected one model file"):
+        bundle.save(MANIFEST, {"notes.txt": b""}, INPUTS)
+
+
+def test_a_copied_folder_loads_alike(tmp_path: Path) -> None:
+    made = saved()
+    bundle.copy_to(tmp_path, made)
+    loaded = bundle.load_folder(tmp_path, made.hash)
+    assert (loaded.forecast(INPUTS) == made.forecast(INPUTS)).all()
+
+
+def test_fifty_golden_rows_come_from_few_or_many() -> None:
+    for count in (1, 7, 5000):
+        assert bundle.golden_rows(np.zeros((count, 2), np.float32)).shape == (50, 2)
+
+
+def test_loading_code_stays_light() -> None:
+    code = (
+        "import sys, training.bundle, training.forecast;"
+        "heavy = {'mlflow', 'sklearn', 'xgboost', 'torch', 'ray', 'pandas', 'transformers'};"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,96 @@
+"""Evidence finds a planted effect, finds none in noise, and doubts what is too good."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from training.baselines import BASELINES, always_up, persistence
+from training.bootstrap import Blocks
+from training.evidence import (
+    Evidence,
+    LeakUntilExplained,
+    gather,
+    mean_log_loss,
+    require_plausible,
+)
+from training.experts.class_prior import ClassPrior
+from training.experts.trees import Trees
+from training.folds import WalkForward
+from training.samples import UNKNOWN, Samples, from_matrix
+
+CUT, BLOCKS = WalkForward(count=3), Blocks(draws=300)
+QUICK = Trees(rounds=40, min_child_weight=5)
+
+
+@pytest.fixture(scope="module")
+def planted(matrix: Callable[..., pa.Table]) -> Evidence:
+    return gather(QUICK, from_matrix(matrix(effect=1.0)), CUT, BLOCKS)
+
+
+def test_a_planted_effect_beats_every_baseline_surely(planted: Evidence) -> None:
+    for name in BASELINES:
+        assert planted.beside[name]["log_loss"].high < 0
+        assert planted.beside[name]["accuracy"].low > 0
+    own = planted.scores["xgboost"]["log_loss"]
+    assert own.low < own.value < own.high
+    assert planted.n == planted.sessions * 6 and planted.folds == 3
+    assert min(planted.null["log_loss"]) > own.value
+
+
+def test_noise_beats_nothing(matrix: Callable[..., pa.Table]) -> None:
+    found = gather(QUICK, from_matrix(matrix(effect=0.0, seed=4)), CUT, BLOCKS)
+    assert found.beside["class_prior"]["log_loss"].high > 0
+    assert found.beside["class_prior"]["accuracy"].low < 0
+
+
+def test_the_same_inputs_give_the_same_evidence(samples: Samples) -> None:
+    assert gather(QUICK, samples, CUT, BLOCKS) == gather(QUICK, samples, CUT, BLOCKS)
+
+
+def test_evidence_survives_json(planted: Evidence) -> None:
+    import orjson
+
+    assert Evidence.parse(orjson.loads(orjson.dumps(planted.as_json()))) == planted
+
+
+def test_the_class_prior_stands_beside_itself_only_once(samples: Samples) -> None:
+    found = gather(ClassPrior(), samples, CUT, BLOCKS)
+    assert sorted(found.scores) == sorted(BASELINES)
+    assert "class_prior" not in found.beside
+
+
+def test_too_good_is_a_leak_until_explained(matrix: Callable[..., pa.Table]) -> None:
+    found = gather(QUICK, from_matrix(matrix(effect=6.0)), CUT, BLOCKS)
+    with pytest.raises(LeakUntilExplained, match="a leak until explained"):
+        require_plausible(found, "")
+    require_plausible(found, "the effect is planted")
+
+
+def test_a_plausible_result_needs_no_reason(planted: Evidence) -> None:
+    assert planted.scores["xgboost"]["accuracy"].value < 0.6
+    require_plausible(planted, "")
+
+
+def test_tuning_looks_at_the_mean_of_the_folds(samples: Samples) -> None:
+    folds = [gather_one(samples, place) for place in range(CUT.count)]
+    assert mean_log_loss(ClassPrior(), samples, CUT) == pytest.approx(np.mean(folds))
+
+
+def gather_one(samples: Samples, place: int) -> float:
+    fold = CUT.split(samples)[place]
+    counts = np.bincount(samples.labels[fold.train], minlength=3) + 1.0
+    return float(-np.log(counts / counts.sum())[samples.labels[fold.test]].mean())
+
+
+def test_hard_baselines_by_hand(samples: Samples) -> None:
+    train, test = samples.take(np.arange(600)), samples.take(np.arange(600, 606))
+    up = always_up(train, test)
+    share = (np.sum(train.labels == 2) + 1) / 602
+    assert up.labels.tolist() == [2] * 6
+    assert up.probabilities[0] == pytest.approx([(1 - share) / 2, (1 - share) / 2, share])
+    first = replace(test, persistence=np.array([0, 1, 2, UNKNOWN, 0, 2]))
+    majority = int(np.bincount(train.labels).argmax())
+    assert persistence(train, first).labels.tolist() == [0, 1, 2, majority, 0, 2]

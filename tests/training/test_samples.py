@@ -1,0 +1,48 @@
+"""From a matrix to arrays."""
+
+from collections.abc import Callable
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from contracts.calendar import session_close
+from training.samples import UNKNOWN, Samples, TrainingError, from_matrix, stamp
+
+
+def test_nulls_become_nan_and_unsettled_rows_are_left_out(
+    matrix: Callable[..., pa.Table],
+) -> None:
+    table = matrix(sessions=40)
+    labels = table["label"].to_pylist()
+    labels[3] = None
+    place = table.column_names.index("label")
+    samples = from_matrix(table.set_column(place, "label", pa.array(labels, pa.int64())))
+    assert len(samples) == table.num_rows - 1
+    assert samples.features == ("momentum", "volatility", "mood")
+    kept = table.filter(pa.array([label is not None for label in labels]))
+    for place, name in enumerate(samples.features):
+        assert np.isnan(samples.values[:, place]).sum() == kept[name].null_count > 0
+    assert samples.values.dtype == np.float32
+    assert (samples.persistence[:5] == UNKNOWN).all()
+
+
+def test_rows_are_sorted_by_session_whatever_the_table(matrix: Callable[..., pa.Table]) -> None:
+    table = matrix(sessions=20)
+    mixed = table.take(np.random.default_rng(0).permutation(table.num_rows))
+    assert from_matrix(mixed).labels.tolist() == from_matrix(table).labels.tolist()
+
+
+def test_settled_by_includes_the_moment_itself(samples: Samples) -> None:
+    moment = session_close("XNYS", date(2025, 6, 2))
+    known = samples.settled_by(moment)
+    assert known.settled_at.max() == stamp(moment)
+    assert known.sessions.max() == np.datetime64("2025-05-30")
+
+
+def test_too_few_rows_and_one_class_are_named(samples: Samples) -> None:
+    with pytest.raises(TrainingError, match="at least 100 settled rows, found 30"):
+        samples.take(np.arange(30)).require_trainable()
+    with pytest.raises(TrainingError, match="only up"):
+        samples.relabelled(np.full(len(samples), 2)).require_trainable()

@@ -1,0 +1,58 @@
+"""Scores against scikit-learn, on made-up forecasts."""
+
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from training.forecast import Forecasts, normalised
+from training.score import losses, tally
+
+RANDOM = np.random.default_rng(3)
+N, SESSIONS = 600, 30
+TRUTH = RANDOM.integers(0, 3, N)
+DAYS = np.sort(RANDOM.integers(0, SESSIONS, N)).astype("datetime64[D]")
+FORECASTS = Forecasts(normalised(RANDOM.random((N, 3)) + 0.5 * np.eye(3)[TRUTH]))
+
+
+def reference(forecasts: Forecasts, truth: np.ndarray) -> dict[str, float]:
+    labels, chances = forecasts.labels, forecasts.probabilities
+    return {
+        "accuracy": metrics.accuracy_score(truth, labels),
+        "mcc": metrics.matthews_corrcoef(truth, labels),
+        "log_loss": metrics.log_loss(truth, chances, labels=[0, 1, 2]),
+        "brier": float(((chances - np.eye(3)[truth]) ** 2).sum(axis=1).mean()),
+    }
+
+
+def test_scores_equal_those_of_scikit_learn() -> None:
+    found = tally(FORECASTS, TRUTH, DAYS)
+    assert found.n == N
+    for name, expected in reference(FORECASTS, TRUTH).items():
+        assert found.scores()[name][0] == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_brier_score_equals_scikit_learns_sum_over_classes() -> None:
+    expected = sum(
+        metrics.brier_score_loss(c == TRUTH, FORECASTS.probabilities[:, c]) for c in range(3)
+    )
+    assert tally(FORECASTS, TRUTH, DAYS).scores()["brier"][0] == pytest.approx(expected)
+
+
+def test_weights_score_as_repeated_sessions_would() -> None:
+    found = tally(FORECASTS, TRUTH, DAYS)
+    times = RANDOM.integers(0, 3, len(found.sessions))
+    rows = np.repeat(np.arange(N), times[np.searchsorted(found.sessions, DAYS)])
+    part = Forecasts(FORECASTS.probabilities[rows])
+    weighted = found.scores(times[None, :].astype(float))
+    for name, expected in reference(part, TRUTH[rows]).items():
+        assert weighted[name][0] == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_constant_forecast_has_no_correlation() -> None:
+    constant = Forecasts(np.tile([0.2, 0.2, 0.6], (N, 1)))
+    assert tally(constant, TRUTH, DAYS).scores()["mcc"][0] == 0
+
+
+def test_a_hopeless_row_has_a_finite_loss() -> None:
+    sure = Forecasts(np.array([[0.0, 0.0, 1.0]]))
+    assert losses(sure, np.array([0]))[0] == pytest.approx(-np.log(1e-15))

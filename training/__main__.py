@@ -1,0 +1,159 @@
+"""Verbs of training: `python -m training score-text | zero | tune | fit | ... | report`."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from contracts.settings import settings
+from contracts.store import open_store
+from training.recipes import DEFAULT
+from training.scope import Scope, scope
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+Universe = Annotated[str, typer.Option(help="universe; default: the settings'")]
+Session = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="newest session to look at")]
+Snapshot = Annotated[int, typer.Option(help="newest load to look at")]
+Recipe = Annotated[str, typer.Option(help="recipe of the run")]
+
+
+def _scope(universe: str, session: datetime, snapshot: int, recipe: str) -> Scope:
+    return scope(universe or settings().universe, session.date(), snapshot, recipe)
+
+
+def _progress(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+@app.command()
+def score_text(
+    session: Session, snapshot: Snapshot, universe: Universe = "", recipe: Recipe = DEFAULT
+) -> None:
+    """Score the texts of headlines known at the session's close that have no sentiment yet."""
+    from contracts.calendar import session_close
+    from training import texts
+    from training.sentiment import scorer
+
+    asked, store = _scope(universe, session, snapshot, recipe), open_store()
+    as_of = session_close(asked.calendar, asked.session)
+    model = scorer(settings().text_model)
+    left = texts.unscored(store, as_of, snapshot, model.model_version)
+    _progress(f"{left.num_rows} new texts for {model.model_version}")
+    for done in texts.score(store, left, model, datetime.now(UTC)):
+        _progress(f"{done} of {left.num_rows} texts scored")
+    typer.echo(left.num_rows)
+
+
+@app.command()
+def zero(
+    session: Session, snapshot: Snapshot, universe: Universe = "", recipe: Recipe = DEFAULT
+) -> None:
+    """Put the class prior into office as champion zero, unless the universe has a champion."""
+    from contracts.champion import champion
+    from training import fitting, office
+
+    asked, store = _scope(universe, session, snapshot, recipe), open_store()
+    if in_office := champion(store, asked.universe):
+        typer.echo(f"{asked.universe} has a champion: {in_office.bundle}")
+        return
+    prior = fitting.fit(store, asked, "class_prior", verb="zero")
+    first = office.install_first(store, asked.universe, prior, datetime.now(UTC))
+    typer.echo(f"champion of {asked.universe}: {first.bundle} (version {first.model_version})")
+
+
+@app.command()
+def tune(
+    session: Session, snapshot: Snapshot, universe: Universe = "", recipe: Recipe = DEFAULT
+) -> None:
+    """Search hyperparameters of the recipe's experts by walk-forward log loss."""
+    import orjson
+
+    from training import tune
+
+    asked, store = _scope(universe, session, snapshot, recipe), open_store()
+    found = tune.tune(store, asked, settings().trials, _progress)
+    typer.echo(orjson.dumps(found["best"]).decode())
+
+
+@app.command()
+def fit(
+    session: Session,
+    snapshot: Snapshot,
+    expert: Annotated[str, typer.Option(help="expert to fit, with its tuned hyperparameters")],
+    universe: Universe = "",
+    recipe: Recipe = DEFAULT,
+) -> None:
+    """Fit one expert on all that had settled before the contest, and register its bundle."""
+    from training import fitting
+
+    asked, store = _scope(universe, session, snapshot, recipe), open_store()
+    done = fitting.fit(store, asked, expert)
+    _progress(f"model version {done.version}")
+    typer.echo(done.bundle)
+
+
+@app.command()
+def evidence(
+    session: Session,
+    snapshot: Snapshot,
+    universe: Universe = "",
+    recipe: Recipe = DEFAULT,
+    explained: Annotated[str, typer.Option(help="why an accuracy above 60 % is no leak")] = "",
+) -> None:
+    """Score the fitted experts out of sample beside naive baselines, with intervals."""
+    from rich.console import Console
+
+    from training import proving
+    from training.report import evidence_table
+
+    asked, store = _scope(universe, session, snapshot, recipe), open_store()
+    found = proving.prove(store, asked, explained, _progress)
+    for bundle, gathered in found.items():
+        Console(stderr=True, width=140).print(evidence_table(gathered))
+        typer.echo(f"evidence/{bundle}.json")
+
+
+@app.command()
+def contest(
+    session: Session, snapshot: Snapshot, universe: Universe = "", recipe: Recipe = DEFAULT
+) -> None:
+    """Let the challenger meet the champion on sessions that neither was trained on."""
+    from training import office
+
+    asked, store = _scope(universe, session, snapshot, recipe), open_store()
+    decision = office.contest(store, asked)
+    if decision is None:
+        typer.echo("the challenger is the champion already: nothing to contest")
+    else:
+        typer.echo(f"{decision.outcome}: {decision.reason} ({decision.promotion_id})")
+
+
+@app.command()
+def promote(
+    session: Session, snapshot: Snapshot, universe: Universe = "", recipe: Recipe = DEFAULT
+) -> None:
+    """Write the contest's decision into the ledger, then move the champion's alias."""
+    from training import office
+
+    asked, store = _scope(universe, session, snapshot, recipe), open_store()
+    decision, added = office.promote(store, asked, datetime.now(UTC))
+    if decision is None:
+        typer.echo("the challenger is the champion already: nothing to record")
+    else:
+        typer.echo(f"{decision.outcome}: {decision.reason}; {added} ledger rows added")
+
+
+@app.command()
+def report(universe: Universe = "") -> None:
+    """Show evidence beside its baselines, the newest contest's decision and the champion."""
+    from rich.console import Console
+
+    from training.report import tables
+
+    for table in tables(open_store(), universe or settings().universe):
+        Console(width=140).print(table)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,135 @@
+"""Challenger against champion, on sessions that neither was trained on."""
+
+import hashlib
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from contracts.champion import KEPT, PROMOTED
+from training.bootstrap import Blocks, interval
+from training.forecast import Floats
+from training.samples import Stamps
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a challenger must show to take office.
+
+    margin: by how much its mean log loss must be smaller, in nats. minimum_sessions: fewer decide
+    nothing. level: the one-sided p-value must be below.
+    """
+
+    margin: float = 0.001
+    minimum_sessions: int = 40
+    level: float = 0.1
+    blocks: Blocks = Blocks()
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The outcome of a contest with what it rests on.
+
+    gain: champion's minus challenger's mean log loss over n rows, with its 95 % interval;
+    p_value: one-sided, of no gain at all.
+    """
+
+    universe: str
+    challenger: str
+    champion: str
+    snapshot: int
+    outcome: str
+    reason: str
+    n: int
+    sessions: int
+    log_loss_challenger: float
+    log_loss_champion: float
+    gain: float
+    low: float
+    high: float
+    p_value: float
+
+    @property
+    def promotion_id(self) -> str:
+        """Names the decision: equal contests, equal id."""
+        parts = (self.universe, self.challenger, self.champion, str(self.snapshot), self.outcome)
+        return hashlib.sha256("|".join(parts).encode()).hexdigest()[:32]
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Its numbers by name."""
+        return {k: float(v) for k, v in self.as_json().items() if isinstance(v, float | int)}
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Log losses (n,) of both on the same rows, with the rows' sessions (n,)."""
+
+    challenger: Floats
+    champion: Floats
+    sessions: Stamps
+
+
+@dataclass(frozen=True)
+class Parties:
+    """Who contests for which office: bundle hashes, and the loads that were seen."""
+
+    universe: str
+    challenger: str
+    champion: str
+    snapshot: int
+
+
+def decide(parties: Parties, found: Comparison, rules: Rules) -> Decision:
+    """Promote the challenger only when its gain is large and sure enough, else keep the champion.
+
+    The bootstrap draws blocks of sessions and takes both sides' losses of the same rows.
+    """
+    days, place = np.unique(found.sessions, return_inverse=True)
+    rows = np.bincount(place, minlength=len(days)).astype(np.float64)
+    gains = np.bincount(place, weights=found.champion - found.challenger, minlength=len(days))
+    if not len(days):
+        return _decision(parties, found, (0.0, 0.0, 0.0, 1.0), "no session is newer than both")
+    weights = rules.blocks.weights(len(days))
+    drawn = (weights @ gains) / (weights @ rows)
+    gain = float(gains.sum() / rows.sum())
+    p_value = float((1 + np.sum(drawn <= 0)) / (1 + len(drawn)))
+    doubt = _doubt(rules, len(days), gain, p_value)
+    return _decision(parties, found, (gain, *interval(drawn), p_value), doubt)
+
+
+def _doubt(rules: Rules, sessions: int, gain: float, p_value: float) -> str:
+    if sessions < rules.minimum_sessions:
+        return f"{sessions} sessions are fewer than {rules.minimum_sessions}"
+    if gain < rules.margin:
+        return f"gain {gain:+.5f} nats is below the margin {rules.margin}"
+    if p_value >= rules.level:
+        return f"gain {gain:+.5f} nats is unsure: p = {p_value:.3f}, needed below {rules.level}"
+    return ""
+
+
+def _decision(
+    parties: Parties, found: Comparison, numbers: tuple[float, float, float, float], doubt: str
+) -> Decision:
+    gain, low, high, p_value = numbers
+
+    def mean(losses: Floats) -> float:
+        return float(losses.mean()) if len(losses) else 0.0
+
+    return Decision(
+        **asdict(parties),
+        outcome=KEPT if doubt else PROMOTED,
+        reason=f"no decision: {doubt}" if doubt else f"gain {gain:+.5f} nats, p = {p_value:.4f}",
+        n=len(found.sessions),
+        sessions=len(np.unique(found.sessions)),
+        log_loss_challenger=mean(found.challenger),
+        log_loss_champion=mean(found.champion),
+        gain=gain,
+        low=low,
+        high=high,
+        p_value=p_value,
+    )

@@ -1,0 +1,99 @@
+"""Gradient boosted trees (XGBoost), softmax over down, neutral and up."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from training.engines import TREES, boosted
+from training.expert import Expert, Span, expert
+from training.forecast import CLASSES, Forecasts, Values
+from training.samples import Samples
+
+if TYPE_CHECKING:
+    from xgboost import Booster
+
+
+@expert("xgboost", objective="trend", libraries=("xgboost", "numpy"))
+@dataclass(frozen=True)
+class Trees(Expert["Booster"]):
+    """rounds: upper bound on the trees per class; `patience` rounds without gain end it earlier.
+
+    How many rounds are kept is decided on the newest `inner` share of the training sessions,
+    purged by settlement; then all training rows are fitted with that many.
+    """
+
+    max_depth: int = 3
+    learning_rate: float = 0.05
+    min_child_weight: float = 20.0
+    subsample: float = 0.8
+    colsample_bytree: float = 0.8
+    reg_lambda: float = 5.0
+    rounds: int = 200
+    patience: int = 15
+    inner: float = 0.2
+    seed: int = 7
+
+    def fit(self, samples: Samples) -> "Booster":
+        """A booster, the same one for the same samples and seed."""
+        samples.require_trainable()
+        return self._train(samples, self._best_rounds(samples))
+
+    def predict(self, fitted: "Booster", values: Values) -> Forecasts:
+        """Softmax probabilities."""
+        return Forecasts(boosted(fitted)(values))
+
+    def export(self, fitted: "Booster") -> Mapping[str, bytes]:
+        """One UBJ file."""
+        return {TREES: bytes(fitted.save_raw("ubj"))}
+
+    @classmethod
+    def space(cls) -> Mapping[str, Span]:
+        """Small trees, slow to fast."""
+        return {
+            "max_depth": Span(2, 5, whole=True),
+            "learning_rate": Span(0.02, 0.2, log=True),
+            "min_child_weight": Span(5, 200, log=True),
+            "subsample": Span(0.5, 1.0),
+            "colsample_bytree": Span(0.5, 1.0),
+            "reg_lambda": Span(0.5, 50, log=True),
+        }
+
+    def _parameters(self) -> dict[str, Any]:
+        return {
+            "objective": "multi:softprob",
+            "num_class": len(CLASSES),
+            "eval_metric": "mlogloss",
+            "tree_method": "hist",
+            "nthread": 1,
+            "max_depth": self.max_depth,
+            "learning_rate": self.learning_rate,
+            "min_child_weight": self.min_child_weight,
+            "subsample": self.subsample,
+            "colsample_bytree": self.colsample_bytree,
+            "reg_lambda": self.reg_lambda,
+            "seed": self.seed,
+        }
+
+    def _best_rounds(self, samples: Samples) -> int:
+        days = np.unique(samples.sessions)
+        first = days[int(len(days) * (1 - self.inner))]
+        newest = samples.sessions >= first
+        older = samples.take(samples.settled_at <= samples.as_of[newest].min())
+        if not len(older):
+            return self.rounds
+        return int(self._train(older, self.rounds, samples.take(newest)).best_iteration) + 1
+
+    def _train(self, samples: Samples, rounds: int, watched: Samples | None = None) -> "Booster":
+        import xgboost
+
+        def matrix(part: Samples) -> xgboost.DMatrix:
+            return xgboost.DMatrix(part.values, label=part.labels, missing=np.nan, nthread=1)
+
+        # Early stopping ends silently where there is nothing to watch.
+        extra: dict[str, Any] = {}
+        if watched is not None:
+            extra = {"evals": [(matrix(watched), "inner")], "verbose_eval": False}
+            extra["early_stopping_rounds"] = self.patience
+        return xgboost.train(self._parameters(), matrix(samples), rounds, **extra)

@@ -1,0 +1,93 @@
+"""What a training run found, as tables for a terminal."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.table import Table
+
+from contracts.champion import champion
+from contracts.store import Store
+from training import records
+from training.evidence import Evidence, Value
+from training.score import METRICS
+
+_DIGITS = {"accuracy": 3, "mcc": 3, "log_loss": 4, "brier": 4}
+
+
+def tables(store: Store, universe: str) -> Iterator[Table]:
+    """Evidence of the newest challenger, the newest contest's decision, and the champion.
+
+    Reads the ledger and what the steps kept, computes nothing.
+    """
+    contested = _newest_contest(store, universe)
+    in_office = champion(store, universe)
+    shown = contested["bundle"] if contested else in_office.bundle if in_office else ""
+    evidence = records.read_evidence(shown) if shown else None
+    if evidence:
+        yield evidence_table(evidence)
+    if contested:
+        yield contest_table(contested)
+    if in_office:
+        table = Table(title=f"Champion of {universe}", show_header=False)
+        table.add_row("model", f"{in_office.model_name} version {in_office.model_version}")
+        table.add_row("bundle", in_office.bundle)
+        table.add_row("since", f"{in_office.decided_at:%Y-%m-%d %H:%M:%S} UTC, {in_office.actor}")
+        yield table
+
+
+def evidence_table(evidence: Evidence) -> Table:
+    """Each score with its interval, and under it the paired difference to each baseline."""
+    title = (
+        f"Out of sample, {evidence.first} to {evidence.last}: {evidence.n} rows, "
+        f"{evidence.sessions} sessions, {evidence.folds} folds; 95 % block bootstrap"
+    )
+    table = Table("forecaster", *METRICS, title=title, caption=_caption(evidence))
+    for name, values in evidence.scores.items():
+        table.add_row(name, *(_cell(m, values[m]) for m in METRICS))
+    table.add_section()
+    for name, values in evidence.beside.items():
+        row = (_cell(m, values[m], sign="+") for m in METRICS)
+        table.add_row(f"{evidence.expert} - {name}", *row)
+    return table
+
+
+def contest_table(row: Mapping[str, Any]) -> Table:
+    """A row of the ledger that a contest wrote."""
+    found = json.loads(row["evidence"])
+    table = Table(title=f"Newest contest: {row['decision']}", show_header=False)
+    table.add_row("challenger", f"{row['bundle'][:12]} (version {row['model_version']})")
+    table.add_row("champion then", str(row["previous_bundle"])[:12])
+    table.add_row(
+        "log loss",
+        f"challenger {found['log_loss_challenger']:.5f}, champion {found['log_loss_champion']:.5f}",
+    )
+    table.add_row(
+        "gain",
+        f"{found['gain']:+.5f} [{found['low']:+.5f}, {found['high']:+.5f}] nats, "
+        f"p = {found['p_value']:.4f}, {found['n']} rows of {found['sessions']} sessions",
+    )
+    table.add_row("decision", str(row["reason"]))
+    table.add_row("decided", f"{row['decided_at']:%Y-%m-%d %H:%M:%S} UTC, {row['actor']}")
+    return table
+
+
+def _newest_contest(store: Store, universe: str) -> Mapping[str, Any] | None:
+    rows = store.query(
+        "SELECT decision, bundle, model_version, previous_bundle, actor, reason, "
+        "evidence::text AS evidence, decided_at FROM promotions "
+        "WHERE universe = %s AND evidence ? 'p_value' ORDER BY decided_at DESC LIMIT 1",
+        (universe,),
+    )
+    return next(iter(rows.to_pylist()), None)
+
+
+def _cell(metric: str, value: Value, sign: str = "") -> str:
+    shape = f"{sign}.{_DIGITS[metric]}f"
+    return f"{value.value:{shape}} [{value.low:{shape}}, {value.high:{shape}}]"
+
+
+def _caption(evidence: Evidence) -> str:
+    null = ", ".join(f"{v:.4f}" for v in evidence.null["log_loss"])
+    text = f"log loss with permuted training labels (newest fold): {null}"
+    return f"{text}; explained: {evidence.explained}" if evidence.explained else text

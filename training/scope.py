@@ -1,0 +1,93 @@
+"""What one training run may see: universe, session, snapshot and recipe, and the cut in time."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import pyarrow as pa
+
+from contracts.calendar import session_close, shift
+from contracts.settings import settings
+from contracts.store import Store
+from training.recipes import Recipe, recipe
+from training.samples import Samples, TrainingError, from_matrix, stamp
+
+
+@dataclass(frozen=True)
+class Scope:
+    """One training run. The newest `contest_sessions` up to `session` are kept for the contest."""
+
+    universe: str
+    session: date
+    snapshot: int
+    recipe: Recipe
+    calendar: str
+    contest_sessions: int
+
+    @property
+    def name(self) -> str:
+        """Names the scope in object keys and run keys."""
+        return f"{self.universe}_{self.recipe.name}_{self.session}_{self.snapshot}"
+
+    @property
+    def trained_until(self) -> date:
+        """The last session that training sees."""
+        return shift(self.calendar, self.session, -self.contest_sessions)
+
+    @property
+    def as_of(self) -> datetime:
+        """The moment up to which truth is known to training."""
+        return session_close(self.calendar, self.trained_until)
+
+    def training(self, store: Store) -> Samples:
+        """All rows whose truth had settled by `as_of`; raises TrainingError."""
+        first = self._first(store)
+        if first > self.trained_until:
+            raise TrainingError(
+                f"the matrix begins at {first}, and the newest {self.contest_sessions} sessions up "
+                f"to {self.session} are kept for the contest: nothing is left to train on; load "
+                "more sessions or lower FINPULSE_CONTEST_SESSIONS"
+            )
+        matrix = self._matrix(store, first, self.trained_until)
+        return from_matrix(matrix).settled_by(self.as_of)
+
+    def contest(self, store: Store, after: datetime) -> Samples:
+        """Settled rows decided later than `after` (UTC), up to `session`; may be none."""
+        first = max(self._first(store), shift(self.calendar, self.trained_until, 1))
+        samples = from_matrix(self._matrix(store, first, self.session))
+        settled = samples.settled_by(session_close(self.calendar, self.session))
+        return settled.take(settled.as_of > stamp(after))
+
+    def view_hash(self) -> str:
+        """The hash of the recipe's view."""
+        from features.views import view
+
+        return view(self.recipe.view).hash
+
+    def _matrix(self, store: Store, first: date, last: date) -> pa.Table:
+        from features.matrix import load_matrix
+        from features.views import view
+
+        chosen = view(self.recipe.view)
+        return load_matrix(store, chosen, self.universe, first, last, self.snapshot)
+
+    def _first(self, store: Store) -> date:
+        found = store.query(
+            "SELECT min(session) AS first FROM materialisations "
+            "WHERE view_hash = %s AND universe = %s AND snapshot = %s",
+            (self.view_hash(), self.universe, self.snapshot),
+        )["first"].to_pylist()
+        if not found or found[0] is None:
+            raise TrainingError(
+                f"no session of {self.universe} is materialised at snapshot {self.snapshot}: run "
+                f"`python -m features materialise --view {self.recipe.view} --universe "
+                f"{self.universe} --first D --last {self.session} --snapshot {self.snapshot}`"
+            )
+        return date.fromisoformat(str(found[0]))
+
+
+def scope(universe: str, session: date, snapshot: int, recipe_name: str) -> Scope:
+    """The scope of a verb's options; raises UnknownRecipe, NotASession."""
+    known = settings()
+    chosen = recipe(recipe_name)
+    session_close(known.calendar, session)
+    return Scope(universe, session, snapshot, chosen, known.calendar, known.contest_sessions)

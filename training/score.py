@@ -1,0 +1,78 @@
+"""Scores of forecasts, kept as sums per session so that they can be resampled at once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.forecast import CLASSES, Floats, Forecasts, Labels
+from training.samples import Stamps
+
+Scores: TypeAlias = Mapping[str, Floats]
+
+METRICS = ("accuracy", "mcc", "log_loss", "brier")
+_FLOOR = 1e-15
+_K = len(CLASSES)
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Sums per session, sessions sorted: `table` is (sessions, columns).
+
+    The columns are the confusion table row by row (truth x forecast, 9), the log loss and the
+    Brier score. All METRICS follow from weighted sums of these rows.
+    """
+
+    sessions: Stamps
+    table: Floats
+
+    @property
+    def n(self) -> int:
+        """Rows that were scored."""
+        return int(self.table[:, : _K * _K].sum())
+
+    def scores(self, weights: NDArray[np.floating] | None = None) -> Scores:
+        """METRICS for each row of `weights` (draws, sessions); default: all sessions once."""
+        if weights is None:
+            weights = np.ones((1, len(self.table)))
+        return _scores(weights @ self.table)
+
+
+def losses(forecasts: Forecasts, truth: Labels) -> Floats:
+    """Log loss of each row in nats, (n,)."""
+    picked = forecasts.probabilities[np.arange(len(truth)), truth]
+    return np.asarray(-np.log(np.clip(picked, _FLOOR, 1)), dtype=np.float64)
+
+
+def tally(forecasts: Forecasts, truth: Labels, sessions: Stamps) -> Tally:
+    """Sum up forecasts (n) beside the truth (n) of their sessions (n)."""
+    days, place = np.unique(sessions, return_inverse=True)
+    table = np.zeros((len(days), _K * _K + 2))
+    np.add.at(table, (place, truth * _K + forecasts.labels), 1.0)
+    squared = ((forecasts.probabilities - np.eye(_K)[truth]) ** 2).sum(axis=1)
+    np.add.at(table[:, -2], place, losses(forecasts, truth))
+    np.add.at(table[:, -1], place, squared)
+    return Tally(days, table)
+
+
+def _scores(sums: Floats) -> Scores:
+    confusion = sums[:, : _K * _K].reshape(-1, _K, _K)
+    n = confusion.sum(axis=(1, 2))
+    hits = np.trace(confusion, axis1=1, axis2=2)
+    return {
+        "accuracy": hits / n,
+        "mcc": _matthews(confusion, n, hits),
+        "log_loss": sums[:, -2] / n,
+        "brier": sums[:, -1] / n,
+    }
+
+
+def _matthews(confusion: Floats, n: Floats, hits: Floats) -> Floats:
+    # Gorodkin's correlation for K classes (2004); 0 where a side has one class only.
+    truth, forecast = confusion.sum(axis=2), confusion.sum(axis=1)
+    covariance = hits * n - (truth * forecast).sum(axis=1)
+    spread = (n**2 - (truth**2).sum(axis=1)) * (n**2 - (forecast**2).sum(axis=1))
+    root = np.sqrt(np.maximum(spread, 0))
+    return np.asarray(np.where(root > 0, covariance / np.where(root > 0, root, 1), 0))

@@ -1,0 +1,32 @@
+"""A bundle as MLflow sees it, so that `mlflow models serve` can load one."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from training.bundle import load_folder
+from training.forecast import CLASSES
+
+
+def set_bundle_model() -> None:
+    """Called by the two lines of code that MLflow keeps with each model."""
+    from mlflow.models import set_model
+    from mlflow.pyfunc import PythonModel
+
+    class BundleModel(PythonModel):  # type: ignore[misc]
+        """Verifies the bundle on loading; answers with p_down, p_neutral, p_up."""
+
+        def load_context(self, context: Any) -> None:
+            folder = Path(context.artifacts["bundle"])
+            self.bundle = load_folder(folder, folder.name)
+
+        def predict(self, model_input: Any) -> Any:
+            import pandas as pd
+
+            features = list(self.bundle.manifest.features)
+            values = model_input[features].to_numpy(dtype=np.float32)
+            names = [f"p_{name}" for name in CLASSES]
+            return pd.DataFrame(self.bundle.forecast(values), columns=names)
+
+    set_model(BundleModel())
