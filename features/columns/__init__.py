@@ -1,0 +1,1 @@
+"""The features: one function each, found by discovery."""

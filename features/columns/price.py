@@ -1,0 +1,36 @@
+"""Features of one instrument's prices."""
+
+from features import roll
+from features.engine import Inputs
+from features.feature import feature
+from features.series import Values
+
+
+@feature(lookback=2, inputs=("total",), unit="return")
+def return_1(x: Inputs) -> Values:
+    """The total return since the session before."""
+    return roll.change(x.total, 1)
+
+
+@feature(lookback="w + 1", w=(5, 20), inputs=("total",), unit="return")
+def momentum(x: Inputs, w: int) -> Values:
+    """The total return over w sessions."""
+    return roll.change(x.total, w)
+
+
+@feature(lookback="w", w=(20,), inputs=("close",), unit="ratio")
+def mean(x: Inputs, w: int) -> Values:
+    """The mean close of w sessions over the newest close."""
+    return roll.mean(x.close, w) / x.close
+
+
+@feature(lookback="w", w=(20,), inputs=("return_1",), unit="return")
+def volatility(x: Inputs, w: int) -> Values:
+    """The standard deviation of w daily total returns, per session."""
+    return roll.std(x.return_1, w)
+
+
+@feature(lookback="w", w=(10,), inputs=("high", "low", "close"), unit="ratio")
+def range(x: Inputs, w: int) -> Values:
+    """How far apart the highest and lowest price of w sessions lie, over the newest close."""
+    return (roll.max(x.high, w) - roll.min(x.low, w)) / x.close

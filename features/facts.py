@@ -1,0 +1,200 @@
+"""Reads from the store what a universe's panel is made of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+import polars as pl
+
+from contracts import calendar
+from contracts.store import Store
+from contracts.table import LOAD_ID, Table
+from contracts.tables import (
+    ACTIONS,
+    BARS,
+    HEADLINE_SYMBOLS,
+    HEADLINES,
+    INSTRUMENTS,
+    MEMBERSHIPS,
+    SYMBOLS,
+)
+
+# A headline that became known longer after it happened is history, not news: it counts nowhere.
+STALE = timedelta(days=30)
+
+
+class NoFacts(LookupError):
+    """The store holds nothing of a universe; the message names the verb to run."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What was known of a universe's instruments up to `end`, every version of it.
+
+    first: the first session asked for. end: the last one's close. members: instrument_id, calendar,
+    valid_from, valid_to. symbols: instrument_id, symbol, valid_from, valid_to, known_at.
+    bars, actions: all versions, sorted by instrument, time and known_at. news: one row per
+    headline and instrument: instrument_id, known_at, tone (null when unscored).
+    """
+
+    first: date
+    end: datetime
+    members: pl.DataFrame
+    symbols: pl.DataFrame
+    bars: pl.DataFrame
+    actions: pl.DataFrame
+    news: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class Request:
+    """Facts of a universe from `first` to `last`, with `reach` rows up to each of its sessions."""
+
+    universe: str
+    first: date
+    last: date
+    snapshot: int
+    reach: int
+    news: bool = True
+
+
+@dataclass(frozen=True)
+class Members:
+    """Who belongs to a universe, and the sessions of a range with the last one's close."""
+
+    frame: pl.DataFrame
+    sessions: tuple[date, ...]
+    end: datetime
+
+    @property
+    def ids(self) -> list[str]:
+        """The instruments, sorted."""
+        return sorted(self.frame["instrument_id"].unique())
+
+
+def members(store: Store, universe: str, first: date, last: date, snapshot: int) -> Members:
+    """Members of the universe known by the close of `last`; raises NoFacts, NotASession."""
+    # Who trades where is asked with a margin, since the closing time is not known before.
+    margin = datetime.combine(last, time(), UTC) + timedelta(days=2)
+    found = store.read(MEMBERSHIPS, margin, snapshot, {"universe": universe})
+    if not found.num_rows:
+        raise NoFacts(
+            f"universe {universe!r} has no members known by {last} among loads up to {snapshot}: "
+            f"load it with `python -m etl load --universe {universe}`, or pass a newer --snapshot"
+        )
+    ids = {"instrument_id": sorted(set(found["instrument_id"].to_pylist()))}
+    traded = _frame(store.read(INSTRUMENTS, margin, snapshot, ids, ("instrument_id", "calendar")))
+    closes = {
+        (day, calendar.session_close(name, day))
+        for name in traded["calendar"].unique()
+        for day in calendar.sessions(name, first, last)
+    }
+    if not closes:
+        raise calendar.NotASession(f"universe {universe!r} has no session from {first} to {last}")
+    end = max(close for _, close in closes)
+    frame = _frame(found).filter(pl.col("known_at") <= end).join(traded, on="instrument_id")
+    return Members(frame, tuple(sorted({day for day, _ in closes})), end)
+
+
+def read(store: Store, request: Request) -> Facts:
+    """The facts of a request; raises NoFacts, NotASession."""
+    first, last, snapshot = request.first, request.last, request.snapshot
+    joined = members(store, request.universe, first, last, snapshot)
+    asked = _Asked(
+        store, request, joined, _sources(store, joined.frame[LOAD_ID].unique().to_list())
+    )
+    ids = {"instrument_id": joined.ids}
+    bars = _bars(asked)
+    actions = store.versions(ACTIONS, joined.end, snapshot, ids | {"source": asked.sources})
+    return Facts(
+        first=first,
+        end=joined.end,
+        members=joined.frame,
+        symbols=_frame(store.read(SYMBOLS, joined.end, snapshot, ids)),
+        bars=bars,
+        actions=_frame(actions),
+        news=_news(asked, bars) if request.news else _NO_NEWS,
+    )
+
+
+@dataclass(frozen=True)
+class _Asked:
+    store: Store
+    request: Request
+    members: Members
+    sources: list[str]
+
+    def versions(self, table: Table, where: Mapping[str, object]) -> pl.DataFrame:
+        end, snapshot = self.members.end, self.request.snapshot
+        return _frame(self.store.versions(table, end, snapshot, where))
+
+
+_NO_NEWS = pl.DataFrame(
+    schema={"instrument_id": pl.String, "known_at": pl.Datetime("us", "UTC"), "tone": pl.Float64}
+)
+
+
+def _frame(table: object) -> pl.DataFrame:
+    frame = pl.from_arrow(table)
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+def _sources(store: Store, loads: list[int]) -> list[str]:
+    # An instrument may have bars of several sources; a universe's are those that declared it.
+    found = store.query("SELECT DISTINCT source FROM loads WHERE load_id = ANY(%s)", [loads])
+    return [str(source) for source in found["source"].to_pylist()]
+
+
+def _bars(asked: _Asked) -> pl.DataFrame:
+    request, ids = asked.request, asked.members.ids
+
+    def between(low: date | None, high: date, some: list[str]) -> pl.DataFrame:
+        where = {"interval": "1d", "instrument_id": some, "session": (low, high)}
+        return asked.versions(BARS, where | {"source": asked.sources})
+
+    # Sessions are at most 5 of 7 days; holidays and halts are made up for below.
+    start = request.first - timedelta(days=request.reach * 7 // 5 + 15)
+    bars = between(start, request.last, ids)
+    punctual = pl.col("known_at") <= pl.col("event_time")
+    before = bars.filter(punctual & (pl.col("session") < request.first))
+    counts = before.group_by("instrument_id").agg(pl.col("session").n_unique())
+    enough = counts.filter(pl.col("session") >= request.reach)["instrument_id"]
+    short = sorted(set(ids) - set(enough))
+    if short:
+        bars = pl.concat([between(None, start - timedelta(days=1), short), bars])
+    order = ["instrument_id", "event_time", "source", "known_at"]
+    return bars.sort(order, maintain_order=True)
+
+
+def _news(asked: _Asked, bars: pl.DataFrame) -> pl.DataFrame:
+    if not len(bars):
+        return _NO_NEWS
+    since = (bars["event_time"].min() - STALE, None)  # type: ignore[operator]
+    key = ["source", "native_id"]
+
+    def first_known(table: Table, by: list[str], where: Mapping[str, object]) -> pl.DataFrame:
+        return asked.versions(table, where).unique(by, keep="first", maintain_order=True)
+
+    headlines = first_known(HEADLINES, key, {"event_time": since})
+    named = {"event_time": since, "instrument_id": asked.members.ids}
+    mentions = first_known(HEADLINE_SYMBOLS, [*key, "instrument_id"], named)
+    both = mentions.join(headlines, on=key, suffix="_headline").with_columns(
+        known_at=pl.max_horizontal("known_at", "known_at_headline")
+    )
+    fresh = both.filter(pl.col("known_at") - pl.col("event_time_headline") <= STALE)
+    scores = _tones(asked.store, fresh["text_hash"].unique().to_list())
+    return fresh.join(scores, on="text_hash", how="left").select(_NO_NEWS.columns)
+
+
+def _tones(store: Store, hashes: list[str]) -> pl.DataFrame:
+    # Of the scoring model used last; a new one scores every text anew before it is used.
+    newest = "SELECT model_version FROM sentiments ORDER BY scored_at DESC, model_version LIMIT 1"
+    found = store.query(
+        "SELECT text_hash, p_positive - p_negative AS tone FROM sentiments "
+        f"WHERE model_version = ({newest}) AND text_hash = ANY(%s::text[])",
+        [hashes],
+    )
+    return _frame(found).select(
+        pl.col("text_hash").cast(pl.String), pl.col("tone").cast(pl.Float64)
+    )

@@ -1,0 +1,149 @@
+"""What a feature is: a plain function over a block's columns, declared with what it needs.
+
+    @feature(lookback="w", w=(5, 20), inputs=("close",), unit="ratio")
+    def mean(x: Inputs, w: int) -> Values:
+        return roll.mean(x.close, w) / x.close
+
+gives the features `mean_5` and `mean_20`.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+from contracts.registry import Registry
+from features.series import Values
+
+if TYPE_CHECKING:
+    from features.engine import Inputs
+
+Unit = Literal["return", "ratio", "score", "count", "rank", "price", "volume"]
+Lookback = int | str | Callable[[int], int]
+
+# The columns of a panel; a feature's inputs are these and other features.
+COLUMNS = (
+    "open",
+    "high",
+    "low",
+    "close",
+    "volume",
+    "dividend",
+    "total",
+    "headlines",
+    "scored",
+    "sentiment",
+)
+
+
+class FeatureError(ValueError):
+    """A feature's declaration does not hold; the message names the feature."""
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A declared feature.
+
+    rows: rows of its inputs that a value needs, the newest included.
+    inputs: panel columns and other features; nothing else can be read.
+    version: to be raised when the values change without the name.
+    cross_section: computed per session across instruments, after all others.
+    """
+
+    name: str
+    compute: Callable[["Inputs"], Values]
+    rows: int
+    inputs: tuple[str, ...]
+    unit: Unit
+    version: int = 1
+    cross_section: bool = False
+
+    @property
+    def scale_free(self) -> bool:
+        """Whether prices or volumes in another unit leave the values as they are."""
+        return self.unit not in ("price", "volume")
+
+    @property
+    def sources(self) -> tuple["Feature", ...]:
+        """The features among the inputs."""
+        return tuple(FEATURES.get(name) for name in self.inputs if name not in COLUMNS)
+
+    @property
+    def lookback(self) -> int:
+        """Rows of the panel that a value needs, those of its inputs included."""
+        return self.rows - 1 + max((source.lookback for source in self.sources), default=1)
+
+    @property
+    def identity(self) -> list[Any]:
+        """What a view is hashed over: name, version, lookback, and the same of its inputs."""
+        sources = [source.identity for source in self.sources]
+        return [self.name, self.version, self.lookback, sources]
+
+
+FEATURES: Registry[Feature] = Registry("feature", "features.columns")
+
+
+def feature(
+    *,
+    lookback: Lookback,
+    inputs: tuple[str, ...],
+    unit: Unit,
+    w: tuple[int, ...] = (),
+    version: int = 1,
+    cross_section: bool = False,
+) -> Callable[[Callable[..., Values]], Callable[..., Values]]:
+    """Register the function as a feature, or as one per value of `w` named `<function>_<w>`.
+
+    lookback: rows of its inputs that a value needs: a number, "w", "w + <number>", or a function
+    of w. unit: `price` and `volume` mark features that change with the scale of prices or volumes.
+    """
+
+    def declare(function: Callable[..., Values]) -> Callable[..., Values]:
+        for one in declared(function, lookback, w):
+            FEATURES.add(
+                one.name,
+                Feature(one.name, one.compute, one.rows, inputs, unit, version, cross_section),
+            )
+        return function
+
+    return declare
+
+
+@dataclass(frozen=True)
+class Declared:
+    """One member of a parameterised declaration: its name, function and rows."""
+
+    name: str
+    compute: Callable[..., Values]
+    rows: int
+
+
+def declared(
+    function: Callable[..., Values], lookback: Lookback, w: tuple[int, ...]
+) -> list[Declared]:
+    """The members of a declaration; raises FeatureError for a lookback that is none."""
+    name = function.__name__
+    if not w:
+        return [Declared(name, function, _rows(name, lookback, None))]
+    return [
+        Declared(f"{name}_{one}", partial(function, w=one), _rows(name, lookback, one)) for one in w
+    ]
+
+
+def _rows(name: str, lookback: Lookback, w: int | None) -> int:
+    if callable(lookback):
+        rows = lookback(w or 0)
+    elif isinstance(lookback, int):
+        rows = lookback
+    else:
+        found = re.fullmatch(r"w(?: \+ (\d+))?", lookback)
+        if not found or w is None:
+            raise FeatureError(
+                f'{name}: lookback is a number, "w", "w + <number>" with w=(...) given, or a '
+                f"function of w, found {lookback!r}"
+            )
+        rows = w + int(found[1] or 0)
+    if rows < 1:
+        raise FeatureError(f"{name}: a lookback is at least 1 row, found {rows}")
+    return rows

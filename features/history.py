@@ -1,0 +1,206 @@
+"""Facts into panels: what was known at each decision, and what is known now.
+
+Prices and volumes enter features free of scale, so that one panel, known at the end, serves all
+decisions. The exception are facts that became known after the decisions which they concern:
+restated bars, late bars, late actions. Each such moment cuts its instrument's history into
+epochs, and an epoch's decisions look at a segment of their own, as it was known in the epoch.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import polars as pl
+
+from contracts import calendar
+from features.adjust import Actions, adjusted
+from features.facts import Facts
+from features.panel import Flags, Panel, Times
+from features.series import Values
+
+_NUMBERS = ("open", "high", "low", "close", "volume")
+
+
+@dataclass(frozen=True)
+class _Segment:
+    instrument: str
+    until: datetime  # facts known before this moment
+    bars: pl.DataFrame
+    decided: Flags
+
+
+def decision_panel(facts: Facts, reach: int) -> Panel:
+    """The panel on which the decisions of the facts' sessions are taken.
+
+    A row at t holds what was known at t, up to scale; each decided row has the `reach` - 1 rows
+    before it in its segment, as far as the history goes.
+    """
+    cuts, after, first = _cuts(facts), _after(facts), facts.first
+    segments = list[_Segment]()
+    for (name,), bars in facts.bars.group_by("instrument_id", maintain_order=True):
+        instrument = str(name)
+        if instrument in cuts:
+            segments.extend(_epochs(instrument, bars, cuts[instrument], after, first, reach))
+        else:
+            segments.append(_segment(instrument, bars, after, None, first))
+    return _panel(facts, segments)
+
+
+def newest_panel(facts: Facts) -> Panel:
+    """The panel as it is known at the facts' end, one segment per instrument."""
+    groups = facts.bars.group_by("instrument_id", maintain_order=True)
+    after, first = _after(facts), facts.first
+    return _panel(
+        facts, [_segment(str(name), bars, after, None, first) for (name,), bars in groups]
+    )
+
+
+def _after(facts: Facts) -> datetime:
+    return facts.end + timedelta(microseconds=1)
+
+
+def _segment(
+    name: str, bars: pl.DataFrame, until: datetime, since: datetime | None, first: date
+) -> _Segment:
+    newest = bars.unique(["session"], keep="last", maintain_order=True)
+    decided = newest["session"] >= first
+    if since is not None:
+        decided &= newest["event_time"] >= since
+    return _Segment(name, until, newest, decided.to_numpy())
+
+
+def _epochs(
+    name: str, bars: pl.DataFrame, cuts: list[datetime], after: datetime, first: date, reach: int
+) -> Iterator[_Segment]:
+    for since, until in zip([None, *cuts], [*cuts, after], strict=True):
+        known = bars.filter((pl.col("known_at") < until) & (pl.col("event_time") < until))
+        segment = _segment(name, known, until, since, first)
+        if segment.decided.any():
+            start = max(int(segment.decided.argmax()) - reach + 1, 0)
+            yield _Segment(name, until, segment.bars[start:], segment.decided[start:])
+
+
+def _cuts(facts: Facts) -> dict[str, list[datetime]]:
+    late_bars = facts.bars.filter(pl.col("known_at") > pl.col("event_time"))
+    closes = facts.bars.select("instrument_id", "session", "event_time").unique()
+    late_actions = (
+        facts.actions.select("instrument_id", "ex_date", "known_at")
+        .sort("ex_date")
+        .join_asof(
+            closes.sort("session"),
+            left_on="ex_date",
+            right_on="session",
+            by="instrument_id",
+            strategy="forward",
+            check_sortedness=False,  # it is sorted above
+        )
+        .filter(pl.col("known_at") > pl.col("event_time"))
+    )
+    late = pl.concat(
+        [frame.select("instrument_id", "known_at") for frame in (late_bars, late_actions)]
+    )
+    grouped = late.unique().sort("known_at").group_by("instrument_id", maintain_order=True)
+    return {str(name): times["known_at"].to_list() for (name,), times in grouped}
+
+
+def _panel(facts: Facts, segments: list[_Segment]) -> Panel:
+    actions = _by_instrument(facts.actions.sort("ex_date", maintain_order=True))
+    news = _by_instrument(facts.news.sort("known_at"))
+    members = _by_instrument(facts.members)
+    symbols = _by_instrument(facts.symbols.join(_calendars(facts), on="instrument_id"))
+    rows = [segment.bars["session"].to_numpy() for segment in segments]
+    as_of = [_times(segment.bars["event_time"]) for segment in segments]
+    columns = [
+        _adjusted(segment, actions.get(segment.instrument))
+        | _headlines(times, news.get(segment.instrument))
+        for segment, times in zip(segments, as_of, strict=True)
+    ]
+    decided = [
+        segment.decided & _member(days, members[segment.instrument])
+        for segment, days in zip(segments, rows, strict=True)
+    ]
+    ended = [_ended(symbols.get(segment.instrument), segment.until) for segment in segments]
+    names = columns[0] if columns else ()
+    return Panel(
+        columns={name: np.concatenate([part[name] for part in columns]) for name in names},
+        offsets=np.cumsum([0, *map(len, rows)]),
+        instruments=tuple(segment.instrument for segment in segments),
+        ended=np.array(ended, dtype="datetime64[us]"),
+        session=np.concatenate([np.empty(0, "datetime64[D]"), *rows]),
+        as_of=np.concatenate([np.empty(0, "datetime64[us]"), *as_of]),
+        decided=np.concatenate([np.empty(0, bool), *decided]),
+    )
+
+
+def _by_instrument(frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    groups = frame.partition_by("instrument_id", as_dict=True, maintain_order=True)
+    return {str(name): group for (name,), group in groups.items()}
+
+
+def _times(column: pl.Series) -> Times:
+    return column.dt.replace_time_zone(None).to_numpy()
+
+
+def _calendars(facts: Facts) -> pl.DataFrame:
+    return facts.members.select("instrument_id", "calendar").unique()
+
+
+def _adjusted(segment: _Segment, actions: pl.DataFrame | None) -> dict[str, Values]:
+    bars = segment.bars
+    splits, dividends = _NO_ACTIONS, _NO_ACTIONS
+    if actions is not None:
+        known = actions.filter(pl.col("known_at") < segment.until).unique(
+            ["ex_date", "kind", "source"], keep="last", maintain_order=True
+        )
+        splits, dividends = (
+            Actions(kind["ex_date"].to_numpy(), kind["value"].to_numpy())
+            for kind in (known.filter(kind=name) for name in ("split", "dividend"))
+        )
+    return adjusted(
+        {name: bars[name].to_numpy() for name in _NUMBERS},
+        bars["session"].to_numpy(),
+        bars["adjustment"].to_numpy(),
+        splits,
+        dividends,
+    )
+
+
+_NO_ACTIONS = Actions(np.empty(0, "datetime64[D]"), np.empty(0))
+
+
+def _headlines(as_of: Times, news: pl.DataFrame | None) -> dict[str, Values]:
+    count, scored, sentiment = (np.zeros(len(as_of)) for _ in range(3))
+    if news is not None:
+        tone = news["tone"].to_numpy()
+        place = np.searchsorted(as_of, _times(news["known_at"]), side="left")
+        for column, weight in ((count, None), (scored, ~np.isnan(tone)), (sentiment, tone)):
+            rows = len(as_of) + 1  # one more for what became known after the last row
+            weights = None if weight is None else np.nan_to_num(weight.astype(float))
+            column[:] = np.bincount(place, weights, rows)[:-1]
+    for column in (count, scored, sentiment):
+        column[:1] = np.nan  # nobody knows when the first row's news began
+    return {"headlines": count, "scored": scored, "sentiment": sentiment}
+
+
+def _member(session: Times, spans: pl.DataFrame) -> Flags:
+    inside = np.zeros(len(session), bool)
+    for start, end in spans.select("valid_from", "valid_to").iter_rows():
+        inside |= (session >= np.datetime64(start)) & (
+            True if end is None else session <= np.datetime64(end)
+        )
+    return inside
+
+
+def _ended(symbols: pl.DataFrame | None, until: datetime) -> np.datetime64:
+    never = np.datetime64("NaT", "us")
+    if symbols is None or symbols["valid_to"].null_count():
+        return never
+    name, last, told = symbols["calendar"][0], symbols["valid_to"].max(), symbols["known_at"].max()
+    assert isinstance(last, date) and isinstance(told, datetime)
+    closed = calendar.session_close(name, calendar.sessions(name, last - _WEEKS, last)[-1])
+    certain = max(closed, told.astimezone(UTC))
+    return np.datetime64(certain.replace(tzinfo=None), "us") if certain < until else never
+
+
+_WEEKS = timedelta(days=21)  # no exchange closes for longer

@@ -1,0 +1,191 @@
+"""Matrices: a view's features as Parquet in the object store, labels beside them when loaded.
+
+Features of a session never change at a snapshot, so they are written once. Labels of the newest
+sessions settle later; they are settled when a matrix is loaded, with what is known by its end.
+"""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from contracts import objects
+from contracts.store import Store
+from contracts.tables import MATERIALISATIONS
+from features.engine import evaluate
+from features.facts import Facts, Request, members, read
+from features.history import decision_panel, newest_panel
+from features.label import TripleBarrier, barriers, persistence, settle
+from features.panel import Panel
+from features.views import FeatureView
+
+_KEY = ["session", "instrument_id"]
+
+
+class MatrixMissing(LookupError):
+    """Sessions are not materialised at this snapshot; the message names the verb to run."""
+
+
+@dataclass(frozen=True)
+class _Range:
+    store: Store
+    view: FeatureView
+    universe: str
+    first: date
+    last: date
+    snapshot: int
+
+    @property
+    def sessions(self) -> tuple[date, ...]:
+        return members(self.store, self.universe, self.first, self.last, self.snapshot).sessions
+
+    def written(self) -> dict[date, str]:
+        found = self.store.query(
+            "SELECT session, path FROM materialisations WHERE view_hash = %s AND universe = %s "
+            "AND snapshot = %s AND session BETWEEN %s AND %s",
+            [self.view.hash, self.universe, self.snapshot, self.first, self.last],
+        )
+        pairs = zip(found["session"].to_pylist(), found["path"].to_pylist(), strict=True)
+        return dict(pairs)
+
+
+def materialise(
+    store: Store, view: FeatureView, universe: str, first: date, last: date, snapshot: int
+) -> int:
+    """Write the features of the sessions that have none at this snapshot; returns their number.
+
+    Raises NoFacts for an unknown universe and NotASession for a range without a session.
+    """
+    asked = _Range(store, view, universe, first, last, snapshot)
+    missing = sorted(set(asked.sessions) - set(asked.written()))
+    if not missing:
+        return 0
+    request = Request(universe, missing[0], missing[-1], snapshot, view.reach)
+    frame = _features(read(store, request), view).filter(pl.col("session").is_in(missing))
+    folder = f"matrices/{view.hash}/{universe}"
+    key = f"{folder}/{missing[0]}_{missing[-1]}_{snapshot}.parquet"
+    buffer = io.BytesIO()
+    pq.write_table(frame.to_arrow(), buffer, compression="zstd")
+    objects.put(key, buffer.getvalue())
+    return store.record(MATERIALISATIONS, _receipt(asked, missing, key, frame))
+
+
+def load_matrix(
+    store: Store, view: FeatureView, universe: str, first: date, last: date, snapshot: int
+) -> pa.Table:
+    """The view's features and labels of the sessions, sorted by session and instrument.
+
+    Columns: instrument_id, symbol, session, as_of, the features (float32, null explicit), label
+    (0 down, 1 neutral, 2 up; null until it is settled by the close of `last`), settled_at,
+    total_return (from the entry to a touched barrier or the last close), delisted, persistence
+    (class of the newest label settled by as_of). Raises MatrixMissing unless all sessions are
+    materialised at exactly this snapshot.
+    """
+    asked = _Range(store, view, universe, first, last, snapshot)
+    written = asked.written()
+    missing = sorted(set(asked.sessions) - set(written))
+    if missing:
+        raise MatrixMissing(
+            f"view {view.name} ({view.hash}) of {universe} has {len(missing)} sessions from "
+            f"{missing[0]} to {missing[-1]} without a matrix at snapshot {snapshot}: run `python "
+            f"-m features materialise --view {view.name} --universe {universe} --first "
+            f"{missing[0]} --last {missing[-1]} --snapshot {snapshot}`"
+        )
+    parts = [_part(path, written) for path in sorted(set(written.values()))]
+    request = Request(universe, first, last, snapshot, view.label.reach, news=False)
+    settled = _labels(read(store, request), view.label)
+    joined = pl.concat(parts).join(settled, on=_KEY, how="left").sort(_KEY)
+    return _strings(joined.to_arrow())
+
+
+def _part(path: str, written: dict[date, str]) -> pl.DataFrame:
+    frame = pl.read_parquet(objects.get(path))
+    return frame.filter(pl.col("session").is_in([d for d, p in written.items() if p == path]))
+
+
+def _strings(table: pa.Table) -> pa.Table:
+    plain = [
+        pa.field(f.name, pa.string() if pa.types.is_large_string(f.type) else f.type)
+        for f in table.schema
+    ]
+    return table.cast(pa.schema(plain))
+
+
+def _receipt(asked: _Range, sessions: Sequence[date], key: str, frame: pl.DataFrame) -> pa.Table:
+    counts = dict(frame.group_by("session").len().iter_rows())
+    constant = {"view_hash": asked.view.hash, "view": asked.view.name, "universe": asked.universe}
+    constant |= {"path": key}
+    now = datetime.now(UTC)
+    rows = [
+        {**constant, "session": day, "snapshot": asked.snapshot, "rows": counts.get(day, 0)}
+        | {"created_at": now}
+        for day in sessions
+    ]
+    return pa.Table.from_pylist(rows, schema=MATERIALISATIONS.schema)
+
+
+def _features(facts: Facts, view: FeatureView) -> pl.DataFrame:
+    panel = decision_panel(facts, view.reach)
+    values = evaluate(panel, view.members)
+    columns = {
+        name: pl.Series(values[name][panel.decided].astype(np.float32)).fill_nan(None)
+        for name in view.features
+    }
+    return _named(_keys(panel).with_columns(**columns), facts).sort(_KEY)
+
+
+def _keys(panel: Panel) -> pl.DataFrame:
+    rows = panel.decided
+    return pl.DataFrame(
+        {
+            "instrument_id": np.array(panel.instruments, dtype=object)[panel.segment[rows]],
+            "session": panel.session[rows],
+            "as_of": panel.as_of[rows],
+        },
+        schema={"instrument_id": pl.String, "session": pl.Date, "as_of": pl.Datetime("us")},
+    ).with_columns(pl.col("as_of").dt.replace_time_zone("UTC"))
+
+
+def _named(keys: pl.DataFrame, facts: Facts) -> pl.DataFrame:
+    spans = facts.symbols.select("instrument_id", "symbol", "valid_from").sort("valid_from")
+    # Both are sorted; Polars cannot see it within groups, and would say so at every call.
+    found = keys.sort("session").join_asof(
+        spans,
+        left_on="session",
+        right_on="valid_from",
+        by="instrument_id",
+        check_sortedness=False,
+    )
+    symbol = pl.coalesce("symbol", "instrument_id")
+    return found.select("instrument_id", symbol, "session", "as_of", *keys.columns[3:])
+
+
+def _labels(facts: Facts, rule: TripleBarrier) -> pl.DataFrame:
+    """Labels of the decided rows: barriers as known then, outcomes as known at the facts' end."""
+    then, now = decision_panel(facts, rule.reach), newest_panel(facts)
+    decided = then.decided
+    decisions = _keys(then).with_columns(
+        width=barriers(then, rule)[decided],
+        persistence=pl.Series(persistence(then, rule)[decided]),
+    )
+    held = _keys(now).join(decisions, on=_KEY, how="left", maintain_order="left")
+    width = np.full(len(now.session), np.nan)
+    width[now.decided] = held["width"].fill_null(np.nan).to_numpy()
+    outcome = settle(now, rule, width)
+    known = pl.Series(outcome.settled[now.decided]) & (
+        pl.Series(outcome.settled_at[now.decided]) <= facts.end.replace(tzinfo=None)
+    )
+    columns = {
+        "label": pl.Series(outcome.label[now.decided]),
+        "settled_at": pl.Series(outcome.settled_at[now.decided]).dt.replace_time_zone("UTC"),
+        "total_return": pl.Series(outcome.total_return[now.decided]),
+        "delisted": pl.Series(outcome.delisted[now.decided]),
+    }
+    settled = {name: pl.when(known).then(column) for name, column in columns.items()}
+    carried = pl.when(pl.col("persistence") >= 0).then(pl.col("persistence"))
+    return held.select(*_KEY, **settled, persistence=carried)

@@ -1,0 +1,158 @@
+"""A seeded panel, and a small market whose facts a test writes by hand."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from contracts.calendar import last_sessions, session_close
+from contracts.store import Provenance, Store
+from contracts.table import Table
+from contracts.tables import BARS, INSTRUMENTS, MEMBERSHIPS, SYMBOLS
+from features.panel import Panel
+
+CALENDAR = "XNYS"
+LAST = date(2025, 6, 30)
+NEVER = np.datetime64("NaT", "us")
+ORIGIN = Provenance("load", "simulated", "simulated", vintages=True)
+
+
+def seeded(instruments: int = 3, rows: int = 70, seed: int = 7) -> Panel:
+    """Random walks with news, one segment each, the second of them shorter by nine rows."""
+    draw = np.random.default_rng(seed)
+    size = instruments * rows
+    close = (50 * np.exp(np.cumsum(draw.normal(0, 0.02, (instruments, rows)), axis=1))).ravel()
+    open_ = close * np.exp(draw.normal(0, 0.008, size))
+    headlines = draw.integers(0, 4, size).astype(float)
+    scored = np.floor(headlines * draw.random(size))
+    columns = {
+        "open": open_,
+        "high": np.maximum(open_, close) * (1 + 0.01 * draw.random(size)),
+        "low": np.minimum(open_, close) * (1 - 0.01 * draw.random(size)),
+        "close": close,
+        "volume": draw.integers(1_000, 100_000, size).astype(float),
+        "dividend": np.zeros(size),
+        "total": close * np.repeat(1 + 0.1 * draw.random(instruments), rows),
+        "headlines": headlines,
+        "scored": scored,
+        "sentiment": scored * draw.uniform(-1, 1, size),
+    }
+    days = np.array(last_sessions(CALENDAR, LAST, rows), dtype="datetime64[D]")
+    closes = np.array(
+        [session_close(CALENDAR, day).replace(tzinfo=None) for day in days.tolist()],
+        dtype="datetime64[us]",
+    )
+    panel = Panel(
+        columns=columns,
+        offsets=np.arange(instruments + 1) * rows,
+        instruments=tuple(f"SIM{i + 1:03}" for i in range(instruments)),
+        ended=np.full(instruments, NEVER),
+        session=np.tile(days, instruments),
+        as_of=np.tile(closes, instruments),
+        decided=np.ones(size, bool),
+    )
+    return panel.where((panel.segment != 1) | (panel.place >= 9))
+
+
+@pytest.fixture
+def panel() -> Panel:
+    """The seeded panel."""
+    return seeded()
+
+
+@pytest.fixture
+def make_panel() -> Callable[..., Panel]:
+    """Seeded panels of other sizes."""
+    return seeded
+
+
+@pytest.fixture
+def with_columns() -> Callable[..., Panel]:
+    """The panel with some columns replaced."""
+
+    def change(panel: Panel, **columns: np.ndarray) -> Panel:
+        return replace(panel, columns={**panel.columns, **columns})
+
+    return change
+
+
+class Market:
+    """Facts of a few instruments in a real store, known at their closes unless told otherwise."""
+
+    universe = "sim3"
+
+    def __init__(self, store: Store, count: int = 3, rows: int = 60) -> None:
+        self.store = store
+        self.sessions: Sequence[date] = last_sessions(CALENDAR, LAST, rows)
+        self.instruments = [f"SIM{i + 1:03}" for i in range(count)]
+        draw = np.random.default_rng(11)
+        close = 40 * np.exp(np.cumsum(draw.normal(0, 0.02, (count, rows)), axis=1))
+        wide = 1 + 0.02 * draw.random((2, count, rows))
+        self.close, self.high, self.low = close, close * wide[0], close / wide[1]
+        self.open = self.low + (self.high - self.low) * draw.random((count, rows))
+        self.volume = draw.integers(1_000, 9_000, (count, rows)).astype(float)
+
+    def close_of(self, session: date) -> datetime:
+        return session_close(CALENDAR, session)
+
+    def append(self, table: Table, rows: list[dict[str, object]]) -> None:
+        self.store.append(table, pa.Table.from_pylist(rows, schema=table.schema), ORIGIN)
+
+    def list_instruments(self) -> None:
+        span = {"valid_from": self.sessions[0], "valid_to": None}
+        known = {"known_at": self.close_of(self.sessions[0])}
+        kind = {"calendar": CALENDAR, "currency": "USD", "asset_class": "equity", "name": "x"}
+        rows = [{"instrument_id": i} | known for i in self.instruments]
+        self.append(INSTRUMENTS, [row | kind for row in rows])
+        self.append(SYMBOLS, [row | span | {"symbol": row["instrument_id"]} for row in rows])
+        self.append(MEMBERSHIPS, [row | span | {"universe": self.universe} for row in rows])
+
+    def bar(self, instrument: int, place: int, **change: object) -> dict[str, object]:
+        day = self.sessions[place]
+        prices = {n: float(getattr(self, n)[instrument, place]) for n in ("open", "high", "low")}
+        return {
+            "instrument_id": self.instruments[instrument],
+            "interval": "1d",
+            "session": day,
+            "start_time": None,
+            "event_time": self.close_of(day),
+            "source": "simulated",
+            **prices,
+            "close": float(self.close[instrument, place]),
+            "volume": float(self.volume[instrument, place]),
+            "adjustment": "none",
+            "known_at": self.close_of(day),
+        } | change
+
+    def bars(self) -> list[dict[str, object]]:
+        return [
+            self.bar(i, j) for i in range(len(self.instruments)) for j in range(len(self.sessions))
+        ]
+
+    def load(self) -> "Market":
+        """Append the listings and all bars."""
+        self.list_instruments()
+        self.append(BARS, self.bars())
+        return self
+
+
+@pytest.fixture
+def market(store: Store) -> Market:
+    """Three instruments over sixty sessions; nothing is appended yet."""
+    return Market(store)
+
+
+@pytest.fixture
+def frame_of() -> Callable[[pa.Table], pl.DataFrame]:
+    """An Arrow table as a Polars frame."""
+
+    def convert(table: pa.Table) -> pl.DataFrame:
+        frame = pl.from_arrow(table)
+        assert isinstance(frame, pl.DataFrame)
+        return frame
+
+    return convert
