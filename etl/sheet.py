@@ -40,3 +40,9 @@ def news_window(calendar: str, first: date, last: date) -> tuple[datetime, datet
 def listed_at(first_session: date) -> datetime:
     """When an instrument seen first at `first_session` counts as known: a day before it."""
     return datetime.combine(first_session, time(), UTC) - timedelta(days=1)
+
+
+def eve(day: str) -> pl.Expr:
+    """Midnight (UTC) before the day in that column: when a thing of that day counts as known."""
+    midnight = pl.col(day).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    return midnight - timedelta(days=1)

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from etl.folder.tabular import MOMENT, parts, tables
-from etl.sheet import sheet
+from etl.sheet import eve, sheet
 from etl.source import Cause, SourceError
 
 _TEXT, _REAL, _DAY = pl.String(), pl.Float64(), pl.Date()
@@ -18,12 +18,6 @@ _ACTIONS = {"symbol": _TEXT, "ex_date": _DAY, "kind": _TEXT, "value": _REAL, "kn
 _INSTRUMENTS = dict.fromkeys(("symbol", "name", "calendar", "currency", "asset_class"), _TEXT)
 # Every session that a calendar knows: a row's date may be anything.
 _EARLIEST, _LATEST = date(1990, 1, 1), date(2100, 1, 1)
-
-
-def eve(day: str) -> pl.Expr:
-    """Midnight (UTC) before the day in that column: when a thing of that day counts as known."""
-    midnight = pl.col(day).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
-    return midnight - timedelta(days=1)
 
 
 def instruments(folder: Path, calendar: str) -> pl.DataFrame:

@@ -12,7 +12,7 @@ from contracts.tables import TABLES
 from etl.folder import headlines, prices
 from etl.folder.headlines import Headline
 from etl.folder.tabular import parts
-from etl.sheet import days_asked, news_window
+from etl.sheet import days_asked, eve, news_window
 from etl.source import (
     FAULT,
     Cause,
@@ -113,7 +113,7 @@ def _listings(known: pl.DataFrame, universe: str, calendar: str) -> Frames:
         pl.col("calendar").fill_null(calendar),
         pl.col("currency").fill_null("USD"),
         pl.col("asset_class").fill_null("equity"),
-        prices.eve("valid_from").alias("known_at"),
+        eve("valid_from").alias("known_at"),
     )
     for table in ("instruments", "symbols", "memberships"):
         yield table, rows.select([n for n in TABLES[table].names if n in rows.columns]).to_arrow()

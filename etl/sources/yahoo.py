@@ -1,0 +1,188 @@
+"""Yahoo Finance: daily bars as they were traded, splits, dividends and news of named symbols."""
+
+import json
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+
+from contracts.calendar import last_session, last_sessions
+from contracts.settings import Settings
+from contracts.tables import TABLES
+from etl.sheet import days_asked, eve, listed_at, news_window, sheet
+from etl.source import (
+    FAULT,
+    RAW,
+    Cause,
+    Extent,
+    Frames,
+    Request,
+    SourceError,
+    raw_schema,
+    source,
+    text_hash,
+)
+from etl.splits import paid, undone
+from etl.web import yahoo as client
+from etl.web.yahoo import TEMPORARY, Answer, patiently
+
+NAME = "yahoo"
+_SESSIONS = 750  # offered when nobody says which
+# Yahoo's exchange codes; others keep the calendar of the settings.
+_CALENDARS = {"NSI": "XNSE", "BSE": "XBOM", "LSE": "XLON", "CCC": "24/7", "CCY": "24/5"}
+_CALENDARS |= dict.fromkeys(("NMS", "NGM", "NCM", "NYQ", "PCX", "ASE", "BTS"), "XNYS")
+_CALENDARS |= dict.fromkeys(("CME", "CMX", "NYM", "CBT"), "CMES")
+_CLASSES = {"CRYPTOCURRENCY": "crypto", "CURRENCY": "currency", "MUTUALFUND": "fund", "ETF": "fund"}
+Rows = list[dict[str, Any]]
+
+
+def extent(settings: Settings, now: datetime) -> Extent:
+    """The newest 750 sessions that had closed by `now`."""
+    days = last_sessions(settings.calendar, last_session(settings.calendar, now), _SESSIONS)
+    return days[0], days[-1]
+
+
+def symbols_of(settings: Settings) -> list[str]:
+    """The symbols to ask for; raises SourceError when none are set."""
+    symbols = [part.strip().upper() for part in settings.symbols.split(",") if part.strip()]
+    if not symbols:
+        raise SourceError(Cause.EMPTY, "FINPULSE_SYMBOLS is unset: name some, as in AAPL,MSFT")
+    return list(dict.fromkeys(symbols))
+
+
+@source(
+    NAME,
+    origin="real",
+    extent=extent,
+    tables=(
+        "instruments",
+        "symbols",
+        "memberships",
+        "bars",
+        "actions",
+        "headlines",
+        "headline_symbols",
+    ),
+)
+def yahoo(request: Request) -> Frames:
+    """Deliver symbol after symbol; one that Yahoo does not know is refused, the rest load."""
+    days_asked(request.settings.calendar, request.first, request.last)
+    asked = symbols_of(request.settings)
+    client.configure(request.settings.home / "yfinance")
+    failures: list[SourceError] = []
+    items: dict[str, dict[str, Any]] = {}
+    for symbol in asked:
+        try:
+            answer, told = patiently(partial(_ask, symbol, request))
+        except SourceError as error:
+            if error.cause in TEMPORARY:
+                raise
+            failures.append(error)
+            yield _frame("symbols", [{"symbol": symbol, FAULT: str(error)}])
+            continue
+        yield from _facts(answer, request)
+        items |= {str(item.get("uuid")): item for item in told}
+    if len(failures) == len(asked):
+        raise failures[0]
+    yield from _headlines(list(items.values()), set(asked), request)
+
+
+def _ask(symbol: str, request: Request) -> tuple[Answer, Rows]:
+    return client.history(symbol, request.first, request.collected_at), client.news(symbol)
+
+
+def _frame(table: str, rows: Rows) -> tuple[str, pa.Table]:
+    return table, pa.Table.from_pylist(rows, schema=raw_schema(TABLES[table]))
+
+
+def _facts(answer: Answer, request: Request) -> Frames:
+    calendar = _CALENDARS.get(answer.about["exchangeName"], request.settings.calendar)
+    yield from _listing(answer, calendar, request)
+    splits = dict(answer.days.filter(pl.col("split") > 0).select("session", "split").iter_rows())
+    wanted = pl.col("session").is_between(request.first, request.last)
+    bars = undone(answer.days.filter(wanted), splits).join(
+        sheet([calendar], request.first, request.last), on="session", how="left"
+    )
+    yield (
+        "bars",
+        bars.select(
+            pl.lit(answer.symbol).alias("instrument_id"),
+            pl.lit("1d").alias("interval"),
+            pl.col("closes").alias("event_time"),
+            pl.col("closes").alias("known_at"),
+            pl.lit(NAME).alias("source"),
+            pl.lit("none").alias("adjustment"),
+            *("session", "open", "high", "low", "close", "volume"),
+        ).to_arrow(),
+    )
+    yield "actions", _actions(answer, splits, request)
+
+
+def _actions(answer: Answer, splits: dict[Any, float], request: Request) -> pa.Table:
+    days = answer.days.filter(pl.col("session").is_between(request.first, request.last))
+    dividends = days.filter(pl.col("dividend") > 0).select(
+        pl.col("session").alias("ex_date"), pl.col("dividend").alias("value")
+    )
+    found = pl.concat(
+        [
+            paid(dividends, splits).with_columns(kind=pl.lit("dividend")),
+            days.filter(pl.col("split") > 0).select(
+                pl.col("session").alias("ex_date"),
+                pl.col("split").alias("value"),
+                pl.lit("split").alias("kind"),
+            ),
+        ]
+    )
+    return found.with_columns(
+        instrument_id=pl.lit(answer.symbol), source=pl.lit(NAME), known_at=eve("ex_date")
+    ).to_arrow()
+
+
+def _listing(answer: Answer, calendar: str, request: Request) -> Frames:
+    symbol, about = answer.symbol, answer.about
+    first = min(answer.days["session"][0], answer.began or request.first)
+    kind = str(about["instrumentType"] or "EQUITY")
+    row = {
+        "instrument_id": symbol,
+        "symbol": symbol,
+        "universe": request.universe,
+        "name": about["longName"] or about["shortName"] or symbol,
+        "calendar": calendar,
+        "currency": about["currency"] or "USD",
+        "asset_class": _CLASSES.get(kind, kind.lower()),
+        "valid_from": first,
+        "valid_to": None,
+        "known_at": listed_at(first),
+    }
+    for table in ("instruments", "symbols", "memberships"):
+        yield _frame(table, [{name: row[name] for name in TABLES[table].names}])
+
+
+def _headlines(items: Rows, asked: set[str], request: Request) -> Frames:
+    after, until = news_window(request.settings.calendar, request.first, request.last)
+    told: Rows = []
+    mentions: Rows = []
+    for item in items:
+        row = _headline(item)
+        at = row.get("event_time")
+        if at is None or after < at <= until:
+            told.append(row)
+            about = asked.intersection(item.get("relatedTickers", ())) if at else set()
+            kept = {name: row.get(name) for name in ("source", "native_id", "event_time")}
+            mentions += [
+                kept | {"known_at": at, "instrument_id": symbol} for symbol in sorted(about)
+            ]
+    yield _frame("headlines", told)
+    yield _frame("headline_symbols", mentions)
+
+
+def _headline(item: dict[str, Any]) -> dict[str, Any]:
+    text, seconds = item.get("title"), item.get("providerPublishTime")
+    if not isinstance(text, str) or not isinstance(seconds, int | float) or "uuid" not in item:
+        fault = "headline without time" if text else "text is missing"
+        return {"source": NAME, FAULT: fault, RAW: json.dumps(item, default=str)}
+    at = datetime.fromtimestamp(seconds, UTC)
+    row = {"source": NAME, "native_id": str(item["uuid"]), "event_time": at, "known_at": at}
+    return row | {"text": text, "text_hash": text_hash(text), "url": item.get("link")}

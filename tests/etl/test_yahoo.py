@@ -1,0 +1,220 @@
+"""The source `yahoo` with the real client code against a local server."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, date, datetime
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from contracts.settings import settings
+from etl.source import SOURCES, Cause, Request, SourceError
+from etl.web import yahoo as client
+
+_SPEC = spec_from_file_location("yahoo_server", Path(__file__).with_name("yahoo_server.py"))
+assert _SPEC and _SPEC.loader
+server = module_from_spec(_SPEC)
+_SPEC.loader.exec_module(server)
+
+NOW = datetime(2020, 11, 9, 22, tzinfo=UTC)
+Serve = Callable[[Any], AbstractContextManager[list[str]]]
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> Serve:
+    """Point yfinance at a local server; cookie and crumb are the only steps left out."""
+    import yfinance.base
+    import yfinance.data
+    import yfinance.scrapers.history
+    import yfinance.scrapers.quote
+    import yfinance.search
+
+    monkeypatch.setattr(client, "PAUSE", 0.01)
+    monkeypatch.setattr(
+        yfinance.data.YfData, "_get_cookie_and_crumb", lambda *_, **__: (None, "basic")
+    )
+
+    @contextmanager
+    def pointed(answers: Any) -> Iterator[list[str]]:
+        with server.served(answers) as (url, asked):
+            for module in (
+                yfinance.const,
+                yfinance.base,
+                yfinance.search,
+                yfinance.scrapers.history,
+                yfinance.scrapers.quote,
+            ):
+                for name in ("_BASE_URL_", "_QUERY1_URL_", "_ROOT_URL_"):
+                    if hasattr(module, name):
+                        monkeypatch.setattr(module, name, url)
+            yield asked
+
+    return pointed
+
+
+def recorded(name: str) -> str:
+    """The body of a recorded answer."""
+    folder = os.environ.get("FINPULSE_TEST_DATA")
+    if not folder:
+        pytest.skip("FINPULSE_TEST_DATA is unset: it names the folder with provider_fixtures")
+    path = Path(folder) / "provider_fixtures" / "yahoo" / name
+    body: Any = json.loads(path.read_text())["response"]["bodyJson"]
+    return body if isinstance(body, str) else json.dumps(body)
+
+
+def chart(symbol: str, rows: list[tuple[datetime, float, float]], splits: dict[Any, Any]) -> str:
+    """A chart answer of flat bars (time, price, volume), in the shape of the recorded ones."""
+    prices = [price for _, price, _ in rows]
+    quote = {name: prices for name in ("open", "high", "low", "close")}
+    result = {
+        "meta": {
+            "symbol": symbol,
+            "currency": "USD",
+            "exchangeName": "NMS",
+            "instrumentType": "EQUITY",
+            "exchangeTimezoneName": "America/New_York",
+            "timezone": "EDT",
+            "gmtoffset": -14400,
+            "firstTradeDate": 345479400,
+            "regularMarketTime": int(NOW.timestamp()),
+            "priceHint": 2,
+            "dataGranularity": "1d",
+            "range": "",
+            "validRanges": ["1d", "5d", "max"],
+            "currentTradingPeriod": {
+                kind: {"timezone": "EDT", "start": 0, "end": 0, "gmtoffset": -14400}
+                for kind in ("pre", "regular", "post")
+            },
+        },
+        "timestamp": [int(at.timestamp()) for at, _, _ in rows],
+        "events": {"splits": splits},
+        "indicators": {
+            "quote": [{**quote, "volume": [volume for *_, volume in rows]}],
+            "adjclose": [{"adjclose": prices}],
+        },
+    }
+    return json.dumps({"chart": {"result": [result], "error": None}})
+
+
+def request(first: date, last: date, symbols: str = "AAPL", now: datetime = NOW) -> Request:
+    given = settings().model_copy(update={"symbols": symbols})
+    return Request("yahoo", first, last, now, given)
+
+
+def delivered(asked: Request) -> dict[str, list[dict[str, Any]]]:
+    frames: dict[str, list[pa.Table]] = {}
+    for table, frame in SOURCES.get("yahoo").frames(asked):
+        frames.setdefault(table, []).append(frame)
+    return {table: pa.concat_tables(parts).to_pylist() for table, parts in frames.items()}
+
+
+NO_NEWS = (200, '{"news": []}')
+
+
+def test_recorded_bars_actions_and_news_become_facts(serve: Serve) -> None:
+    prices = recorded("chart-AAPL-2020-08-31-to-2020-11-07.json")
+    news = recorded("search-AAPL.json")
+
+    def answers(path: str, _: object) -> tuple[int, str]:
+        return 200, news if "search" in path else prices
+
+    with serve(answers):
+        found = delivered(request(date(2020, 8, 31), date(2020, 11, 6)))
+        later = request(
+            date(2025, 2, 24), date(2025, 2, 25), now=datetime(2025, 2, 25, 22, tzinfo=UTC)
+        )
+        told = delivered(later)
+    first = found["bars"][0]
+    assert len(found["bars"]) == 49
+    assert (first["session"], first["close"]) == (date(2020, 8, 31), 129.04)
+    assert first["event_time"] == first["known_at"] == datetime(2020, 8, 31, 20, tzinfo=UTC)
+    actions = {(a["ex_date"], a["kind"]): a["value"] for a in found["actions"]}
+    assert actions == {
+        (date(2020, 8, 31), "split"): 4.0,
+        (date(2020, 11, 6), "dividend"): 0.205,
+    }
+    assert [row["name"] for row in found["instruments"]] == ["Apple Inc."]
+    assert found["headlines"] == []
+    # Four items, of which one names another company; what appeared after the close comes later.
+    assert {row["native_id"][:8] for row in told["headlines"]} == {
+        "57ea9c09", "bfb8b663", "76679f48", "3ecdf3fa",
+    }  # fmt: skip
+    assert len(told["headline_symbols"]) == 3
+
+
+def test_a_split_is_undone_in_prices_and_volume(serve: Serve) -> None:
+    days = [datetime(2014, 6, d, 13, 30, tzinfo=UTC) for d in (5, 6, 9, 10)]
+    # As Yahoo shows them today: divided by 7 (June 2014) and again by 4 (August 2020).
+    rows = [(at, 645.57 / 28, 2800.0) for at in days[:2]]
+    rows += [(at, 93.70 / 4, 400.0) for at in days[2:]]
+    rows += [(datetime(2020, 8, 31, 13, 30, tzinfo=UTC), 129.04, 100.0)]
+    splits = {
+        str(int(at.timestamp())): {"date": int(at.timestamp()), "numerator": n, "denominator": 1}
+        for at, n in ((days[2], 7), (rows[-1][0], 4))
+    }
+    body = chart("AAPL", rows, splits)
+    with serve(lambda path, _: NO_NEWS if "search" in path else (200, body)):
+        found = delivered(request(date(2014, 6, 5), date(2014, 6, 10)))
+    assert [bar["close"] for bar in found["bars"]] == [645.57, 645.57, 93.7, 93.7]
+    assert [bar["volume"] for bar in found["bars"]] == [100.0, 100.0, 100.0, 100.0]
+    assert [(a["ex_date"], a["value"]) for a in found["actions"]] == [(date(2014, 6, 9), 7.0)]
+
+
+@pytest.mark.parametrize(
+    ("reply", "cause", "asks"),
+    [
+        ((429, "Too Many Requests"), Cause.THROTTLED, client.ATTEMPTS),
+        ((500, "oops"), Cause.UNREACHABLE, client.ATTEMPTS),
+        ((200, "<html>maintenance</html>"), Cause.UNREACHABLE, client.ATTEMPTS),
+        (server.error("Not Found", "No data found, symbol may be delisted"), Cause.DELISTED, 1),
+        (server.error("Not Found", "No such symbol"), Cause.UNKNOWN, 1),
+        ((200, chart("META", [(NOW, 1.0, 1.0)], {})), Cause.RENAMED, 1),
+        ((200, chart("FB", [], {})), Cause.EMPTY, 1),
+    ],
+    ids=["429", "500", "html", "delisted", "unknown", "renamed", "empty"],
+)
+def test_failures_are_named_and_what_may_pass_is_asked_again(
+    serve: Serve, reply: tuple[int, str], cause: Cause, asks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[str] = []
+    real = client.history
+
+    def counted(symbol: str, first: date, now: datetime) -> client.Answer:
+        tries.append(symbol)
+        return real(symbol, first, now)
+
+    monkeypatch.setattr(client, "history", counted)
+    with serve(lambda *_: reply):
+        with pytest.raises(SourceError) as raised:
+            delivered(request(date(2020, 11, 2), date(2020, 11, 6), symbols="FB"))
+    assert raised.value.cause is cause
+    assert len(tries) == asks
+
+
+def test_an_unknown_symbol_is_refused_and_the_rest_loads(serve: Serve) -> None:
+    body = chart("AAPL", [(datetime(2020, 11, 6, 14, 30, tzinfo=UTC), 118.69, 5.0)], {})
+
+    def answers(path: str, _: object) -> tuple[int, str]:
+        if "NOPE" in path:
+            return server.error("Not Found", "No such symbol")
+        return NO_NEWS if "search" in path else (200, body)
+
+    with serve(answers):
+        found = delivered(request(date(2020, 11, 6), date(2020, 11, 6), symbols="NOPE,AAPL"))
+    assert [row["fault"] for row in found["symbols"]] == ["unknown: NOPE: No such symbol", None]
+    assert len(found["bars"]) == 1
+
+
+def test_a_closed_market_is_said_so() -> None:
+    with pytest.raises(SourceError, match="closed: XNYS has no session"):
+        delivered(request(date(2020, 11, 7), date(2020, 11, 8)))
+
+
+def test_symbols_must_be_named() -> None:
+    with pytest.raises(SourceError, match="FINPULSE_SYMBOLS"):
+        delivered(request(date(2020, 11, 6), date(2020, 11, 6), symbols=""))
