@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from market import VIEW, Market
 from starlette.testclient import TestClient
 
 from contracts.store import Store
@@ -20,13 +21,13 @@ NOWHERE = Store("postgresql://nobody@127.0.0.1:1/nothing")
 
 
 @pytest.fixture
-def app(market: Any) -> FastAPI:
+def app(market: Market) -> FastAPI:
     """The app as it is before its first look at the ledger."""
     return create_app(NOWHERE, market.universe)
 
 
 @pytest.fixture
-def state(market: Any) -> State:
+def state(market: Market) -> State:
     """Version 3 in office and served."""
     bundle = market.prior((0.2, 0.5, 0.3))
     champion = market.champion(bundle, 3)
@@ -166,15 +167,15 @@ def test_requests_are_counted_by_route_never_by_path(client: TestClient) -> None
 
 
 def test_model_info_names_champion_manifest_and_office(
-    app: FastAPI, state: State, market: Any
+    app: FastAPI, state: State, market: Market
 ) -> None:
     newer = market.champion(market.prior((0.1, 0.1, 0.8)), 4)
     app.state.service.watch.state = replace(state, in_office=newer, waiting="no forecasts yet")
     info = TestClient(app).get("/model/info").json()
     assert info["version"] == 3 and info["in_office"]["model_version"] == 4
     assert info["waiting"] == "no forecasts yet"
-    assert info["manifest"]["features"] == ["momentum", "volatility"]
-    assert info["promotion"]["actor"] == "train_models"
+    assert info["manifest"]["features"] == list(VIEW.features)
+    assert info["promotion"]["actor"] == "trainer"
     assert info["symbols"] == ["SIM001", "SIM002", "SIM003"]
 
 

@@ -12,20 +12,18 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
-from typing import Any
 
 import httpx
 import postgres as launcher
 import psutil
 import pytest
+from market import FLAT, STEEP, Market
 
 from contracts.settings import settings
 from contracts.store import Store
 
 pytestmark = pytest.mark.integration
 
-FLAT = (0.3, 0.4, 0.3)
-STEEP = (0.1, 0.2, 0.7)
 Start = Callable[[], tuple[str, subprocess.Popen[bytes]]]
 
 
@@ -67,7 +65,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
 
 
 def test_a_swap_fails_no_request_and_each_answer_names_one_version(
-    store: Store, market: Any, start: Start, tmp_path: Path
+    store: Store, market: Market, start: Start, tmp_path: Path
 ) -> None:
     market.crown(store, FLAT, 1)
     began = time.monotonic()
@@ -104,7 +102,7 @@ def test_a_swap_fails_no_request_and_each_answer_names_one_version(
     assert all("request_id" in line for line in lines if line["message"] == "request")
 
 
-def test_earlier_forecasts_come_from_the_ledger(store: Store, market: Any, start: Start) -> None:
+def test_earlier_forecasts_come_from_the_ledger(store: Store, market: Market, start: Start) -> None:
     market.crown(store, FLAT, 1)
     url, _ = start()
     wait_for(lambda: ready(url))
@@ -149,7 +147,7 @@ def mortal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
 
 
 def test_a_lost_database_leaves_the_newest_forecasts_and_comes_back(
-    mortal: Callable[[bool], Store], market: Any, start: Start
+    mortal: Callable[[bool], Store], market: Market, start: Start
 ) -> None:
     store = mortal(True)
     store.migrate()
@@ -169,7 +167,7 @@ def test_a_lost_database_leaves_the_newest_forecasts_and_comes_back(
 
 
 def test_it_starts_before_the_database_and_before_any_champion(
-    mortal: Callable[[bool], Store], market: Any, start: Start
+    mortal: Callable[[bool], Store], market: Market, start: Start
 ) -> None:
     mortal(True)
     mortal(False)

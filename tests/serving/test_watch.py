@@ -1,9 +1,9 @@
 """Whom the watch puts in front, against a real ledger."""
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
+from market import FLAT, STEEP, Market
 
 from contracts import objects
 from contracts.store import Store
@@ -13,12 +13,9 @@ from training import bundle
 
 pytestmark = pytest.mark.integration
 
-FLAT = (0.3, 0.4, 0.3)
-STEEP = (0.1, 0.2, 0.7)
-
 
 @pytest.fixture
-def watch(store: Store, market: Any) -> Watch:
+def watch(store: Store, market: Market) -> Watch:
     """A watch that has not looked yet."""
     return Watch(store, market.universe, bundle.load, Metrics())
 
@@ -30,7 +27,7 @@ def served(watch: Watch) -> int | None:
 
 
 def test_the_newest_champion_with_forecasts_is_served(
-    store: Store, market: Any, watch: Watch
+    store: Store, market: Market, watch: Watch
 ) -> None:
     assert served(watch) is None and watch.state.database
     market.crown(store, FLAT, 1)
@@ -41,21 +38,21 @@ def test_the_newest_champion_with_forecasts_is_served(
 
 
 def test_a_champion_waits_for_its_forecasts_of_the_newest_session(
-    store: Store, market: Any, watch: Watch
+    store: Store, market: Market, watch: Watch
 ) -> None:
     market.crown(store, FLAT, 1)
     challenger = market.prior(STEEP)
-    market.forecast(store, challenger, 2, market.sessions[:-1])
+    market.forecast(store, challenger, 2, market.sessions[-3:-1])
     market.promote(store, market.champion(challenger, 2))
     assert served(watch) == 1
     assert "python -m serving predict" in watch.state.waiting
     assert watch.state.in_office and watch.state.in_office.model_version == 2
-    market.forecast(store, challenger, 2, market.sessions)
+    market.forecast(store, challenger, 2, market.sessions[-3:])
     assert served(watch) == 2
 
 
 def test_a_bundle_that_was_changed_is_never_served(
-    store: Store, market: Any, watch: Watch, monkeypatch: pytest.MonkeyPatch
+    store: Store, market: Market, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     market.crown(store, FLAT, 1)
     assert served(watch) == 1
@@ -71,32 +68,36 @@ def test_a_bundle_that_was_changed_is_never_served(
     assert served(watch) == 2
 
 
-def test_a_champion_of_another_universe_is_refused(store: Store, market: Any, watch: Watch) -> None:
+def test_a_champion_of_another_universe_is_refused(
+    store: Store, market: Market, watch: Watch
+) -> None:
     stranger = market.prior(FLAT, universe="elsewhere")
-    market.forecast(store, stranger, 1, market.sessions)
+    market.forecast(store, stranger, 1, market.sessions[-3:])
     market.promote(store, market.champion(stranger, 1))
     assert served(watch) is None
     assert "elsewhere" in watch.state.waiting
 
 
 def test_new_forecasts_renew_the_view_and_nothing_new_keeps_it(
-    store: Store, market: Any, watch: Watch
+    store: Store, market: Market, watch: Watch
 ) -> None:
     flat = market.prior(FLAT)
-    market.forecast(store, flat, 1, market.sessions[:-1])
+    market.forecast(store, flat, 1, market.sessions[-3:-1])
     market.promote(store, market.champion(flat, 1))
     served(watch)
     before = watch.state.view
     served(watch)
     assert watch.state.view is before
-    market.forecast(store, flat, 1, market.sessions)
+    market.forecast(store, flat, 1, market.sessions[-3:])
     served(watch)
     assert before and watch.state.view
     moved = watch.state.view.newest["SIM001"]["as_of"] - before.newest["SIM001"]["as_of"]
     assert moved == timedelta(days=3), "from Friday's close to Monday's"
 
 
-def test_the_metrics_name_the_one_that_is_served(store: Store, market: Any, watch: Watch) -> None:
+def test_the_metrics_name_the_one_that_is_served(
+    store: Store, market: Market, watch: Watch
+) -> None:
     market.crown(store, FLAT, 1)
     served(watch)
     market.crown(store, STEEP, 2)

@@ -1,0 +1,184 @@
+"""Alias and ledger: whoever moves first, they end of one mind."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from market import FLAT, STEEP, Market
+
+from contracts import objects
+from contracts.champion import ALIAS, champion, model_name
+from contracts.store import Store
+from monitoring.alias import ACTOR, reconcile
+from training.bundle import Bundle
+from training.registration import move_alias
+from training.tracking import Mlflow
+
+pytestmark = pytest.mark.integration
+
+NOW = datetime(2025, 7, 2, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real MLflow server over SQLite, stopped with its children."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
+    command += ["--host", "127.0.0.1", "--port", str(port)]
+    command += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
+    command += ["--artifacts-destination", str(folder / "artifacts")]
+    quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            command, env=os.environ | quiet, stdout=log, stderr=log, start_new_session=True
+        )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _wait(url, folder / "log")
+        yield url
+    finally:
+        os.killpg(process.pid, 15)
+        process.wait(20)
+
+
+def _wait(url: str, log: Path, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            httpx.get(f"{url}/health").raise_for_status()
+            return
+        except httpx.HTTPError:
+            assert time.monotonic() < deadline, log.read_text()[-2_000:]
+            time.sleep(0.3)
+
+
+class Registry:
+    """The registered model of one universe in MLflow, as a person sees it in the UI."""
+
+    def __init__(self, server: Mlflow, universe: str) -> None:
+        self.server, self.universe = server, universe
+        server.call("POST", "mlflow/registered-models/create", name=model_name(universe))
+
+    def add(self, bundle: Bundle | None) -> int:
+        tags = [{"key": "bundle", "value": bundle.hash}] if bundle else []
+        made = self.server.call(
+            "POST",
+            "mlflow/model-versions/create",
+            name=model_name(self.universe),
+            source="s3://elsewhere/model",
+            tags=tags,
+        )
+        return int(made["model_version"]["version"])
+
+    def choose(self, version: int) -> None:
+        move_alias(self.server, self.universe, version)
+
+    @property
+    def alias(self) -> int | None:
+        model = self.server.call(
+            "GET", "mlflow/registered-models/get", name=model_name(self.universe)
+        )["registered_model"]
+        return next(
+            (int(a["version"]) for a in model.get("aliases", []) if a["alias"] == ALIAS), None
+        )
+
+
+@pytest.fixture
+def registry(server: str, store: Store, market: Market, request: pytest.FixtureRequest) -> Any:
+    """Versions 1 (flat) and 2 (steep) of a universe named after the test; 1 is champion."""
+    market.universe = request.node.name
+    made = Registry(Mlflow(server), market.universe)
+    flat = market.prior(FLAT, universe=market.universe)
+    steep = market.prior(STEEP, universe=market.universe)
+    assert (made.add(flat), made.add(steep)) == (1, 2)
+    market.promote(store, market.champion(flat, 1))
+    return made
+
+
+def look(store: Store, registry: Registry) -> str:
+    return reconcile(store, registry.server, registry.universe, NOW)
+
+
+def newest(store: Store) -> dict[str, Any]:
+    return store.query("SELECT * FROM promotions ORDER BY decided_at DESC LIMIT 1").to_pylist()[0]
+
+
+def test_a_missing_alias_is_set(store: Store, registry: Registry) -> None:
+    assert look(store, registry) == "moved"
+    assert registry.alias == 1
+    assert look(store, registry) == "agreed"
+
+
+def test_a_promotion_that_died_before_its_alias_is_finished(
+    store: Store, registry: Registry, market: Market
+) -> None:
+    look(store, registry)
+    steep = market.prior(STEEP, universe=market.universe)
+    market.promote(store, market.champion(steep, 2))
+    assert look(store, registry) == "moved"
+    assert registry.alias == 2
+    assert store.query("SELECT * FROM promotions").num_rows == 2
+
+
+def test_a_choice_made_in_the_ui_is_recorded(store: Store, registry: Registry) -> None:
+    look(store, registry)
+    registry.choose(2)
+    assert look(store, registry) == "recorded"
+    office = champion(store, registry.universe)
+    assert office is not None and (office.model_version, office.actor) == (2, ACTOR)
+    assert newest(store)["decision"] == "promoted" and newest(store)["previous_bundle"]
+    assert look(store, registry) == "agreed"
+    registry.choose(1)
+    assert look(store, registry) == "recorded", "back to the former is a choice like any other"
+
+
+def test_a_changed_bundle_is_refused_and_the_alias_put_back(
+    store: Store, registry: Registry, market: Market
+) -> None:
+    look(store, registry)
+    steep = market.prior(STEEP, universe=market.universe)
+    objects.put(f"bundles/{steep.hash}/prior.json", b"{}")
+    registry.choose(2)
+    assert look(store, registry) == "refused"
+    assert registry.alias == 1
+    row = newest(store)
+    assert (row["decision"], row["actor"], row["model_version"]) == ("refused", ACTOR, 2)
+    assert "prior.json was changed" in row["reason"]
+    office = champion(store, registry.universe)
+    assert office is not None and office.model_version == 1
+    assert look(store, registry) == "agreed"
+
+
+def test_a_version_without_a_bundle_is_refused(store: Store, registry: Registry) -> None:
+    look(store, registry)
+    registry.choose(registry.add(None))
+    assert look(store, registry) == "refused"
+    assert "no tag `bundle`" in newest(store)["reason"] and registry.alias == 1
+
+
+def test_a_bundle_of_another_universe_is_refused(
+    store: Store, registry: Registry, market: Market
+) -> None:
+    look(store, registry)
+    registry.choose(registry.add(market.prior(STEEP, universe="elsewhere")))
+    assert look(store, registry) == "refused"
+    assert "elsewhere" in newest(store)["reason"]
+
+
+def test_without_a_champion_or_a_model_nothing_is_done(
+    store: Store, registry: Registry, server: str
+) -> None:
+    assert reconcile(store, Mlflow(server), "nobody", NOW) == "idle"
+    Registry(Mlflow(server), "uncrowned")
+    assert reconcile(store, Mlflow(server), "uncrowned", NOW) == "idle"

@@ -1,0 +1,150 @@
+"""What Prometheus scrapes: values against sums made by hand, and the verb as a process."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import numpy as np
+import pyarrow as pa
+import pytest
+from market import FLAT, STEEP, Market, close_of
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from contracts.store import Store
+from contracts.tables import BARS, DRIFT, OUTCOMES, REJECTED
+from monitoring.exporter import Exporter
+from monitoring.performance import performance
+from training.tracking import Mlflow
+
+pytestmark = pytest.mark.integration
+
+NOW = datetime(2025, 7, 2, tzinfo=UTC)
+NOWHERE = "http://127.0.0.1:1"
+LABELS = (2, 0, 2)
+
+
+def settle(store: Store, bundle: str, labels: tuple[int, ...], version: int = 1) -> None:
+    """Write the truth of the bundle's forecasts of its newest session."""
+    found = store.query(
+        "SELECT prediction_id FROM predictions WHERE bundle = %s ORDER BY session DESC, symbol",
+        (bundle,),
+    )["prediction_id"].to_pylist()
+    rows = [
+        {"prediction_id": name, "version": version, "label": label, "total_return": 0.0}
+        | {"delisted": False, "settled_at": NOW, "snapshot": 7, "recorded_at": NOW}
+        for name, label in zip(found, labels, strict=False)
+    ]
+    store.record(OUTCOMES, pa.Table.from_pylist(rows, schema=OUTCOMES.schema))
+
+
+def scrape(exporter: Exporter) -> Callable[..., float | None]:
+    """Looks up the value of a metric by its name and labels; None when there is no such series."""
+    text = generate_latest(exporter.registry).decode()
+    seen = {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+    return lambda name, **labels: seen.get((f"finpulse_{name}", frozenset(labels.items())))
+
+
+def test_performance_stands_beside_the_class_prior(store: Store, market: Market) -> None:
+    market.crown(store, FLAT, 1)
+    steep = market.crown(store, STEEP, 2)
+    settle(store, steep.hash, (0, 0, 0))
+    settle(store, steep.hash, LABELS, version=2)
+    found = {p.forecaster: p for p in performance(store, market.universe)}
+    truth = np.eye(3)[list(LABELS)]
+    for name, chances in (("champion", STEEP), ("class_prior", FLAT)):
+        told = np.tile(chances, (3, 1))
+        scores = found[name]
+        assert scores.n == 3 and scores.origin == "live"
+        assert scores.accuracy == pytest.approx((told.argmax(1) == LABELS).mean())
+        assert scores.brier == pytest.approx(((told - truth) ** 2).sum(1).mean())
+        assert scores.log_loss == pytest.approx(-np.log(told[range(3), LABELS]).mean())
+
+
+def test_gauges_say_what_the_tables_hold(store: Store, market: Market) -> None:
+    market.load(store)
+    bundle = market.crown(store, STEEP, 1)
+    settle(store, bundle.hash, LABELS)
+    refused = {"row_hash": "1", "table_name": "bars", "source": "simulated", "batch": "b"}
+    refused |= {"reason": "high below low", "row": "{}", "rejected_at": NOW}
+    store.record(REJECTED, pa.Table.from_pylist([refused], schema=REJECTED.schema))
+    score = {"test": "psi", "feature": "return_1", "universe": market.universe, "snapshot": 7}
+    score |= {"bundle": bundle.hash, "threshold": 0.2, "scored_at": NOW}
+    scores = [
+        score | {"session": market.sessions[-2], "score": 0.1, "alarm": False},
+        score | {"session": market.last, "score": 0.3, "alarm": True},
+    ]
+    store.record(DRIFT, pa.Table.from_pylist(scores, schema=DRIFT.schema))
+    exporter = Exporter(store, Mlflow(NOWHERE), market.universe)
+    exporter.look()
+    seen = scrape(exporter)
+    universe = market.universe
+    assert seen("database_up") == 1 and seen("mlflow_up") == 0
+    assert seen("table_rows", table="bars") == 3 * 40
+    assert seen("table_rows", table="predictions") == 9
+    assert seen("rejected_rows", table="bars", source="simulated", reason="high below low") == 1
+    assert seen("predictions", universe=universe, origin="live") == 9
+    assert seen("settled_predictions", universe=universe, origin="live") == 3
+    scored = {"universe": universe, "origin": "live", "forecaster": "champion"}
+    assert seen("forecast_accuracy_ratio", **scored) == pytest.approx(2 / 3)
+    assert seen("newest_session_timestamp_seconds") == close_of(market.last).timestamp()
+    assert (seen("data_age_seconds") or 0) > 0
+    office = {"version": "1", "bundle": bundle.hash, "actor": "trainer"}
+    assert seen("champion_info", universe=universe, **office) == 1
+    drifted = {"universe": universe, "test": "psi", "feature": "return_1"}
+    assert seen("drift_score", **drifted) == 0.3 and seen("drift_alarm", **drifted) == 1
+
+
+def test_an_empty_database_has_its_zeros(store: Store, market: Market) -> None:
+    exporter = Exporter(store, Mlflow(NOWHERE), market.universe)
+    exporter.look()
+    assert scrape(exporter)("table_rows", table=BARS.name) == 0
+
+
+def test_without_the_database_nothing_stale_is_told(store: Store, market: Market) -> None:
+    exporter = Exporter(store, Mlflow(NOWHERE), market.universe)
+    exporter.look()
+    exporter._store = Store("postgresql://nobody@127.0.0.1:1/nothing")
+    exporter.look()
+    seen = scrape(exporter)
+    assert seen("database_up") == 0
+    assert seen("table_rows", table=BARS.name) is None
+
+
+@pytest.fixture
+def exported(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The running verb `export`."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = os.environ | {
+        "FINPULSE_MONITORING_PORT": str(port),
+        "FINPULSE_MLFLOW_URL": NOWHERE,
+    }
+    process = subprocess.Popen([sys.executable, "-m", "monitoring", "export"], env=environment)
+    yield f"http://127.0.0.1:{port}/metrics"
+    process.terminate()
+    assert process.wait(20) == 0
+
+
+def test_the_verb_serves_what_prometheus_reads(exported: str) -> None:
+    deadline = time.monotonic() + timedelta(seconds=30).total_seconds()
+    while True:
+        try:
+            text = httpx.get(exported).text
+            if "finpulse_table_rows" in text:
+                break
+        except httpx.TransportError:
+            pass
+        assert time.monotonic() < deadline, "the exporter did not answer"
+        time.sleep(0.1)
+    assert "finpulse_database_up 1.0" in text

@@ -1,0 +1,64 @@
+"""Drift of a champion's features, over a real matrix."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from market import FLAT, VIEW, Market, close_of
+from typer.testing import CliRunner
+
+from contracts.store import Store
+from features.matrix import materialise
+from monitoring.__main__ import app
+from monitoring.drift_test import DRIFT_TESTS
+from monitoring.feature_drift import Watching, drift
+
+pytestmark = pytest.mark.integration
+
+NOW = datetime(2025, 7, 1, 12, tzinfo=UTC)
+TRAINED = 34
+
+
+@pytest.fixture
+def trained(store: Store, market: Market) -> Any:
+    """A bundle trained on sessions 21 to 34; in the five after them the volume is tenfold."""
+    loud = [
+        market.bar(symbol, session) | {"volume": 10_000.0}
+        for symbol in market.symbols
+        for session in market.sessions[TRAINED + 1 :]
+    ]
+    market.load(store, *loud)
+    snapshot = store.snapshot()
+    first, last = market.sessions[21], market.sessions[TRAINED]
+    materialise(store, VIEW, market.universe, first, last, snapshot)
+    return market.prior(FLAT, as_of=close_of(last), snapshot=snapshot)
+
+
+def test_the_feature_that_moved_alarms_and_the_dull_ones_do_not(
+    store: Store, market: Market, trained: Any
+) -> None:
+    asked = Watching(market.universe, market.last, store.snapshot(), 5)
+    scores = drift(store, trained, asked, NOW).to_pylist()
+    alarms = {row["feature"] for row in scores if row["alarm"]}
+    assert alarms == {"volume_ratio_20"}
+    assert len(scores) == len(VIEW.features) * len(DRIFT_TESTS.names())
+    stored = store.query("SELECT * FROM drift").to_pylist()
+    assert len(stored) == len(scores)
+    assert {row["bundle"] for row in stored} == {trained.hash}
+    again = drift(store, trained, replace(asked, sessions=5), NOW)
+    assert again.num_rows == len(stored) == store.query("SELECT * FROM drift").num_rows
+
+
+def test_without_the_training_matrix_the_error_names_the_verb(store: Store, market: Market) -> None:
+    market.load(store)
+    asked = Watching(market.universe, market.last, store.snapshot(), 5)
+    with pytest.raises(LookupError, match="python -m features materialise"):
+        drift(store, market.prior(FLAT), asked, NOW)
+
+
+def test_the_verb_ends_with_the_alarms(store: Store, market: Market, trained: Any) -> None:
+    market.promote(store, market.champion(trained, 1))
+    options = ["drift", "--session", str(market.last), "--snapshot", str(store.snapshot())]
+    done = CliRunner().invoke(app, [*options, "--sessions", "5"], catch_exceptions=False)
+    assert done.stdout.splitlines()[-1] == f"1 alarms in {len(VIEW.features)} scores"

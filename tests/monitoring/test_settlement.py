@@ -1,0 +1,108 @@
+"""Forecasts and their later truth, written by hand."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from market import FLAT, Market, close_of
+from typer.testing import CliRunner
+
+from contracts.store import Store
+from contracts.tables import BARS
+from monitoring.__main__ import app
+from monitoring.settlement import Settling, settle
+from serving.batch import Run, predict
+
+pytestmark = pytest.mark.integration
+
+NOW = datetime(2025, 7, 1, 12, tzinfo=UTC)
+DOWN, NEUTRAL, UP = 0, 1, 2
+# Decided at the close of 36, entered at the open of 37; 38 and 39 end the market.
+DECIDED, ENTERED = 36, 37
+
+
+@pytest.fixture
+def settled_market(store: Store, market: Market) -> Market:
+    """SIM001 rises and SIM002 falls in the session after DECIDED; SIM003 does nothing."""
+    entered = market.sessions[ENTERED]
+    market.load(
+        store,
+        market.bar("SIM001", entered, high=0.03),
+        market.bar("SIM002", entered, low=0.03),
+    )
+    bundle = market.prior(FLAT)
+    market.promote(store, market.champion(bundle, 1))
+    asked = Run(market.universe, market.sessions[DECIDED], store.snapshot(), 1)
+    assert predict(store, market.champion(bundle, 1), bundle, asked, NOW) == 3
+    return market
+
+
+def run(store: Store, market: Market, place: int, snapshot: int | None = None) -> int:
+    asked = Settling(
+        market.universe, "XNYS", market.sessions[place], snapshot or store.snapshot(), 10
+    )
+    return settle(store, asked, NOW)
+
+
+def outcomes(store: Store) -> dict[str, list[dict[str, Any]]]:
+    rows = store.query(
+        "SELECT symbol, version, label, total_return, delisted, settled_at, o.snapshot "
+        "FROM outcomes o JOIN predictions USING (prediction_id) ORDER BY symbol, version"
+    ).to_pylist()
+    return {
+        s: [row for row in rows if row["symbol"] == s] for s in sorted({r["symbol"] for r in rows})
+    }
+
+
+def test_nothing_is_settled_before_its_label_matures(store: Store, settled_market: Market) -> None:
+    assert run(store, settled_market, DECIDED) == 0
+
+
+def test_the_truth_is_what_was_written(store: Store, settled_market: Market) -> None:
+    assert run(store, settled_market, ENTERED) == 3
+    truth = {symbol: rows[0] for symbol, rows in outcomes(store).items()}
+    assert [truth[s]["label"] for s in settled_market.symbols] == [UP, DOWN, NEUTRAL]
+    # The barrier lies half a volatility of one percent away; the dull bar closes at its open.
+    returns = [truth[s]["total_return"] for s in settled_market.symbols]
+    assert returns == pytest.approx([0.005, -0.005, 0.0], abs=3e-4)
+    assert {row["settled_at"] for row in truth.values()} == {
+        close_of(settled_market.sessions[ENTERED])
+    }
+    assert {row["version"] for row in truth.values()} == {1}
+
+
+def test_running_twice_adds_nothing(store: Store, settled_market: Market) -> None:
+    assert run(store, settled_market, ENTERED) == 3
+    assert run(store, settled_market, ENTERED) == 0
+    assert run(store, settled_market, ENTERED + 1) == 0
+
+
+def test_a_restated_truth_is_a_second_version(store: Store, settled_market: Market) -> None:
+    first = store.snapshot()
+    assert run(store, settled_market, ENTERED) == 3
+    entered = settled_market.sessions[ENTERED]
+    restated = settled_market.bar("SIM001", entered, low=0.03)
+    known = close_of(settled_market.sessions[ENTERED + 1])
+    settled_market.append(store, BARS, [restated], at=known)
+    assert run(store, settled_market, ENTERED) == 0, "nobody knew it then"
+    assert run(store, settled_market, ENTERED + 1) == 1
+    versions = outcomes(store)
+    assert [(r["version"], r["label"]) for r in versions["SIM001"]] == [(1, UP), (2, DOWN)]
+    assert [len(versions[s]) for s in ("SIM002", "SIM003")] == [1, 1]
+    assert run(store, settled_market, ENTERED + 1) == 0
+    assert run(store, settled_market, ENTERED, first) == 0, "an old snapshot knows no better"
+
+
+def test_forecasts_out_of_the_window_are_left_alone(store: Store, settled_market: Market) -> None:
+    asked = Settling(
+        settled_market.universe, "XNYS", settled_market.sessions[39], store.snapshot(), 2
+    )
+    assert settle(store, asked, NOW) == 0
+
+
+def test_the_verb_ends_with_the_number_of_rows(store: Store, settled_market: Market) -> None:
+    options = ["settle", "--session", str(settled_market.sessions[ENTERED])]
+    options += ["--snapshot", str(store.snapshot())]
+    for expected in ("3", "0"):
+        done = CliRunner().invoke(app, options, catch_exceptions=False)
+        assert done.stdout.splitlines()[-1] == expected

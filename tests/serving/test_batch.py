@@ -1,0 +1,82 @@
+"""The verb `predict`: what it writes into the ledger, from facts written by hand."""
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+from market import FLAT, STEEP, VIEW, Market, close_of
+from typer.testing import CliRunner
+
+from contracts.store import Store
+from serving.__main__ import app
+from serving.batch import Run, ViewChanged, predict
+from training.bundle import Bundle
+
+pytestmark = pytest.mark.integration
+
+NOW = datetime(2025, 7, 1, 12, tzinfo=UTC)
+
+
+def run(store: Store, market: Market, bundle: Bundle, place: int = -1, catch_up: int = 5) -> int:
+    session = market.sessions[place]
+    asked = Run(market.universe, session, store.snapshot(), catch_up)
+    return predict(store, market.champion(bundle, 1), bundle, asked, NOW)
+
+
+def issued(store: Store) -> list[dict[str, Any]]:
+    return store.query("SELECT * FROM predictions ORDER BY session, symbol").to_pylist()
+
+
+def test_missed_sessions_are_caught_up_and_a_repeat_adds_nothing(
+    store: Store, market: Market
+) -> None:
+    market.load(store)
+    bundle = market.prior(FLAT)
+    assert run(store, market, bundle, -2, catch_up=1) == 3
+    assert run(store, market, bundle, -1, catch_up=1) == 3
+    assert run(store, market, bundle) == 0, "before its first matrix a universe has no gaps"
+    rows = issued(store)
+    assert [row["session"] for row in rows[::3]] == list(market.sessions[-2:])
+    assert {row["as_of"] for row in rows[3:]} == {close_of(market.last)}
+    assert (rows[0]["p_down"], rows[0]["p_up"]) == pytest.approx((0.3, 0.3))
+    assert {row["origin"] for row in rows} == {"live"}
+
+
+def test_a_new_champion_forecasts_the_sessions_before_it_took_office(
+    store: Store, market: Market
+) -> None:
+    market.load(store)
+    run(store, market, market.prior(FLAT), -10, catch_up=1)
+    assert run(store, market, market.prior(STEEP), -1, catch_up=4) == 4 * 3
+    origins = [row["origin"] for row in issued(store) if row["p_up"] > 0.5]
+    assert origins == ["backfill"] * 9 + ["live"] * 3
+
+
+def test_what_a_bundle_was_trained_on_is_never_forecast(store: Store, market: Market) -> None:
+    market.load(store)
+    trained_until = close_of(market.sessions[-2])
+    bundle = market.prior(FLAT, as_of=trained_until)
+    run(store, market, market.prior(STEEP), -10, catch_up=1)
+    assert run(store, market, bundle, -1, catch_up=5) == 2 * 3
+    assert run(store, market, bundle, -4, catch_up=5) == 0
+    forecast = {row["session"] for row in issued(store) if row["bundle"] == bundle.hash}
+    assert min(forecast) == market.sessions[-2]
+
+
+def test_a_bundle_of_another_view_is_refused(store: Store, market: Market) -> None:
+    market.load(store)
+    with pytest.raises(ViewChanged, match=f"the code has {VIEW.hash}"):
+        run(store, market, market.prior(FLAT, view_hash="0" * 16))
+
+
+def test_the_verb_ends_with_the_number_of_rows(store: Store, market: Market) -> None:
+    market.load(store)
+    options = ["predict", "--session", str(market.last), "--snapshot", str(store.snapshot())]
+    before = CliRunner().invoke(app, options)
+    assert (before.exit_code, before.stdout.splitlines()[-1]) == (0, "0")
+    bundle = market.prior(FLAT)
+    market.promote(store, market.champion(bundle, 1))
+    for expected in ("3", "0"):
+        done = CliRunner().invoke(app, [*options, "--catch-up", "1"], catch_exceptions=False)
+        assert done.stdout.splitlines()[-1] == expected
+    assert date.fromisoformat(str(issued(store)[0]["session"])) == market.last
