@@ -1,7 +1,8 @@
 """Rolling primitives: what every feature of one instrument is written with.
 
 Each takes a series of a block and gives a series of the same rows. A value exists only when its
-whole window lies within the instrument's rows and holds no null. Every window is computed from its
+whole window lies within the instrument's rows and holds no null (`lag`, `diff` and `change` look at
+two rows only). Every window is computed from its
 own rows alone, centred on its first: one absurd price leaves no trace behind it, and the last
 rows of a history give bit for bit what the whole history gives.
 """

@@ -1,7 +1,6 @@
 """A seeded panel, and a small market whose facts a test writes by hand."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import date, datetime
 
 import numpy as np
@@ -28,7 +27,7 @@ def seeded(instruments: int = 3, rows: int = 70, seed: int = 7) -> Panel:
     close = (50 * np.exp(np.cumsum(draw.normal(0, 0.02, (instruments, rows)), axis=1))).ravel()
     open_ = close * np.exp(draw.normal(0, 0.008, size))
     headlines = draw.integers(0, 4, size).astype(float)
-    scored = np.floor(headlines * draw.random(size))
+    scored = np.maximum(headlines - (draw.random(size) < 0.2), 0.0)
     columns = {
         "open": open_,
         "high": np.maximum(open_, close) * (1 + 0.01 * draw.random(size)),
@@ -55,7 +54,10 @@ def seeded(instruments: int = 3, rows: int = 70, seed: int = 7) -> Panel:
         as_of=np.tile(closes, instruments),
         decided=np.ones(size, bool),
     )
-    return panel.where((panel.segment != 1) | (panel.place >= 9))
+    panel = panel.where((panel.segment != 1) | (panel.place >= 9))
+    for name in ("headlines", "scored", "sentiment"):
+        panel.columns[name][panel.place == 0] = np.nan  # as in a panel of facts
+    return panel
 
 
 @pytest.fixture
@@ -68,16 +70,6 @@ def panel() -> Panel:
 def make_panel() -> Callable[..., Panel]:
     """Seeded panels of other sizes."""
     return seeded
-
-
-@pytest.fixture
-def with_columns() -> Callable[..., Panel]:
-    """The panel with some columns replaced."""
-
-    def change(panel: Panel, **columns: np.ndarray) -> Panel:
-        return replace(panel, columns={**panel.columns, **columns})
-
-    return change
 
 
 class Market:

@@ -1,0 +1,53 @@
+"""The verbs of the features, as a person calls them."""
+
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from features import views
+from features.__main__ import app, main
+
+RUNNER = CliRunner()
+
+
+def test_describe_lists_the_view() -> None:
+    done = RUNNER.invoke(app, ["describe"])
+    assert done.exit_code == 0
+    assert "momentum_20" in done.stdout and views.view("daily_0").hash in done.stdout
+
+
+@pytest.mark.parametrize("range_", [[], ["--session", "yesterday"]])
+def test_a_range_is_asked_for(range_: list[str]) -> None:
+    done = RUNNER.invoke(app, ["materialise", *range_])
+    assert done.exit_code == 2 and "2025-06-30" in done.output
+
+
+def test_an_unset_database_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["features", "materialise", "--session", "2025-06-30"])
+    with pytest.raises(SystemExit, match="FINPULSE_DATABASE_URL is unset"):
+        main()
+
+
+@pytest.mark.integration
+def test_materialise_is_idempotent_and_says_what_it_did(market: Any) -> None:
+    market.load()
+    days = [f"--first={market.sessions[30]}", f"--last={market.sessions[40]}"]
+    for count in (11, 0):
+        done = RUNNER.invoke(app, ["materialise", f"--universe={market.universe}", *days])
+        assert done.exit_code == 0, done.output
+        last = done.stdout.splitlines()[-1]
+        assert last == f"{count} sessions materialised at snapshot {market.store.snapshot()}"
+
+
+@pytest.mark.integration
+def test_failures_are_one_message(market: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["materialise", "--universe", "nowhere", "--session", "2025-06-30"]
+    monkeypatch.setattr("sys.argv", ["features", *words])
+    with pytest.raises(SystemExit, match="NoFacts: universe 'nowhere' has no members"):
+        main()
+    market.load()
+    words = ["materialise", "--universe", market.universe, "--session", "2025-06-29"]
+    monkeypatch.setattr("sys.argv", ["features", *words])
+    with pytest.raises(SystemExit, match="has no session from 2025-06-29"):
+        main()
