@@ -76,7 +76,8 @@ class Watch:
         except Exception as error:
             if former.database or former == State():
                 log.error("the ledger cannot be read", extra={"error": str(error)})
-            state = replace(former, database=False, waiting=former.waiting or str(error))
+            waiting = former.waiting if former.view else "the database does not answer"
+            state = replace(former, database=False, waiting=waiting)
         if state.view is not None and state.view is not former.view:
             self._announce(state.view, former.view)
         self._metrics.database.set(state.database)
