@@ -15,6 +15,13 @@ UV := .tools/bin/uv
 PY := .venv/bin/python
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Passed on only when they are given: else the environment and .env decide.
+ifneq ($(origin SOURCE),file)
+export FINPULSE_SOURCE := $(SOURCE)
+endif
+ifneq ($(origin DATA),file)
+export FINPULSE_DATA := $(DATA)
+endif
 
 .PHONY: help
 help: ## Print this list
@@ -45,3 +52,46 @@ $(UV):
 .PHONY: lock
 lock: $(UV) ## Resolve the dependencies anew into requirements.lock
 	$(UV) pip compile -q --python-version 3.11 --generate-hashes --no-header --group dev pyproject.toml -o requirements.lock
+
+.PHONY: demo
+demo: setup ## Run the main job: services, three DAG runs, served predictions (SOURCE=, DATA=)
+	@$(PY) infra/local/demo.py
+
+.PHONY: up
+up: setup ## Start the services and wait until they are healthy
+	@$(PY) infra/local/up.py
+
+.PHONY: down
+down: ## Stop the services and leave no process
+	@if [ -x $(PY) ]; then $(PY) infra/local/down.py; else echo "no environment, so nothing runs"; fi
+
+.PHONY: clean
+clean: ## Stop the services, remove state, environment and caches
+	@if [ -x $(PY) ]; then $(PY) infra/local/clean.py; fi
+	@rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+NOT_HERE := not slow and not net and not gpu
+
+.PHONY: test
+test: setup ## Run the tests: quick ones first, then those with real services and Spark
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 2 -m "$(NOT_HERE) and not integration and not spark"
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -q -m "$(NOT_HERE) and (integration or spark)"
+
+.PHONY: test-slow
+test-slow: setup ## Run the statistics and the full data sets
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -q -m "slow and not net and not gpu"
+
+.PHONY: lint
+lint: setup ## Check format, style, types, arrows and the rules of the house
+	@.venv/bin/ruff format --check -q .
+	@.venv/bin/ruff check -q .
+	@.venv/bin/mypy --no-error-summary
+	@.venv/bin/mypy --no-error-summary infra/local/*.py
+	@.venv/bin/lint-imports --no-logo
+	@$(PY) -m pytest -q tests/house
+
+.PHONY: fmt
+fmt: setup ## Format and mend what can be mended
+	@.venv/bin/ruff format -q .
+	@.venv/bin/ruff check -q --fix .

@@ -45,7 +45,7 @@ with DAG(
     },
     doc_md="A market's history is loaded in ranges of sessions side by side, its texts are scored "
     "and its features materialised at the snapshot of the step `snapshot`.",
-):
+) as dag:
     split = f"python -m contracts ranges {SPAN} --sessions {{{{ params.sessions }}}}"
     ranges = BashOperator(task_id="ranges", bash_command=split, output_processor=json.loads)
 

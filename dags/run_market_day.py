@@ -51,5 +51,5 @@ with DAG(
     },
     doc_md="One session of a market: its facts are collected, checked and stored, then forecast, "
     "earlier forecasts settled and drift scored, all at the snapshot of the step `snapshot`.",
-):
+) as dag:
     chain(*[BashOperator(task_id=name, bash_command=step) for name, step in STEPS.items()])

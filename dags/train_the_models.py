@@ -45,7 +45,7 @@ with DAG(
     },
     doc_md="A challenger is tuned, fitted and judged against the champion on sessions that neither "
     "has seen, and promoted if it wins, all at the snapshot of the step `snapshot`.",
-):
+) as dag:
     chain(
         *[
             BashOperator.partial(task_id=name).expand(bash_command=step)

@@ -65,7 +65,7 @@ class Demo:
     def extent(self) -> tuple[date, date]:
         """The first and the last session that the source delivers."""
         asked = self.stack.asked
-        words = self.verb("etl", "extent", "--source", asked.source, "--universe", asked.universe)
+        words = self.verb("etl", "extent", "--source", asked.source)
         first, last = words.strip().splitlines()[-1].split()
         return date.fromisoformat(first), date.fromisoformat(last)
 

@@ -44,8 +44,8 @@ def _listener(port: int) -> psutil.Process | None:
     except psutil.AccessDenied:
         return None
     for connection in connections:
-        listens = connection.status == psutil.CONN_LISTEN and connection.laddr[1] == port
-        if listens and connection.pid:
+        at = connection.laddr.port if connection.laddr else None
+        if connection.status == psutil.CONN_LISTEN and at == port and connection.pid:
             return psutil.Process(connection.pid)
     return None
 

@@ -46,6 +46,9 @@ def base_environment(stack: Stack) -> dict[str, str]:
         "PATH": f"{binaries}:{os.environ.get('PATH', os.defpath)}",
         "NO_PROXY": local,
         "no_proxy": local,
+        # Airflow's tasks have a socket as standard input; at the first shell level bash takes that
+        # for a remote login and reads ~/.bashrc, which may put another Python first.
+        "SHLVL": "1",
         "PYTHONUNBUFFERED": "1",
         "OMP_NUM_THREADS": "1",
         "MLFLOW_DISABLE_TELEMETRY": "true",

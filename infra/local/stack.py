@@ -30,9 +30,9 @@ def write_private(path: Path, text: str) -> None:
     partial.replace(path)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Credentials:
-    """What was generated once for this home."""
+    """What was generated once for this home; never printed."""
 
     database: str
     airflow: str

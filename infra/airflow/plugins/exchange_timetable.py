@@ -11,6 +11,11 @@ from pendulum import instance as pendulum_time
 from contracts.calendar import last_session, session_close, session_open, shift
 
 
+def _utc(moment: DateTime) -> datetime:
+    # pendulum's own `astimezone(UTC)` answers a time without a zone.
+    return datetime.fromtimestamp(moment.timestamp(), UTC)
+
+
 class SessionClose(Timetable):
     """One run per session of a calendar, `minutes` after its close; early closes are earlier.
 
@@ -51,7 +56,7 @@ class SessionClose(Timetable):
 
     def infer_manual_data_interval(self, *, run_after: DateTime) -> DataInterval:
         """A run by hand is about the newest session that has closed."""
-        return self._interval(last_session(self.calendar, run_after.astimezone(UTC)))
+        return self._interval(last_session(self.calendar, _utc(run_after)))
 
     def next_dagrun_info(
         self,
@@ -65,12 +70,12 @@ class SessionClose(Timetable):
             now = DateTime.now("UTC")
             earliest = max(earliest, now) if earliest else now
         if last_automated_data_interval:
-            done = last_session(self.calendar, last_automated_data_interval.end.astimezone(UTC))
+            done = last_session(self.calendar, _utc(last_automated_data_interval.end))
             session = shift(self.calendar, done, 1)
             if earliest:
-                session = max(session, self._first_after(earliest.astimezone(UTC)))
+                session = max(session, self._first_after(_utc(earliest)))
         elif earliest:
-            session = self._first_after(earliest.astimezone(UTC))
+            session = self._first_after(_utc(earliest))
         else:
             return None
         interval = self._interval(session)

@@ -1,0 +1,122 @@
+"""Each DAG is one line of commands, and each command is one that its room understands."""
+
+import importlib
+import re
+import shlex
+from datetime import UTC, datetime
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import typer
+from typer.core import TyperGroup
+
+from training.recipes import DEFAULT, recipe
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
+
+RANGES = [{"first": "2024-06-03", "last": "2024-12-31"}]
+PARAMS = {"first": "2024-06-03", "last": "2025-06-27", "session": "2025-06-27"}
+PREPARE = ["collect", "clean", "gate", "append"]
+ORDER = {
+    "market_day": [
+        *PREPARE,
+        *("snapshot", "score_text", "features", "predict", "settle", "drift"),
+    ],
+    "backfill_market": [
+        *("ranges", *(f"load.{verb}" for verb in PREPARE)),
+        *("snapshot", "score_text", "features"),
+    ],
+    "train_models": [
+        *("snapshot", "features", "zero", "tune", "fit"),
+        *("evidence", "contest", "promote", "predict"),
+    ],
+}
+
+
+def rendered(dag: "DAG", template: str, session: str | None = PARAMS["session"]) -> str:
+    pulled = {"ranges": RANGES, "snapshot": "12"}
+    ti = SimpleNamespace(xcom_pull=lambda task_ids: pulled[task_ids], map_index=0)
+    close = datetime(2025, 6, 27, 20, tzinfo=UTC)
+    from airflow.sdk.execution_time import macros
+
+    defaults = {name: dag.params.get_param(name).value for name in dag.params}
+    params = defaults | PARAMS | {"session": session}
+    environment = dag.get_template_env()
+    context = {"params": params, "ti": ti, "data_interval_end": close, "macros": macros}
+    return environment.from_string(template).render(**context)
+
+
+def commands(dag: "DAG") -> list[str]:
+    found: list[str] = []
+    for task in dag.tasks:
+        mapped = getattr(task, "expand_input", None)
+        texts = mapped.value["bash_command"] if mapped is not None else [task.bash_command]
+        found += [rendered(dag, text) for text in texts]
+    return found
+
+
+def parse(command: str) -> None:
+    """Parse the words against the room's verbs as its process would, and run nothing."""
+    inner = re.search(r"\$\((.*?)\)", command)
+    if inner:
+        parse(inner.group(1))
+        command = command.replace(inner.group(0), "2025-05-02")
+    python, flag, package, *words = shlex.split(command)
+    assert (python, flag) == ("python", "-m")
+    verbs = typer.main.get_command(importlib.import_module(f"{package}.__main__").app)
+    assert isinstance(verbs, TyperGroup)
+    context = verbs.make_context(package, list(words))
+    name, verb, rest = verbs.resolve_command(context, list(words))
+    assert verb is not None
+    verb.make_context(name, rest, parent=context)
+
+
+@pytest.mark.parametrize("dag_id", ORDER)
+def test_a_dag_is_one_line(dags: "dict[str, DAG]", dag_id: str) -> None:
+    dag = dags[dag_id]
+    order = ORDER[dag_id]
+    assert [task.task_id for task in dag.topological_sort()] == order
+    for before, after in pairwise(order):
+        assert dag.get_task(after).upstream_task_ids == {before}
+        assert dag.get_task(after).trigger_rule == "all_success"
+    assert dag.max_active_runs == 1
+    assert dag.doc_md and dag.doc_md.count(".") == 1
+
+
+@pytest.mark.parametrize("dag_id", ORDER)
+def test_each_command_parses(dags: "dict[str, DAG]", dag_id: str) -> None:
+    for command in commands(dags[dag_id]):
+        parse(command)
+
+
+def test_a_wrong_command_would_be_found() -> None:
+    for wrong in ("python -m etl colect", "python -m etl collect --sesion 2025-06-27"):
+        with pytest.raises(Exception, match=r"No such (command|option)"):
+            parse(wrong)
+
+
+def test_every_dag_is_tested(dags: "dict[str, DAG]") -> None:
+    assert set(dags) == set(ORDER)
+
+
+def test_all_experts_of_the_recipe_are_fitted(dags: "dict[str, DAG]") -> None:
+    dag = dags["train_models"]
+    fits = [c for c in commands(dag) if " fit " in c]
+    assert [re.findall(r"--expert (\S+)", c)[0] for c in fits] == list(recipe(DEFAULT).experts)
+    assert dag.params["recipe"] == DEFAULT
+
+
+def test_a_scheduled_run_names_its_session_by_its_close(dags: "dict[str, DAG]") -> None:
+    collect: Any = dags["market_day"].get_task("collect")
+    assert "--session 2025-06-27" in rendered(dags["market_day"], collect.bash_command, None)
+
+
+def test_only_a_source_that_goes_on_is_scheduled(dags: "dict[str, DAG]") -> None:
+    assert {name: dag.timetable.can_be_scheduled for name, dag in dags.items()} == {
+        "market_day": False,
+        "backfill_market": False,
+        "train_models": False,
+    }
