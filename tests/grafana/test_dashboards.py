@@ -1,0 +1,121 @@
+"""The dashboard and the alerts ask for metrics that somebody exports, in PromQL that parses."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import promql_parser
+import pytest
+import yaml
+
+from contracts.settings import Settings
+from contracts.store import Store
+from monitoring.exporter import Exporter
+from serving.metrics import Metrics
+from training.tracking import Mlflow
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "infra" / "grafana" / "dashboards.py"
+PROMETHEUS = ROOT / "infra" / "prometheus"
+_SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the script writes."""
+    folder = tmp_path_factory.mktemp("dashboards") / "new"
+    command = [sys.executable, str(SCRIPT), str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(folder / "finpulse.json")
+    return json.loads((folder / "finpulse.json").read_text())
+
+
+def panels(board: dict[str, Any]) -> list[dict[str, Any]]:
+    return [panel for panel in board["panels"] if panel["type"] != "row"]
+
+
+def targets(board: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for panel in panels(board):
+        for target in panel["targets"]:
+            yield target["expr"], target.get("legendFormat", "")
+
+
+def alerts() -> list[dict[str, Any]]:
+    groups = yaml.safe_load((PROMETHEUS / "alerts.yml").read_text())["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+def names(expr: str) -> set[str]:
+    """Metrics that a query asks for; raises when it does not parse."""
+    found: set[str] = set()
+
+    def visit(node: object) -> bool:
+        if isinstance(node, promql_parser.VectorSelector):
+            found.add(str(node.name))
+        return True
+
+    promql_parser.walk(promql_parser.parse(expr), visit)
+    return found
+
+
+def test_rows_and_panels_are_laid_out(board: dict[str, Any]) -> None:
+    rows = [panel["title"] for panel in board["panels"] if panel["type"] == "row"]
+    assert rows == ["Business", "Drift", "Data"]
+    boxes = [tuple(p["gridPos"][k] for k in "xywh") for p in panels(board)]
+    assert all(x + w <= 24 for x, _, w, _ in boxes)
+    cells = [(x + i, y + j) for x, y, w, h in boxes for i in range(w) for j in range(h)]
+    assert len(cells) == len(set(cells)), "panels overlap"
+    assert all(panel["description"] for panel in panels(board))
+    assert board["uid"] == "finpulse"
+
+
+def test_every_query_parses(board: dict[str, Any]) -> None:
+    asked = [names(expr) for expr, _ in targets(board)]
+    assert len(asked) > 15 and all(asked)
+    assert all(names(rule["expr"]) for rule in alerts())
+    with pytest.raises(ValueError):
+        names("sum(rate(finpulse_http_requests_total[5m])")
+
+
+def test_alerts_say_what_happened_and_what_to_do() -> None:
+    for rule in alerts():
+        assert {"alert", "expr", "for", "labels", "annotations"} == set(rule)
+        assert rule["labels"]["severity"] in ("warning", "critical")
+        assert rule["annotations"]["summary"] and rule["annotations"]["action"]
+        assert promql_parser.parse_duration(rule["for"])
+    assert {"FinpulseDrift", "FinpulseExporterDown"} <= {rule["alert"] for rule in alerts()}
+
+
+def test_prometheus_scrapes_the_ports_of_the_settings() -> None:
+    chosen = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
+    scraped = {
+        job["job_name"]: job["static_configs"][0]["targets"] for job in chosen["scrape_configs"]
+    }
+    fields = Settings.model_fields
+    assert scraped == {
+        "finpulse-predictor": [f"127.0.0.1:{fields['predictor_port'].default}"],
+        "finpulse-exporter": [f"127.0.0.1:{fields['monitoring_port'].default}"],
+    }
+    assert all((PROMETHEUS / file).is_file() for file in chosen["rule_files"])
+    jobs = set(re.findall(r'job="([^"]+)"', (PROMETHEUS / "alerts.yml").read_text()))
+    assert jobs == set(scraped)
+
+
+@pytest.mark.integration
+def test_every_metric_asked_for_is_exported(store: Store, board: dict[str, Any]) -> None:
+    exporter = Exporter(store, Mlflow("http://127.0.0.1:1"), "sim20")
+    exporter.look()
+    exported = {"up"}
+    for registry in (exporter.registry, Metrics().registry):
+        for family in registry.collect():
+            exported |= {family.name + suffix for suffix in _SUFFIXES[family.type]}
+    asked = set[str]().union(*(names(expr) for expr, _ in targets(board)))
+    asked |= set[str]().union(*(names(rule["expr"]) for rule in alerts()))
+    assert asked <= exported, f"nobody exports {sorted(asked - exported)}"
+    variable = next(v for v in board["templating"]["list"] if v["name"] == "universe")
+    metric = re.search(r"label_values\((\w+), universe\)", variable["query"])
+    assert metric and metric[1] in exported
