@@ -18,6 +18,7 @@ from etl import gate as quality
 from etl import load as loading
 from etl.batch import Batch, NotCollected
 from etl.source import SOURCES, SourceError
+from etl.spark import spark_judge
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -71,8 +72,8 @@ def _collect(batch: Batch) -> None:
 
 def _clean(batch: Batch, in_process: bool) -> None:
     given = settings()
-    spark = cleaning.spark_judge(given.spark_master, given.objects)
-    with nullcontext() if in_process else spark as judge:
+    spark = spark_judge(given.spark_master, given.objects)
+    with nullcontext(cleaning.in_process) if in_process else spark as judge:
         counts = cleaning.clean(open_store(), batch, judge)
     rows = ", ".join(f"{c.staged} {name} ({c.refused} refused)" for name, c in counts.items())
     typer.echo(f"staged {rows}")

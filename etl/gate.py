@@ -11,9 +11,9 @@ import pyarrow as pa
 from contracts import copy
 from contracts.store import Store
 from etl.batch import Batch
-from etl.clean import staged_tables
 from etl.expectations import SESSIONS, suite_of
 from etl.sheet import sheet
+from etl.staging import staged_tables
 
 if TYPE_CHECKING:
     from great_expectations.data_context import AbstractDataContext

@@ -6,8 +6,8 @@ from contracts.settings import Settings
 from contracts.store import Load, Store
 from contracts.tables import TABLES
 from etl.batch import Batch, Manifest, Writer, manifest
-from etl.clean import staged_tables
 from etl.source import SOURCES, Cause, Request, SourceError
+from etl.staging import staged_tables
 
 
 def collect(batch: Batch, settings: Settings, now: datetime) -> Manifest:

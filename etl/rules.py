@@ -15,8 +15,6 @@ from etl.source import FAULT, raw_schema
 
 REASON = "reason"
 PLACE = "place"  # a row's position among the rows of its table, as delivered
-# Rows of one bucket column's value are judged together, so that repeats are seen.
-BUCKET = {"headlines": "native_id", "headline_symbols": "native_id"}
 _PRICES = ("open", "high", "low", "close")
 _ADJUSTMENTS = ("none", "split", "split_dividend")
 _MOMENT = pl.Datetime("us", "UTC")
@@ -148,6 +146,12 @@ def _without_repeats(judged: pl.DataFrame, table: Table) -> pl.DataFrame:
     )
     joined = judged.join(repeated, on=PLACE, how="left", maintain_order="left")
     return joined.with_columns(pl.coalesce(REASON, "repeat"))
+
+
+def bucketed_by(table: str) -> str:
+    """The column whose equal values must be judged together, since repeats share them."""
+    first = TABLES[table].key[0]
+    return {"source": "native_id", "universe": "instrument_id"}.get(first, first)
 
 
 def judged_schema(table: str) -> pa.Schema:

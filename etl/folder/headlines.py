@@ -66,7 +66,11 @@ def _from_line(line: bytes, place: dict[str, Any]) -> Headline:
         return _refused("text is not UTF-8", shown)
     except orjson.JSONDecodeError as error:
         return _refused(f"line is not JSON: {error}", shown)
-    return _headline(row, shown) if isinstance(row, dict) else _refused("no object", shown)
+    return (
+        _headline(row, shown)
+        if isinstance(row, dict)
+        else _refused("line is no JSON object", shown)
+    )
 
 
 def _headline(row: dict[str, Any], place: dict[str, Any]) -> Headline:

@@ -72,7 +72,7 @@ def extent(settings: Settings, now: datetime) -> Extent:
     ),
 )
 def files(request: Request) -> Frames:
-    """Deliver the folder's rows of the sessions asked for, and every row that cannot be placed."""
+    """Deliver the folder's rows of the sessions asked for, and all that cannot be read."""
     calendar = request.settings.calendar
     folder = folder_of(request.settings)
     days_asked(calendar, request.first, request.last)
@@ -92,12 +92,14 @@ def files(request: Request) -> Frames:
 
 
 def _sound(frame: pl.DataFrame, now: datetime) -> pl.DataFrame:
-    return frame.filter(pl.col(FAULT).is_null() & (pl.col("closes") <= now))
+    named = pl.col(FAULT).is_null() & pl.col("symbol").is_not_null()
+    return frame.filter(named & (pl.col("closes") <= now))
 
 
 def _cut(frame: pl.DataFrame, table: str, day: str, request: Request) -> pa.Table:
-    wanted = pl.col(day).is_between(request.first, request.last) | pl.col(day).is_null()
-    named = frame.filter(wanted).with_columns(pl.lit(NAME).alias("source"))
+    wanted = pl.col(day).is_between(request.first, request.last)
+    lost = pl.col(day).is_null() | pl.col(FAULT).is_not_null()
+    named = frame.filter(wanted | lost).with_columns(pl.lit(NAME).alias("source"))
     return named.select(
         [n for n in raw_schema(TABLES[table]).names if n in named.columns]
     ).to_arrow()

@@ -1,0 +1,73 @@
+"""The rules inside Spark: Arrow batches of buckets of instruments (headlines: of their ids)."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from etl.batch import Manifest
+from etl.clean import Judge
+from etl.rules import Context, bucketed_by, judge_arrow, judged_schema
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_BUCKETS = 4  # at least; one per core on a larger master
+_OPTIONS = {
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.driver.memory": "1g",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.shuffle.partitions": str(_BUCKETS),
+    # With so few rows its extra stages cost more than they save.
+    "spark.sql.adaptive.enabled": "false",
+    "spark.log.level": "ERROR",
+}
+
+
+@contextmanager
+def spark_judge(master: str, objects: str) -> Iterator[Judge]:
+    """A judge that works in Spark and ends with the block.
+
+    master: a Spark master. objects: the object store's root, as Spark reads it. JAVA_HOME names
+    Java 17 or newer, or `java` is on the path.
+    """
+    session = _session(master)
+    try:
+        yield lambda held, table, context: _judged(session, objects, held, table, context)
+    finally:
+        session.stop()
+
+
+def _session(master: str) -> "SparkSession":
+    from pyspark.sql import SparkSession
+
+    os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    builder = SparkSession.builder.master(master).appName("finpulse-etl")
+    if master.startswith("local"):
+        # A laptop's host name may resolve to an address that does not answer.
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    for key, value in _OPTIONS.items():
+        builder = builder.config(key, value)
+    return builder.getOrCreate()
+
+
+def _judged(
+    session: "SparkSession", objects: str, held: Manifest, table: str, context: Context
+) -> pa.Table:
+    from pyspark.sql import functions
+    from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
+
+    answer = from_arrow_schema(judged_schema(table))
+    types = to_arrow_schema(answer, timezone="UTC")
+
+    def judge(raw: pa.Table) -> pa.Table:
+        return judge_arrow(table, raw, context).cast(types)
+
+    buckets = max(_BUCKETS, session.sparkContext.defaultParallelism)
+    bucket = functions.pmod(functions.hash(bucketed_by(table)), functions.lit(buckets))
+    raw = session.read.parquet(*[f"{objects}/{key}" for key in held.parts[table]])
+    return raw.groupBy(bucket).applyInArrow(judge, answer).toArrow().cast(judged_schema(table))
