@@ -69,7 +69,8 @@ def evaluate(panel: Panel, features: Sequence[Feature], block: int = BLOCK) -> d
     """
     own = [f for f in features if not f.cross_section]
     across = [f for f in features if f.cross_section]
-    wanted = {f.name: f for f in (*own, *_below(across))}
+    below = [s for f in _nested(across) for s in f.sources if not s.cross_section]
+    wanted = {f.name: f for f in (*own, *below)}
     _refuse_upward(list(wanted.values()))
     values = _by_instrument(panel, list(wanted.values()), block)
     if across:
@@ -77,10 +78,10 @@ def evaluate(panel: Panel, features: Sequence[Feature], block: int = BLOCK) -> d
     return {feature.name: values[feature.name] for feature in features}
 
 
-def _below(features: Sequence[Feature]) -> Iterator[Feature]:
+def _nested(features: Sequence[Feature]) -> Iterator[Feature]:
     for feature in features:
-        for source in feature.sources:
-            yield from _below([source]) if source.cross_section else [source]
+        yield feature
+        yield from _nested([source for source in feature.sources if source.cross_section])
 
 
 def _refuse_upward(features: Sequence[Feature]) -> None:
@@ -112,10 +113,12 @@ def _by_session(
 ) -> dict[str, Values]:
     decided = np.flatnonzero(panel.decided)
     # By the moment of decision, not the date: at one exchange's close the other's is not known.
-    order = decided[np.argsort(panel.as_of[decided], kind="stable")]
+    order = decided[np.argsort(panel.as_of[decided].astype(np.int64), kind="stable")]
     _, first = np.unique(panel.as_of[order], return_index=True)
     offsets = np.append(first, len(order)).astype(np.int64)
-    columns = {name: source[order] for name, source in {**panel.columns, **values}.items()}
+    read = {name for f in _nested(features) for name in f.inputs}
+    known = {**panel.columns, **values}
+    columns = {name: known[name][order] for name in read & known.keys()}
     block = Block(columns, Segments(offsets, "session"))
     out = {}
     for feature in features:
