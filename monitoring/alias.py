@@ -11,15 +11,13 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import uuid4
 
-import orjson
-import pyarrow as pa
-
 from contracts.champion import ALIAS, PROMOTED, REFUSED, Champion, champion, model_name
 from contracts.store import Store
-from contracts.tables import PROMOTIONS
 from training import bundle
+from training.office import record
+from training.records import Fit
 from training.registration import move_alias
-from training.tracking import Mlflow
+from training.tracking import Mlflow, locked
 
 log = logging.getLogger(__name__)
 
@@ -85,14 +83,17 @@ def _follow(server: Mlflow, office: Champion) -> Result:
 def _judge(store: Store, server: Mlflow, office: Champion, version: int, now: datetime) -> Result:
     chosen = _bundle_of(server, office.universe, version)
     reason = _reason_against(chosen, office.universe)
-    if reason:
-        move_alias(server, office.universe, office.model_version)
-        log.warning("alias put back", extra={"version": version, "reason": reason})
-        _record(store, office, REFUSED, (version, chosen, reason), now)
-        return "refused"
-    why = f"the alias was set to version {version} in MLflow; its bundle passed the checks"
-    promotion = _record(store, office, PROMOTED, (version, chosen, why), now)
-    _agree(server, office.universe, promotion)
+    with locked(store, f"office {office.universe}"):
+        if champion(store, office.universe) != office:
+            return "idle"  # Someone was promoted meanwhile: the next look sees both.
+        if reason:
+            move_alias(server, office.universe, office.model_version)
+            log.warning("alias put back", extra={"version": version, "reason": reason})
+            _record(store, office, Fit("", chosen, version), (REFUSED, reason), now)
+            return "refused"
+        why = f"the alias was set to version {version} in MLflow; its bundle passed the checks"
+        promotion = _record(store, office, Fit("", chosen, version), (PROMOTED, why), now)
+        _agree(server, office.universe, promotion)
     log.info("alias set by a person recorded", extra={"version": version, "bundle": chosen})
     return "recorded"
 
@@ -114,21 +115,16 @@ def _reason_against(chosen: str, universe: str) -> str:
 
 
 def _record(
-    store: Store, office: Champion, decision: str, chosen: tuple[int, str, str], now: datetime
+    store: Store, office: Champion, chosen: Fit, decision: tuple[str, str], now: datetime
 ) -> str:
-    version, chosen_bundle, reason = chosen
-    row = {
+    outcome, reason = decision
+    fields = {
         "promotion_id": uuid4().hex,
-        "universe": office.universe,
-        "decision": decision,
-        "bundle": chosen_bundle,
-        "model_name": office.model_name,
-        "model_version": version,
+        "decision": outcome,
         "previous_bundle": office.bundle,
         "actor": ACTOR,
         "reason": reason,
-        "evidence": orjson.dumps({"alias_before": office.model_version}).decode(),
-        "decided_at": now,
+        "evidence": {"alias_before": office.model_version},
     }
-    store.record(PROMOTIONS, pa.Table.from_pylist([row], schema=PROMOTIONS.schema))
-    return str(row["promotion_id"])
+    record(store, office.universe, chosen, fields, now)
+    return str(fields["promotion_id"])
