@@ -114,8 +114,8 @@ class Supervisor:
             self._launch()
             return []
         added, changed, removed = self._rpc.reloadConfig()[0]
+        self._stop([*changed, *removed])
         for name in (*changed, *removed):
-            self._rpc.stopProcessGroup(name)
             self._rpc.removeProcessGroup(name)
         for name in (*changed, *added):
             self._rpc.addProcessGroup(name)
@@ -154,10 +154,22 @@ class Supervisor:
         text = path.read_text(errors="replace") if path.exists() else ""
         return "\n".join(text.splitlines()[-lines:]) or "(its log is empty)"
 
+    def _stop(self, names: Sequence[str]) -> None:
+        # All at once: supervisord itself would ask one after the other.
+        for name in names:
+            # A Fault here means that it does not run.
+            with contextlib.suppress(Fault):
+                self._rpc.stopProcess(name, False)
+        deadline = time.monotonic() + _STOP_SECONDS
+        while any(self.info(name)["pid"] for name in names) and time.monotonic() < deadline:
+            time.sleep(0.1)
+
     def shutdown(self) -> None:
-        """Stop all programs and supervisord itself."""
+        """Stop all programs, Postgres last, and supervisord itself."""
         process = self.process
         if process:
+            names = [info["name"] for info in self._rpc.getAllProcessInfo()]
+            self._stop([name for name in names if name != "postgres"])
             self._rpc.shutdown()
             process.wait(_STOP_SECONDS)
 

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,15 +29,24 @@ def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def dags(airflow_home: Path) -> "dict[str, DAG]":
-    """Every DAG of the folder, by id."""
+def read_dags(airflow_home: Path) -> "Callable[[], dict[str, DAG]]":
+    """Reads every DAG of the folder anew, by id."""
     from airflow.sdk import DAG
 
-    found = {}
-    for path in sorted((ROOT / "dags").glob("*.py")):
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        assert spec and spec.loader
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        found |= {dag.dag_id: dag for dag in vars(module).values() if isinstance(dag, DAG)}
-    return found
+    def read() -> dict[str, DAG]:
+        found = {}
+        for path in sorted((ROOT / "dags").glob("*.py")):
+            spec = importlib.util.spec_from_file_location(path.stem, path)
+            assert spec and spec.loader
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            found |= {dag.dag_id: dag for dag in vars(module).values() if isinstance(dag, DAG)}
+        return found
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def dags(read_dags: "Callable[[], dict[str, DAG]]") -> "dict[str, DAG]":
+    """The DAGs with the settings' defaults."""
+    return read_dags()

@@ -3,6 +3,7 @@
 import importlib
 import re
 import shlex
+from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import pairwise
 from types import SimpleNamespace
@@ -114,9 +115,14 @@ def test_a_scheduled_run_names_its_session_by_its_close(dags: "dict[str, DAG]") 
     assert "--session 2025-06-27" in rendered(dags["market_day"], collect.bash_command, None)
 
 
-def test_only_a_source_that_goes_on_is_scheduled(dags: "dict[str, DAG]") -> None:
-    assert {name: dag.timetable.can_be_scheduled for name, dag in dags.items()} == {
-        "market_day": False,
-        "backfill_market": False,
-        "train_models": False,
-    }
+def test_only_a_source_that_goes_on_is_scheduled(
+    dags: "dict[str, DAG]",
+    read_dags: "Callable[[], dict[str, DAG]]",
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert not any(dag.timetable.can_be_scheduled for dag in dags.values())
+    monkeypatch.setenv("FINPULSE_SOURCE", "yahoo")
+    monkeypatch.setenv("FINPULSE_CALENDAR", "XNSE")
+    live = read_dags()["market_day"]
+    assert live.timetable.summary == "XNSE close + 60 min"
+    assert (live.catchup, live.params["source"]) == (False, "yahoo")

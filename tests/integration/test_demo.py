@@ -1,0 +1,241 @@
+"""The main job on real services, as the README promises it. The tests build on one another."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import ports
+import postgres
+import pytest
+from airflow_client import Airflow, RunFailed
+from outcome import count
+from processes import marked
+from stack import Stack, asked_settings
+from supervise import Supervisor
+
+from contracts.champion import ALIAS, champion, model_name
+from contracts.settings import settings
+from contracts.store import Store
+
+pytestmark = [pytest.mark.integration, pytest.mark.spark, pytest.mark.timeout(1800)]
+
+UNIVERSE, LAST = "sim20", "2025-06-30"
+ROOT = Path(__file__).resolve().parents[2]
+MARKET = {
+    "FINPULSE_SIM_INSTRUMENTS": "6",
+    "FINPULSE_SIM_SESSIONS": "260",
+    "FINPULSE_CONTEST_SESSIONS": "60",
+    "FINPULSE_TRIALS": "2",
+}
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A demo that ran: its environment, its stack and what it printed."""
+
+    environment: dict[str, str]
+    stack: Stack
+    output: str
+
+    def script(self, name: str) -> subprocess.CompletedProcess[str]:
+        """Run a script of infra/local on this stack."""
+        return run(name, self.environment)
+
+    @property
+    def store(self) -> Store:
+        """The store of the facts."""
+        return Store(self.stack.facts)
+
+
+def run(name: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "infra" / "local" / f"{name}.py")]
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """The demo, once per module, in a folder too deep for unix sockets; nothing stays behind."""
+    home = tmp_path_factory.mktemp("stack") / ("deep" * 20) / ("deeper" * 10)
+    free = {f"FINPULSE_{name.upper()}": str(postgres.free_port()) for name in ports.NAMES}
+    ours = MARKET | free | {"FINPULSE_HOME": str(home)}
+    outside = {k: v for k, v in os.environ.items() if not k.startswith(("FINPULSE_", "AIRFLOW"))}
+    environment = outside | ours
+    done = run("demo", environment)
+    try:
+        assert done.returncode == 0, done.stdout
+        with pytest.MonkeyPatch.context() as patch:
+            for key, value in ours.items():
+                patch.setenv(key, value)
+            settings.cache_clear()
+            stack = Stack.of(asked_settings())
+        settings.cache_clear()
+        yield Demo(environment, stack, done.stdout)
+    finally:
+        stopped = run("down", environment)
+    assert stopped.returncode == 0, stopped.stdout
+    assert marked(home) == []
+
+
+def eventually(question: Callable[[], Any], seconds: float = 90) -> Any:
+    """The first true answer; errors of a service that is coming back are waited out."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            if answer := question():
+                return answer
+        except (httpx.HTTPError, ConnectionError):
+            pass
+        assert time.monotonic() < deadline, "no answer in time"
+        time.sleep(0.5)
+
+
+def mlflow(demo: Demo, path: str, **body: Any) -> dict[str, Any]:
+    url = f"{demo.stack.settings.mlflow}/api/2.0/mlflow/{path}"
+    answer = httpx.post(url, json=body) if body else httpx.get(url)
+    answer.raise_for_status()
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def test_it_shows_what_it_did(demo: Demo) -> None:
+    for dag in ("backfill_market", "train_models", "market_day"):
+        assert re.search(rf"^{dag}$", demo.output, re.M)
+    assert "SIM001" in demo.output and "p_neutral" in demo.output
+    assert demo.stack.credentials.airflow in demo.output
+    assert re.search(r"peak memory \d+\.\d GiB", demo.output)
+
+
+def test_all_three_runs_succeeded(demo: Demo) -> None:
+    airflow = Airflow(demo.stack.settings, print)
+    for dag in ("backfill_market", "train_models", "market_day"):
+        [run] = airflow.ask("GET", f"dags/{dag}/dagRuns").json()["dag_runs"]
+        assert run["state"] == "success"
+        states = {task.state for task in airflow.tasks(dag, run["dag_run_id"])}
+        assert states == {"success"}
+
+
+def test_what_is_served_is_what_was_recorded(demo: Demo) -> None:
+    symbols = [f"SIM{i:03d}" for i in range(1, 7)]
+    answer = httpx.post(f"{demo.stack.predictor}/predict", json={"symbols": symbols})
+    served = {row["symbol"]: row for row in answer.json()["predictions"]}
+    office = champion(demo.store, UNIVERSE)
+    assert office is not None
+    rows = demo.store.query(
+        "SELECT * FROM predictions WHERE universe = %s AND session = %s AND bundle = %s",
+        (UNIVERSE, LAST, office.bundle),
+    ).to_pylist()
+    assert {row["symbol"] for row in rows} == set(served) == set(symbols)
+    for row in rows:
+        shown = served[row["symbol"]]
+        for name in ("p_down", "p_neutral", "p_up"):
+            assert shown[name] == pytest.approx(row[name], abs=1e-12)
+        assert sum(shown[n] for n in ("p_down", "p_neutral", "p_up")) == pytest.approx(1)
+        assert (shown["bundle"], shown["session"]) == (row["bundle"], LAST)
+        assert shown["data_origin"] == "simulated"
+
+
+def test_an_unknown_symbol_is_named(demo: Demo) -> None:
+    answer = httpx.post(f"{demo.stack.predictor}/predict", json={"symbols": ["NOSUCH"]})
+    assert answer.status_code in (404, 422)
+    assert "NOSUCH" in answer.text
+
+
+def test_the_alias_is_the_champion_of_the_ledger(demo: Demo) -> None:
+    office = champion(demo.store, UNIVERSE)
+    assert office is not None
+    path = f"registered-models/alias?name={model_name(UNIVERSE)}&alias={ALIAS}"
+    found = mlflow(demo, path)["model_version"]
+    assert int(found["version"]) == office.model_version
+    ledger = demo.store.query("SELECT decision FROM promotions ORDER BY decided_at")
+    # Champion zero, then what the contest decided.
+    assert ledger.num_rows >= 2 and ledger["decision"][0].as_py() == "promoted"
+
+
+def test_tuning_left_its_trials_as_child_runs(demo: Demo) -> None:
+    experiment = f"experiments/get-by-name?experiment_name=finpulse-{UNIVERSE}"
+    ids = [mlflow(demo, experiment)["experiment"]["experiment_id"]]
+    runs = mlflow(demo, "runs/search", experiment_ids=ids, max_results=1000)["runs"]
+    tags = [{t["key"]: t["value"] for t in run["data"]["tags"]} for run in runs]
+    tunes = [
+        run["info"]["run_id"]
+        for run, tag in zip(runs, tags, strict=True)
+        if "/tune/" in tag.get("airflow_key", "")
+    ]
+    trials = [tag for tag in tags if tag.get("mlflow.parentRunId") in tunes]
+    assert len(trials) >= 2
+
+
+def test_forecasts_met_their_truth(demo: Demo) -> None:
+    rows = demo.store.query(
+        "SELECT p.session, o.label FROM predictions p LEFT JOIN outcomes o USING (prediction_id)"
+    ).to_pylist()
+    sessions = sorted({row["session"] for row in rows})
+    assert len(sessions) >= 40 and str(sessions[-1]) == LAST
+    settled = {row["session"] for row in rows if row["label"] is not None}
+    # The label of the last session needs the next one; all others are settled.
+    assert settled == set(sessions[:-1])
+
+
+def test_drift_is_exported(demo: Demo) -> None:
+    def series() -> list[str]:
+        text = httpx.get(f"{demo.stack.monitoring}/metrics").text
+        return re.findall(r'^finpulse_drift\w*\{.*test="psi".*$', text, re.M)
+
+    assert eventually(series)
+
+
+def test_again_it_adds_nothing(demo: Demo) -> None:
+    before = count(demo.stack)
+    again = demo.script("demo")
+    assert again.returncode == 0, again.stdout
+    assert "added by this demo: 0 rows, 0 model versions" in again.stdout
+    assert count(demo.stack) == before
+    assert "SIM001" in again.stdout
+
+
+def test_a_failing_source_fails_the_run_with_its_cause(demo: Demo) -> None:
+    airflow = Airflow(demo.stack.settings, print)
+    conf = {"source": "files", "universe": "files", "session": LAST}
+    before = count(demo.stack)
+    with pytest.raises(RunFailed, match=r"collect of market_day failed(?s:.*)FINPULSE_DATA"):
+        airflow.run("market_day", "failing", conf)
+    states = {task.name: task.state for task in airflow.tasks("market_day", "failing")}
+    assert states.pop("collect") == "failed"
+    assert set(states.values()) == {"upstream_failed"}
+    assert count(demo.stack) == before
+
+
+@pytest.mark.parametrize("name", ["predictor", "postgres"])
+def test_a_killed_service_comes_back(demo: Demo, name: str) -> None:
+    supervisor = Supervisor(demo.stack.home)
+    pid = supervisor.info(name)["pid"]
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: supervisor.info(name)["pid"] not in (0, pid))
+    body = {"symbols": ["SIM001"]}
+    eventually(lambda: httpx.post(f"{demo.stack.predictor}/predict", json=body).is_success)
+    eventually(lambda: demo.store.snapshot() > 0)
+    health = f"{demo.stack.settings.airflow}/api/v2/monitor/health"
+    eventually(lambda: httpx.get(health).json()["scheduler"]["status"] == "healthy")
+
+
+def test_down_leaves_no_process(demo: Demo) -> None:
+    home = demo.stack.home
+    assert len(marked(home)) >= 6
+    stopped = demo.script("down")
+    assert stopped.returncode == 0 and "no process" in stopped.stdout
+    assert marked(home) == [] and Supervisor(home).process is None
