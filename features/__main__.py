@@ -22,7 +22,14 @@ Last = Annotated[str, typer.Option(help="last session; default: the first")]
 Session = Annotated[str, typer.Option(help="one session: the same as --first and --last")]
 Snapshot = Annotated[int | None, typer.Option(help="newest load to see; default: the newest")]
 
-_FAILURES = (NoFacts, NotASession, StoreUnavailable, SettingsError, UnknownMember)
+_FAILURES = (
+    NoFacts,
+    NotASession,
+    StoreUnavailable,
+    SettingsError,
+    UnknownMember,
+    matrix.TextUnscored,
+)
 
 
 @app.command()

@@ -75,6 +75,12 @@ class Feature:
         return self.rows - 1 + max((source.lookback for source in self.sources), default=1)
 
     @property
+    def columns(self) -> frozenset[str]:
+        """The panel columns that it reads, itself and through its inputs."""
+        own = frozenset(self.inputs).intersection(COLUMNS)
+        return own.union(*(source.columns for source in self.sources))
+
+    @property
     def identity(self) -> list[Any]:
         """What a view is hashed over: name, version, lookback, and the same of its inputs."""
         sources = [source.identity for source in self.sources]

@@ -54,25 +54,42 @@ class _Range:
         return dict(pairs)
 
 
+class TextUnscored(LookupError):
+    """Headlines have no sentiment yet; the message names the verb to run."""
+
+
 def materialise(
     store: Store, view: FeatureView, universe: str, first: date, last: date, snapshot: int
 ) -> int:
     """Write the features of the sessions that have none at this snapshot; returns their number.
 
-    Raises NoFacts for an unknown universe and NotASession for a range without a session.
+    Raises NoFacts for an unknown universe, NotASession for a range without a session, and
+    TextUnscored when a feature reads sentiment that is not there: it would stay null for good.
     """
     asked = _Range(store, view, universe, first, last, snapshot)
     missing = sorted(set(asked.sessions) - set(asked.written()))
     if not missing:
         return 0
     request = Request(universe, missing[0], missing[-1], snapshot, view.reach)
-    frame = _features(read(store, request), view).filter(pl.col("session").is_in(missing))
+    facts = read(store, request)
+    _refuse_unscored(facts, request, view)
+    frame = _features(facts, view).filter(pl.col("session").is_in(missing))
     folder = f"matrices/{view.hash}/{universe}"
     key = f"{folder}/{missing[0]}_{missing[-1]}_{snapshot}.parquet"
     buffer = io.BytesIO()
     pq.write_table(frame.to_arrow(), buffer, compression="zstd")
     objects.put(key, buffer.getvalue())
     return store.record(MATERIALISATIONS, _receipt(asked, missing, key, frame))
+
+
+def _refuse_unscored(facts: Facts, request: Request, view: FeatureView) -> None:
+    unscored = facts.news["tone"].null_count()
+    if unscored and any("scored" in feature.columns for feature in view.members):
+        raise TextUnscored(
+            f"{unscored} headlines of {request.universe} up to {request.last} have no sentiment: "
+            f"run `python -m training score-text --universe {request.universe} --session "
+            f"{request.last} --snapshot {request.snapshot}`"
+        )
 
 
 def load_matrix(

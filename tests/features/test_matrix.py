@@ -20,7 +20,7 @@ from contracts.tables import (
     SYMBOLS,
 )
 from features.facts import NoFacts
-from features.matrix import MatrixMissing, load_matrix, materialise
+from features.matrix import MatrixMissing, TextUnscored, load_matrix, materialise
 from features.views import view
 
 pytestmark = pytest.mark.integration
@@ -225,12 +225,31 @@ def test_news_counts_when_it_was_known(market: Any) -> None:
     close = market.close_of(market.sessions[40])
     headline(market, close, "at the close", 0.8)
     headline(market, close + timedelta(seconds=1), "a second later", -0.4)
-    headline(market, close + timedelta(minutes=5), "unscored", None)
+    headline(market, close + timedelta(minutes=5), "without opinion", 0.0)
     found = of(matrix(market), "SIM001")
     sentiment, count = found["news_sentiment_1"].to_list(), found["news_count_5"].to_list()
-    assert sentiment[39:43] == [None, pytest.approx(0.8), pytest.approx(-0.4), None]
+    assert sentiment[39:43] == [None, pytest.approx(0.8), pytest.approx(-0.2), None]
     assert count[39:47] == [0, 1, 3, 3, 3, 3, 2, 0]
     assert of(matrix(market), "SIM002")["news_count_5"].to_list()[39:43] == [0, 0, 0, 0]
+
+
+def test_unscored_headlines_are_no_silent_nulls(market: Any) -> None:
+    market.load()
+    at = market.close_of(market.sessions[40])
+    headline(market, at, "no sentiment yet", None)
+    with pytest.raises(TextUnscored, match=r"1 headlines .* training score-text --universe sim3"):
+        matrix(market)
+    matrix(market, last=39)
+    score(market, "no sentiment yet", 0.5, at)
+    assert of(matrix(market), "SIM001")["news_sentiment_1"][40] == pytest.approx(0.5)
+
+
+def test_the_sentiment_is_that_of_the_model_used_last(market: Any) -> None:
+    market.load()
+    at = market.close_of(market.sessions[40])
+    headline(market, at, "good", 0.5)
+    score(market, "good", -0.7, at + timedelta(days=1), version="m-2")
+    assert of(matrix(market), "SIM001")["news_sentiment_1"][40] == pytest.approx(-0.7)
 
 
 def test_late_news_moves_nothing_that_was_decided(market: Any) -> None:
@@ -261,9 +280,13 @@ def headline(
     market.append(HEADLINES, [row | {"text": native, "text_hash": native, "url": None}])
     market.append(HEADLINE_SYMBOLS, [row | {"instrument_id": "SIM001"}])
     if tone is not None:
-        score = {"text_hash": native, "model_version": "m-1", "scored_at": at}
-        score |= {"p_negative": 0.5 - tone / 2, "p_neutral": 0.0, "p_positive": 0.5 + tone / 2}
-        market.store.record(SENTIMENTS, pa.Table.from_pylist([score], schema=SENTIMENTS.schema))
+        score(market, native, tone, at)
+
+
+def score(market: Any, text: str, tone: float, at: datetime, version: str = "m-1") -> None:
+    row = {"text_hash": text, "model_version": version, "scored_at": at}
+    row |= {"p_negative": 0.5 - tone / 2, "p_neutral": 0.0, "p_positive": 0.5 + tone / 2}
+    market.store.record(SENTIMENTS, pa.Table.from_pylist([row], schema=SENTIMENTS.schema))
 
 
 def test_members_alone_are_decided_upon(market: Any) -> None:
