@@ -57,7 +57,8 @@ def drift(
     scores = feature_drift.drift(store, bundle.load(office.bundle), run, datetime.now(UTC))
     for row in scores.to_pylist():
         mark = "ALARM" if row["alarm"] else ""
-        typer.echo(f"{row['test']:6} {row['feature']:24} {row['score']:8.4f} {mark}")
+        told = f"{row['score']:8.4f} of {row['threshold']:.4f} {mark}".rstrip()
+        typer.echo(f"{row['test']:6} {row['feature']:24} {told}")
     alarms = sum(scores["alarm"].to_pylist())
     typer.echo(f"{alarms} alarms in {scores.num_rows} scores")
 

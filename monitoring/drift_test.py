@@ -22,8 +22,8 @@ class DriftTest:
     """A declared drift test.
 
     score: (reference (n,), current (m,)) -> a number that is near 0 for equal distributions and
-    grows as they part, whatever the values' unit; nulls are NaN. threshold: a score above it is
-    an alarm.
+    grows as they part, whatever the values' unit; nulls are NaN. threshold: no score below it is
+    an alarm; where past windows of a feature scored higher, they set the limit.
     """
 
     name: str

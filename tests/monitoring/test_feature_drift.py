@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import pytest
 from market import FLAT, VIEW, Market, close_of
 from typer.testing import CliRunner
@@ -12,9 +13,7 @@ from contracts.store import Store
 from features.matrix import materialise
 from monitoring.__main__ import app
 from monitoring.drift_test import DRIFT_TESTS
-from monitoring.feature_drift import Watching, drift
-
-pytestmark = pytest.mark.integration
+from monitoring.feature_drift import Watching, drift, threshold
 
 NOW = datetime(2025, 7, 1, 12, tzinfo=UTC)
 TRAINED = 34
@@ -35,6 +34,7 @@ def trained(store: Store, market: Market) -> Any:
     return market.prior(FLAT, as_of=close_of(last), snapshot=snapshot)
 
 
+@pytest.mark.integration
 def test_the_feature_that_moved_alarms_and_the_dull_ones_do_not(
     store: Store, market: Market, trained: Any
 ) -> None:
@@ -50,6 +50,7 @@ def test_the_feature_that_moved_alarms_and_the_dull_ones_do_not(
     assert again.num_rows == len(stored) == store.query("SELECT * FROM drift").num_rows
 
 
+@pytest.mark.integration
 def test_without_the_training_matrix_the_error_names_the_verb(store: Store, market: Market) -> None:
     market.load(store)
     asked = Watching(market.universe, market.last, store.snapshot(), 5)
@@ -57,8 +58,37 @@ def test_without_the_training_matrix_the_error_names_the_verb(store: Store, mark
         drift(store, market.prior(FLAT), asked, NOW)
 
 
+@pytest.mark.integration
 def test_the_verb_ends_with_the_alarms(store: Store, market: Market, trained: Any) -> None:
     market.promote(store, market.champion(trained, 1))
     options = ["drift", "--session", str(market.last), "--snapshot", str(store.snapshot())]
     done = CliRunner().invoke(app, [*options, "--sessions", "5"], catch_exceptions=False)
     assert done.stdout.splitlines()[-1] == f"1 alarms in {len(VIEW.features)} scores"
+
+
+def seasons(rows: int = 20, sessions: int = 400, regime: float = 0.0) -> tuple[Any, Any]:
+    """Values of a feature whose mean swings by `regime` with a period of 80 sessions."""
+    days = np.repeat(np.datetime64("2023-01-02") + np.arange(sessions), rows)
+    swing = regime * np.sign(np.sin(2 * np.pi * np.arange(sessions) / 80))
+    noise = np.random.default_rng(5).normal(size=rows * sessions)
+    return np.repeat(swing, rows) + noise, days
+
+
+def test_a_steady_feature_keeps_the_declared_threshold() -> None:
+    test = DRIFT_TESTS.get("psi")
+    assert threshold(test, *seasons(), 40) == test.threshold
+
+
+def test_a_feature_that_always_swung_alarms_only_beyond_its_swings() -> None:
+    test = DRIFT_TESTS.get("psi")
+    values, days = seasons(regime=1.0)
+    limit = threshold(test, values, days, 40)
+    usual = test.score(values, values[days >= days[-1] - np.timedelta64(39)])
+    beyond = test.score(values, 3.0 + np.random.default_rng(6).normal(size=800))
+    assert test.threshold < usual < limit < beyond
+
+
+def test_a_short_reference_calibrates_nothing() -> None:
+    test = DRIFT_TESTS.get("psi")
+    values, days = seasons(sessions=60, regime=1.0)
+    assert threshold(test, values, days, 40) == test.threshold
