@@ -28,6 +28,9 @@ from contracts.store import Store
 pytestmark = [pytest.mark.integration, pytest.mark.spark, pytest.mark.timeout(1800)]
 
 UNIVERSE, LAST = "sim20", "2025-06-30"
+
+# Loopback is never asked through a proxy.
+web = httpx.Client(trust_env=False, timeout=30)
 ROOT = Path(__file__).resolve().parents[2]
 MARKET = {
     "FINPULSE_SIM_INSTRUMENTS": "6",
@@ -106,7 +109,7 @@ def eventually(question: Callable[[], Any], seconds: float = 90) -> Any:
 
 def mlflow(demo: Demo, path: str, **body: Any) -> dict[str, Any]:
     url = f"{demo.stack.settings.mlflow}/api/2.0/mlflow/{path}"
-    answer = httpx.post(url, json=body) if body else httpx.get(url)
+    answer = web.post(url, json=body) if body else web.get(url)
     answer.raise_for_status()
     found: dict[str, Any] = answer.json()
     return found
@@ -131,7 +134,7 @@ def test_all_three_runs_succeeded(demo: Demo) -> None:
 
 def test_what_is_served_is_what_was_recorded(demo: Demo) -> None:
     symbols = [f"SIM{i:03d}" for i in range(1, 7)]
-    answer = httpx.post(f"{demo.stack.predictor}/predict", json={"symbols": symbols})
+    answer = web.post(f"{demo.stack.predictor}/predict", json={"symbols": symbols})
     served = {row["symbol"]: row for row in answer.json()["predictions"]}
     office = champion(demo.store, UNIVERSE)
     assert office is not None
@@ -150,7 +153,7 @@ def test_what_is_served_is_what_was_recorded(demo: Demo) -> None:
 
 
 def test_an_unknown_symbol_is_named(demo: Demo) -> None:
-    answer = httpx.post(f"{demo.stack.predictor}/predict", json={"symbols": ["NOSUCH"]})
+    answer = web.post(f"{demo.stack.predictor}/predict", json={"symbols": ["NOSUCH"]})
     assert answer.status_code in (404, 422)
     assert "NOSUCH" in answer.text
 
@@ -193,7 +196,7 @@ def test_forecasts_met_their_truth(demo: Demo) -> None:
 
 def test_drift_is_exported(demo: Demo) -> None:
     def series() -> list[str]:
-        text = httpx.get(f"{demo.stack.monitoring}/metrics").text
+        text = web.get(f"{demo.stack.monitoring}/metrics").text
         return re.findall(r'^finpulse_drift\w*\{.*test="psi".*$', text, re.M)
 
     assert eventually(series)
@@ -227,10 +230,10 @@ def test_a_killed_service_comes_back(demo: Demo, name: str) -> None:
     os.kill(pid, signal.SIGKILL)
     eventually(lambda: supervisor.info(name)["pid"] not in (0, pid))
     body = {"symbols": ["SIM001"]}
-    eventually(lambda: httpx.post(f"{demo.stack.predictor}/predict", json=body).is_success)
+    eventually(lambda: web.post(f"{demo.stack.predictor}/predict", json=body).is_success)
     eventually(lambda: demo.store.snapshot() > 0)
     health = f"{demo.stack.settings.airflow}/api/v2/monitor/health"
-    eventually(lambda: httpx.get(health).json()["scheduler"]["status"] == "healthy")
+    eventually(lambda: web.get(health).json()["scheduler"]["status"] == "healthy")
 
 
 def test_down_leaves_no_process(demo: Demo) -> None:
