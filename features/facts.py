@@ -31,10 +31,9 @@ class NoFacts(LookupError):
 class Facts:
     """What was known of a universe's instruments up to `end`, every version of it.
 
-    first: the first session asked for. end: the last one's close. members: instrument_id, calendar,
-    valid_from, valid_to. symbols: instrument_id, symbol, valid_from, valid_to, known_at.
-    bars, actions: all versions, sorted by instrument, time and known_at. news: one row per
-    headline and instrument: instrument_id, known_at, tone (null when unscored).
+    first: the first session asked for. end: the last one's close. members, bars, actions: all
+    versions in the order of `store.versions`, members with their calendar. symbols: the newest.
+    news: one row per headline and instrument: instrument_id, known_at, tone (null when unscored).
     """
 
     first: date
@@ -60,7 +59,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Members:
-    """Who belongs to a universe, and the sessions of a range with the last one's close."""
+    """Who belongs to a universe (all versions), and a range's sessions with the last close."""
 
     frame: pl.DataFrame
     sessions: tuple[date, ...]
@@ -76,23 +75,23 @@ def members(store: Store, universe: str, first: date, last: date, snapshot: int)
     """Members of the universe known by the close of `last`; raises NoFacts, NotASession."""
     # Who trades where is asked with a margin, since the closing time is not known before.
     margin = datetime.combine(last, time(), UTC) + timedelta(days=2)
-    found = store.read(MEMBERSHIPS, margin, snapshot, {"universe": universe})
-    if not found.num_rows:
-        raise NoFacts(
-            f"universe {universe!r} has no members known by {last} among loads up to {snapshot}: "
-            f"load it with `python -m etl load --universe {universe}`, or pass a newer --snapshot"
-        )
-    ids = {"instrument_id": sorted(set(found["instrument_id"].to_pylist()))}
+    found = _frame(store.versions(MEMBERSHIPS, margin, snapshot, {"universe": universe}))
+    ids = {"instrument_id": sorted(found["instrument_id"].unique())}
     traded = _frame(store.read(INSTRUMENTS, margin, snapshot, ids, ("instrument_id", "calendar")))
     closes = {
         (day, calendar.session_close(name, day))
         for name in traded["calendar"].unique()
         for day in calendar.sessions(name, first, last)
     }
-    if not closes:
+    if not closes and len(traded):
         raise calendar.NotASession(f"universe {universe!r} has no session from {first} to {last}")
-    end = max(close for _, close in closes)
-    frame = _frame(found).filter(pl.col("known_at") <= end).join(traded, on="instrument_id")
+    end = max((close for _, close in closes), default=margin)
+    frame = found.filter(pl.col("known_at") <= end).join(traded, on="instrument_id")
+    if not len(frame):
+        raise NoFacts(
+            f"universe {universe!r} has no members known by {last} among loads up to {snapshot}: "
+            f"load it with `python -m etl load --universe {universe}`, or pass a newer --snapshot"
+        )
     return Members(frame, tuple(sorted({day for day, _ in closes})), end)
 
 
@@ -100,12 +99,11 @@ def read(store: Store, request: Request) -> Facts:
     """The facts of a request; raises NoFacts, NotASession."""
     first, last, snapshot = request.first, request.last, request.snapshot
     joined = members(store, request.universe, first, last, snapshot)
-    asked = _Asked(
-        store, request, joined, _sources(store, joined.frame[LOAD_ID].unique().to_list())
-    )
+    sources = _sources(store, joined.frame[LOAD_ID].unique().to_list())
+    asked = _Asked(store, request, joined, sources)
     ids = {"instrument_id": joined.ids}
     bars = _bars(asked)
-    actions = store.versions(ACTIONS, joined.end, snapshot, ids | {"source": asked.sources})
+    actions = store.versions(ACTIONS, joined.end, snapshot, ids | {"source": sources})
     return Facts(
         first=first,
         end=joined.end,
@@ -141,7 +139,7 @@ def _frame(table: object) -> pl.DataFrame:
 
 
 def _sources(store: Store, loads: list[int]) -> list[str]:
-    # An instrument may have bars of several sources; a universe's are those that declared it.
+    # An instrument may have bars of several sources; a universe's are those that named its members.
     found = store.query("SELECT DISTINCT source FROM loads WHERE load_id = ANY(%s)", [loads])
     return [str(source) for source in found["source"].to_pylist()]
 

@@ -16,6 +16,7 @@ import polars as pl
 from contracts import calendar
 from features.adjust import Actions, adjusted
 from features.facts import Facts
+from features.feature import COLUMNS
 from features.panel import Flags, Panel, Times
 from features.series import Values
 
@@ -117,13 +118,13 @@ def _panel(facts: Facts, segments: list[_Segment]) -> Panel:
         for segment, times in zip(segments, as_of, strict=True)
     ]
     decided = [
-        segment.decided & _member(days, members[segment.instrument])
-        for segment, days in zip(segments, rows, strict=True)
+        segment.decided & _member(days, times, members[segment.instrument])
+        for segment, days, times in zip(segments, rows, as_of, strict=True)
     ]
     ended = [_ended(symbols.get(segment.instrument), segment.until) for segment in segments]
-    names = columns[0] if columns else ()
+    none = np.empty(0)
     return Panel(
-        columns={name: np.concatenate([part[name] for part in columns]) for name in names},
+        columns={n: np.concatenate([none, *(part[n] for part in columns)]) for n in COLUMNS},
         offsets=np.cumsum([0, *map(len, rows)]),
         instruments=tuple(segment.instrument for segment in segments),
         ended=np.array(ended, dtype="datetime64[us]"),
@@ -151,7 +152,7 @@ def _adjusted(segment: _Segment, actions: pl.DataFrame | None) -> dict[str, Valu
     splits, dividends = _NO_ACTIONS, _NO_ACTIONS
     if actions is not None:
         known = actions.filter(pl.col("known_at") < segment.until).unique(
-            ["ex_date", "kind", "source"], keep="last", maintain_order=True
+            ["ex_date", "kind"], keep="last", maintain_order=True
         )
         splits, dividends = (
             Actions(kind["ex_date"].to_numpy(), kind["value"].to_numpy())
@@ -183,12 +184,19 @@ def _headlines(as_of: Times, news: pl.DataFrame | None) -> dict[str, Values]:
     return {"headlines": count, "scored": scored, "sentiment": sentiment}
 
 
-def _member(session: Times, spans: pl.DataFrame) -> Flags:
+def _member(session: Times, as_of: Times, spans: pl.DataFrame) -> Flags:
     inside = np.zeros(len(session), bool)
-    for start, end in spans.select("valid_from", "valid_to").iter_rows():
-        inside |= (session >= np.datetime64(start)) & (
-            True if end is None else session <= np.datetime64(end)
-        )
+    for _, versions in spans.group_by("valid_from"):
+        member = np.zeros(len(session), bool)
+        times = _times(versions["known_at"])
+        for known_at, (start, end) in zip(
+            times, versions.select("valid_from", "valid_to").iter_rows(), strict=True
+        ):
+            covered = (session >= np.datetime64(start)) & (
+                session <= np.datetime64(end or date.max)
+            )
+            member = np.where(as_of >= known_at, covered, member)
+        inside |= member
     return inside
 
 

@@ -31,6 +31,10 @@ class MatrixMissing(LookupError):
     """Sessions are not materialised at this snapshot; the message names the verb to run."""
 
 
+class TextUnscored(LookupError):
+    """Headlines have no sentiment yet; the message names the verb to run."""
+
+
 @dataclass(frozen=True)
 class _Range:
     store: Store
@@ -52,10 +56,6 @@ class _Range:
         )
         pairs = zip(found["session"].to_pylist(), found["path"].to_pylist(), strict=True)
         return dict(pairs)
-
-
-class TextUnscored(LookupError):
-    """Headlines have no sentiment yet; the message names the verb to run."""
 
 
 def materialise(

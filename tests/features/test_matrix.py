@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from polars.testing import assert_frame_equal
 
-from contracts.store import Store
+from contracts.store import Provenance, Store
 from contracts.tables import (
     ACTIONS,
     BARS,
@@ -131,6 +131,19 @@ def test_a_restatement_changes_only_later_decisions(market: Any) -> None:
     assert new["momentum_20"].to_list() == pytest.approx(closes[46:] / closes[26:40] - 1, rel=1e-6)
     assert new["volatility_20"][0] != pytest.approx(old["volatility_20"][0], rel=1e-3)
     assert_frame_equal(features(matrix(market, snapshot=snapshot)), features(before))
+
+
+def test_a_restated_truth_is_seen_from_then_on(market: Any) -> None:
+    market.load()
+    at = market.close_of(market.sessions[45])
+    high, low = float(market.open[0, 40]) * 1.001, float(market.open[0, 40]) * 0.5
+    market.append(BARS, [market.bar(0, 40, high=high, low=low, known_at=at)])
+    before, after = (of(matrix(market, last=last), "SIM001") for last in (44, 45))
+    assert after["label"][39] == 0 and after["total_return"][39] < 0
+    assert before["label"][39] == 2
+    # What was persistent at the close of session 40 was the truth of that moment.
+    assert before["persistence"][40] == before["label"][39] == after["persistence"][40]
+    assert_frame_equal(features(before), features(after)[:-1])
 
 
 def test_a_late_bar_is_no_decision_and_counts_from_its_arrival_on(market: Any) -> None:
@@ -298,3 +311,34 @@ def test_members_alone_are_decided_upon(market: Any) -> None:
     assert of(frame, "SIM003")["session"].max() == market.sessions[45]
     ranks = frame.filter(session=market.sessions[50])["momentum_rank"].sort().to_list()
     assert ranks == pytest.approx([0.25, 0.75])
+
+
+def test_nobody_is_a_member_before_it_was_known(market: Any) -> None:
+    market.load()
+    span = {"universe": "joined", "instrument_id": "SIM001", "valid_to": None}
+    span |= {"valid_from": market.sessions[0], "known_at": market.close_of(market.sessions[30])}
+    market.append(MEMBERSHIPS, [span])
+    market.universe = "joined"
+    assert matrix(market, 30)["session"].to_list() == list(market.sessions[30:])
+    with pytest.raises(NoFacts, match="no members known by"):
+        matrix(market, 0, 29)
+
+
+def test_a_universe_without_bars_is_an_empty_matrix(market: Any) -> None:
+    market.list_instruments()
+    assert matrix(market).height == 0
+
+
+def test_a_universe_reads_the_source_that_named_its_members(market: Any) -> None:
+    market.load()
+    other = Provenance("load", "elsewhere", "simulated", vintages=True)
+    rows = [market.bar(0, j, source="elsewhere", close=1.0 + j) for j in range(60)]
+    market.store.append(BARS, pa.Table.from_pylist(rows, schema=BARS.schema), other)
+    span = {"universe": "theirs", "instrument_id": "SIM001", "valid_to": None}
+    span |= {"valid_from": market.sessions[0], "known_at": market.close_of(market.sessions[0])}
+    named = pa.Table.from_pylist([span], schema=MEMBERSHIPS.schema)
+    ours = of(matrix(market), "SIM001")["return_1"].to_list()
+    market.store.append(MEMBERSHIPS, named, other)
+    assert of(matrix(market), "SIM001")["return_1"].to_list() == ours
+    market.universe = "theirs"
+    assert matrix(market)["return_1"].to_list()[1:3] == pytest.approx([1.0, 0.5])
