@@ -28,10 +28,10 @@ def pack(scope: Scope, expert: Expert[Any], samples: Samples) -> Bundle:
         objective=expert.objective,
         hyperparameters=expert.hyperparameters(),
         view=scope.recipe.view,
-        view_hash=scope.view_hash(),
+        view_hash=scope.view.hash,
         features=samples.features,
-        label=scope.recipe.label,
-        horizon=scope.recipe.horizon,
+        label=scope.view.label.name,
+        horizon=scope.view.label.horizon,
         universe=scope.universe,
         calendar=scope.calendar,
         as_of=scope.as_of,
@@ -49,8 +49,8 @@ def fit(store: Store, scope: Scope, name: str, verb: str = "fit") -> Fit:
     samples = scope.training(store)
     with step(store, scope, verb, name) as run:
         packed = pack(scope, expert, samples)
-        run.log(expert.hyperparameters() | {"expert": name, "bundle": packed.hash})
-        run.log(metrics={"training_rows": len(samples)})
+        run.log(expert.hyperparameters() | {"expert": name}, {"training_rows": len(samples)})
+        run.tag({"bundle": packed.hash})
         done = Fit(name, packed.hash, register(run, packed))
     records.write_fit(scope, done)
     return done

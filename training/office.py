@@ -55,7 +55,9 @@ def contest(store: Store, scope: Scope) -> Decision | None:
         return None
     with step(store, scope, "contest") as run:
         decision = hold(store, scope, against, candidate)
-        run.log({"challenger": candidate.bundle, "champion": against.bundle}, decision.metrics)
+        run.log(metrics=decision.metrics)
+        run.tag({"challenger": candidate.bundle, "champion": against.bundle})
+        run.tag({"outcome": decision.outcome, "reason": decision.reason})
         run.attach("contest.json", decision.as_json())
     records.write(records.contest_key(decision.promotion_id), decision.as_json())
     records.write(newest, {"promotion_id": decision.promotion_id})
@@ -74,7 +76,7 @@ def promote(store: Store, scope: Scope, now: datetime) -> tuple[Decision | None,
     decision = Decision(**records.read(records.contest_key(name)))
     with step(store, scope, "promote") as run:
         added = apply(store, decision, challenger(scope), now)
-        run.log({"outcome": decision.outcome, "promotion_id": name}, {"rows_added": added})
+        run.tag({"outcome": decision.outcome, "promotion_id": name, "bundle": decision.challenger})
     return decision, added
 
 

@@ -9,15 +9,10 @@ from training.folds import WalkForward
 
 @dataclass(frozen=True)
 class Recipe:
-    """A view of features, a label, and the experts that are tuned, fitted and contested on them.
-
-    horizon: sessions after which the label settles.
-    """
+    """A view (features and their label) and the experts that are tuned and contested on it."""
 
     name: str
     view: str
-    label: str
-    horizon: int
     objective: str
     experts: tuple[str, ...]
     cut: WalkForward = WalkForward()
@@ -41,8 +36,6 @@ RECIPES = {
         Recipe(
             name=DEFAULT,
             view="daily_0",
-            label="triple_barrier",
-            horizon=1,
             objective="trend",
             experts=("xgboost",),
         ),

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import warnings
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
 
 # The whole code that MLflow keeps with a model: two lines that import ours.
 _CODE = "from training.served import set_bundle_model\nset_bundle_model()\n"
+
+_QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
 
 
 def register(run: Run, bundle: Bundle) -> int:
@@ -39,13 +46,14 @@ def _version(server: Mlflow, name: str, bundle_hash: str) -> int | None:
 
 
 def _create(run: Run, name: str, bundle: Bundle) -> int:
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.update(_QUIET)
     import mlflow
 
-    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
     mlflow.set_tracking_uri(run.server.url)
-    with TemporaryDirectory() as scratch:
+    with TemporaryDirectory() as scratch, warnings.catch_warnings():
+        # MLflow asks for an input example, and would import everything again to try it.
+        warnings.simplefilter("ignore", UserWarning)
         folder, code = Path(scratch, bundle.hash), Path(scratch, "model.py")
         folder.mkdir()
         copy_to(folder, bundle)

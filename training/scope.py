@@ -8,6 +8,7 @@ import pyarrow as pa
 from contracts.calendar import session_close, shift
 from contracts.settings import settings
 from contracts.store import Store
+from features.views import FeatureView, view
 from training.recipes import Recipe, recipe
 from training.samples import Samples, TrainingError, from_matrix, stamp
 
@@ -57,24 +58,21 @@ class Scope:
         settled = samples.settled_by(session_close(self.calendar, self.session))
         return settled.take(settled.as_of > stamp(after))
 
-    def view_hash(self) -> str:
-        """The hash of the recipe's view."""
-        from features.views import view
-
-        return view(self.recipe.view).hash
+    @property
+    def view(self) -> FeatureView:
+        """The recipe's view."""
+        return view(self.recipe.view)
 
     def _matrix(self, store: Store, first: date, last: date) -> pa.Table:
         from features.matrix import load_matrix
-        from features.views import view
 
-        chosen = view(self.recipe.view)
-        return load_matrix(store, chosen, self.universe, first, last, self.snapshot)
+        return load_matrix(store, self.view, self.universe, first, last, self.snapshot)
 
     def _first(self, store: Store) -> date:
         found = store.query(
             "SELECT min(session) AS first FROM materialisations "
             "WHERE view_hash = %s AND universe = %s AND snapshot = %s",
-            (self.view_hash(), self.universe, self.snapshot),
+            (self.view.hash, self.universe, self.snapshot),
         )["first"].to_pylist()
         if not found or found[0] is None:
             raise TrainingError(

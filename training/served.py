@@ -11,6 +11,7 @@ from training.forecast import CLASSES
 
 def set_bundle_model() -> None:
     """Called by the two lines of code that MLflow keeps with each model."""
+    import pandas as pd
     from mlflow.models import set_model
     from mlflow.pyfunc import PythonModel
 
@@ -21,9 +22,7 @@ def set_bundle_model() -> None:
             folder = Path(context.artifacts["bundle"])
             self.bundle = load_folder(folder, folder.name)
 
-        def predict(self, model_input: Any) -> Any:
-            import pandas as pd
-
+        def predict(self, model_input: pd.DataFrame) -> pd.DataFrame:
             features = list(self.bundle.manifest.features)
             values = model_input[features].to_numpy(dtype=np.float32)
             names = [f"p_{name}" for name in CLASSES]

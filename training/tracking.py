@@ -90,6 +90,7 @@ class Run:
     id: str
     experiment_id: str
     artifact_uri: str
+    logged: Mapping[str, str]
 
     @property
     def url(self) -> str:
@@ -101,18 +102,30 @@ class Run:
         parameters: Mapping[str, Any] | None = None,
         metrics: Mapping[str, float] | None = None,
     ) -> None:
-        """Log parameters and metrics; the same parameters again are no change."""
-        now = _now()
+        """Log parameters and metrics; the same parameters again are no change.
+
+        MLflow never lets a parameter change. A task that is repeated with another value, after a
+        correction of the code say, leaves it in the tag `repeated.<name>`.
+        """
+        now, values = _now(), {k: str(v) for k, v in (parameters or {}).items()}
+        changed = {k: v for k, v in values.items() if self.logged.get(k, v) != v}
+        self.tag({f"repeated.{k}": v for k, v in changed.items()})
         self.server.call(
             "POST",
             "mlflow/runs/log-batch",
             run_id=self.id,
-            params=[{"key": k, "value": str(v)} for k, v in (parameters or {}).items()],
+            params=[{"key": k, "value": v} for k, v in values.items() if k not in changed],
             metrics=[
                 {"key": k, "value": v, "timestamp": now, "step": 0}
                 for k, v in (metrics or {}).items()
             ],
         )
+
+    def tag(self, tags: Mapping[str, str]) -> None:
+        """Set tags: what came of the run, and what may change when it is repeated."""
+        if tags:
+            listed = [{"key": k, "value": v} for k, v in tags.items()]
+            self.server.call("POST", "mlflow/runs/log-batch", run_id=self.id, tags=listed)
 
     def attach(self, name: str, fields: Mapping[str, Any]) -> None:
         """Store JSON as a file of the run."""
@@ -151,8 +164,10 @@ def _open(server: Mlflow, store: Store, scope: Scope, key: str, name: str, paren
         experiment = _experiment(server, store, model_name(scope.universe))
         query = {"experiment_ids": [experiment], "filter": f"tags.airflow_key = '{key}'"}
         runs = server.call("POST", "mlflow/runs/search", max_results=1, **query).get("runs")
-        info = runs[0]["info"] if runs else _create(server, experiment, key, name, parent)
-    run = Run(server, store, scope, key, info["run_id"], experiment, info["artifact_uri"])
+        found = runs[0] if runs else _create(server, experiment, key, name, parent)
+    info, data = found["info"], found.get("data", {})
+    logged = {p["key"]: p["value"] for p in data.get("params", [])}
+    run = Run(server, store, scope, key, info["run_id"], experiment, info["artifact_uri"], logged)
     _status(run, "RUNNING")
     known = {"universe": scope.universe, "recipe": scope.recipe.name, "as_of": scope.as_of}
     run.log(known | {"snapshot": scope.snapshot, "session": scope.session})
@@ -171,7 +186,7 @@ def _create(server: Mlflow, experiment: str, key: str, name: str, parent: str) -
         start_time=_now(),
         tags=[{"key": k, "value": v} for k, v in tags.items()],
     )
-    return dict(answer["run"]["info"])
+    return dict(answer["run"])
 
 
 def _experiment(server: Mlflow, store: Store, name: str) -> str:

@@ -3,7 +3,8 @@
 import pytest
 
 from training.recipes import DEFAULT, RECIPES, UnknownRecipe, recipe
-from training.tune import Trial, best, plan
+from training.search import Trial
+from training.tune import best, plan
 
 
 def test_trials_are_the_defaults_first_then_seeded_draws() -> None:

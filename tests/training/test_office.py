@@ -1,0 +1,166 @@
+"""From champion zero to a promotion, on a real MLflow server and a real ledger."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pytest
+
+from contracts.champion import KEPT, PROMOTED, champion, model_name, reign
+from contracts.store import Store
+from training import bundle, fitting, office, proving, records
+from training.records import Fit, StepMissing
+from training.scope import Scope
+from training.tracking import Mlflow
+
+pytestmark = pytest.mark.integration
+
+NOW = datetime(2025, 7, 1, tzinfo=UTC)
+LATER = datetime(2025, 7, 2, tzinfo=UTC)
+
+
+def silent(_: str) -> None:
+    pass
+
+
+def train(store: Store, scope: Scope) -> tuple[Fit, Fit]:
+    zero = fitting.fit(store, scope, "class_prior", verb="zero")
+    office.install_first(store, scope.universe, zero, NOW)
+    fitted = fitting.fit(store, scope, "xgboost")
+    proving.prove(store, scope, "", silent)
+    return zero, fitted
+
+
+def alias(server: Mlflow, universe: str) -> int:
+    fields = {"name": model_name(universe), "alias": "champion"}
+    answer = server.call("GET", "mlflow/registered-models/alias", **fields)
+    return int(answer["model_version"]["version"])
+
+
+def versions(server: Mlflow, universe: str) -> dict[int, str]:
+    wanted = f"name = '{model_name(universe)}'"
+    listed = server.call("GET", "mlflow/model-versions/search", filter=wanted)["model_versions"]
+    return {
+        int(v["version"]): next(t["value"] for t in v["tags"] if t["key"] == "bundle")
+        for v in listed
+    }
+
+
+def ledger(store: Store) -> list[dict[str, Any]]:
+    return store.query("SELECT * FROM promotions ORDER BY decided_at").to_pylist()
+
+
+def test_a_planted_effect_takes_office_and_a_repeat_changes_nothing(
+    store: Store, tracking: Mlflow, market: Callable[..., Scope]
+) -> None:
+    scope = market(effect=1.0)
+    zero, fitted = train(store, scope)
+    assert alias(tracking, scope.universe) == zero.version
+    decision = office.contest(store, scope)
+    assert decision is not None and decision.outcome == PROMOTED
+    assert decision.sessions == 59, "the label of the newest session has not settled"
+    assert office.promote(store, scope, LATER) == (decision, 1)
+    assert alias(tracking, scope.universe) == fitted.version
+    assert [c.bundle for c in reign(store, scope.universe)] == [fitted.bundle, zero.bundle]
+
+    assert train(store, scope) == (zero, fitted)
+    assert office.contest(store, scope) is None
+    assert office.promote(store, scope, LATER) == (decision, 0)
+    assert versions(tracking, scope.universe) == {
+        zero.version: zero.bundle,
+        fitted.version: fitted.bundle,
+    }
+    assert len(ledger(store)) == 2
+
+
+def test_noise_leaves_champion_zero_in_office(
+    store: Store, tracking: Mlflow, market: Callable[..., Scope]
+) -> None:
+    scope = market(effect=0.0)
+    zero, fitted = train(store, scope)
+    decision = office.contest(store, scope)
+    assert decision is not None and decision.outcome == KEPT
+    assert office.promote(store, scope, LATER) == (decision, 1)
+    assert office.promote(store, scope, LATER) == (decision, 0)
+    row = ledger(store)[-1]
+    assert (row["decision"], row["bundle"], row["previous_bundle"]) == (
+        KEPT,
+        fitted.bundle,
+        zero.bundle,
+    )
+    assert json.loads(row["evidence"])["p_value"] == decision.p_value
+    assert alias(tracking, scope.universe) == zero.version
+
+
+def test_an_alias_left_behind_follows_the_ledger_on_a_repeat(
+    store: Store, tracking: Mlflow, market: Callable[..., Scope], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scope = market(effect=1.0)
+    zero, fitted = train(store, scope)
+    office.contest(store, scope)
+    with monkeypatch.context() as broken:
+
+        def die(*_: object) -> None:
+            raise ConnectionResetError
+
+        broken.setattr(office, "move_alias", die)
+        with pytest.raises(ConnectionResetError):
+            office.promote(store, scope, LATER)
+    assert alias(tracking, scope.universe) == zero.version
+    in_office = champion(store, scope.universe)
+    assert in_office is not None and in_office.bundle == fitted.bundle
+    assert office.promote(store, scope, LATER)[1] == 0
+    assert alias(tracking, scope.universe) == fitted.version
+
+
+def test_a_contest_against_a_former_champion_is_stale(
+    store: Store, tracking: Mlflow, market: Callable[..., Scope]
+) -> None:
+    scope = market(effect=1.0)
+    train(store, scope)
+    office.contest(store, scope)
+    other = {"promotion_id": "by hand", "decision": PROMOTED, "reason": "", "evidence": {}}
+    office.record(store, scope.universe, Fit("other", "f" * 64, 1), other, LATER)
+    with pytest.raises(office.StaleContest, match="ffffffffffff is in office"):
+        office.promote(store, scope, LATER)
+
+
+def test_steps_out_of_order_name_the_verb(
+    store: Store, tracking: Mlflow, market: Callable[..., Scope]
+) -> None:
+    scope = market()
+    with pytest.raises(StepMissing, match="training zero"):
+        office.contest(store, scope)
+    with pytest.raises(StepMissing, match="training fit --expert xgboost"):
+        proving.prove(store, scope, "", silent)
+    with pytest.raises(StepMissing, match="training contest"):
+        office.promote(store, scope, NOW)
+
+
+@pytest.fixture
+def mlflow(tracking: Mlflow) -> Iterator[Any]:
+    import mlflow
+
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(tracking.url)
+    yield mlflow
+    mlflow.set_tracking_uri(before)
+
+
+def test_mlflow_loads_the_champion_and_answers_as_the_bundle_does(
+    store: Store, mlflow: Any, market: Callable[..., Scope]
+) -> None:
+    import pandas as pd
+
+    scope = market(effect=1.0)
+    _, fitted = train(store, scope)
+    loaded = mlflow.pyfunc.load_model(f"models:/{model_name(scope.universe)}/{fitted.version}")
+    values = scope.training(store).values[:20]
+    own = bundle.load(fitted.bundle)
+    frame = pd.DataFrame(values, columns=list(own.manifest.features))
+    answer = loaded.predict(frame)
+    assert list(answer.columns) == ["p_down", "p_neutral", "p_up"]
+    assert np.abs(answer.to_numpy() - own.forecast(values)).max() < 1e-6
+    assert records.read_fit(scope, "xgboost") == fitted

@@ -1,0 +1,131 @@
+"""Random search, each trial a Ray task: the one place where Ray starts.
+
+Workers import this module, so it stays small.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from contracts.settings import settings
+from training.evidence import mean_log_loss
+from training.expert import EXPERTS
+from training.folds import WalkForward
+from training.samples import Samples
+
+if TYPE_CHECKING:
+    from ray.tune import ResultGrid
+
+_OBJECT_STORE = 200_000_000
+
+
+class TuningFailed(RuntimeError):
+    """A trial raised; the message holds what it said."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One try: an expert with hyperparameters; `index` counts over the whole recipe."""
+
+    index: int
+    expert: str
+    hyperparameters: Mapping[str, Any]
+
+
+Finished = Callable[[Trial, float], None]
+
+
+def search(
+    trials: list[Trial], samples: Samples, cut: WalkForward, finished: Finished
+) -> dict[int, float]:
+    """Mean walk-forward log loss of each trial by index, run by Ray Tune.
+
+    finished: called in this process as each trial ends. Raises TuningFailed.
+    """
+    with _ray() as scratch:
+        import ray
+        from ray import tune
+
+        # On a laptop the services want the other half of the cores.
+        at_once = max(1, int(ray.cluster_resources()["CPU"]) // 2)
+        tuner = tune.Tuner(
+            tune.with_parameters(_attempt, trials=trials, samples=samples, cut=cut),
+            param_space={"index": tune.grid_search([t.index for t in trials])},
+            tune_config=tune.TuneConfig(max_concurrent_trials=at_once, reuse_actors=True),
+            run_config=tune.RunConfig(
+                name="tune",
+                storage_path=scratch,
+                verbose=0,
+                callbacks=[_reporter(trials, finished)],
+            ),
+        )
+        return log_losses(tuner.fit())
+
+
+def log_losses(results: "ResultGrid") -> dict[int, float]:
+    """The log loss of each trial by index; raises TuningFailed with what a failed trial said."""
+    for failure in results.errors:
+        raise TuningFailed(str(failure)) from failure
+    return {r.config["index"]: r.metrics["log_loss"] for r in results}
+
+
+def _attempt(
+    config: Mapping[str, int], trials: list[Trial], samples: Samples, cut: WalkForward
+) -> None:
+    from ray import tune
+
+    trial = trials[config["index"]]
+    expert = EXPERTS.get(trial.expert)(**trial.hyperparameters)
+    tune.report({"log_loss": mean_log_loss(expert, samples, cut)})
+
+
+def _reporter(trials: list[Trial], finished: Finished) -> object:
+    from ray.tune import Callback
+
+    class Reporter(Callback):  # type: ignore[misc]
+        def on_trial_complete(self, **info: Any) -> None:
+            ended = info["trial"]
+            finished(trials[ended.config["index"]], ended.last_result["log_loss"])
+
+        # Ray writes a copy of its callbacks beside the results; ours is of use only here.
+        def __reduce__(self) -> tuple[type, tuple[()]]:
+            return Callback, ()
+
+    return Reporter()
+
+
+@contextmanager
+def _ray() -> Iterator[str]:
+    quiet = {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_CHDIR_TO_TRIAL_DIR": "0",
+        "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+        "RAY_AIR_NEW_OUTPUT": "0",
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    }
+    for key, value in quiet.items():
+        os.environ.setdefault(key, value)
+    import ray
+
+    address = settings().ray_address
+    # Ray keeps sockets in its folder, and a socket's path ends at 107 characters.
+    with TemporaryDirectory(prefix="ray", dir="/tmp", ignore_cleanup_errors=True) as scratch:
+        if address:
+            ray.init(address=address, log_to_driver=False)
+        else:
+            ray.init(
+                include_dashboard=False,
+                object_store_memory=_OBJECT_STORE,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                _temp_dir=scratch,
+            )
+        try:
+            yield scratch
+        finally:
+            ray.shutdown()
