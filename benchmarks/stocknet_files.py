@@ -89,7 +89,7 @@ def convert(
     bars.write_parquet(target / "bars.parquet")
     paid.write_parquet(target / "actions.parquet")
     told.write_parquet(target / "headlines.parquet")
-    listed.write_csv(target / "instruments.csv", quote_style="never")
+    listed.write_csv(target / "instruments.csv")
     typer.echo(
         f"{target}: {len(chosen)} symbols, {bars.height} bars, {paid.height} dividends, "
         f"{told.height} headlines"

@@ -81,10 +81,12 @@ class Writer:
         numbered = frame.append_column(
             "place", pa.array(range(place, self.rows[table]), pa.int64())
         )
-        key = f"{self._batch.folder}/raw/{table}/{len(names):05}.parquet"
         buffer = BytesIO()
         pq.write_table(numbered, buffer, compression="zstd")
-        objects.put(key, buffer.getvalue())
+        # Named by its content: a part never changes under the manifest of an earlier run.
+        content = buffer.getvalue()
+        key = f"{self._batch.folder}/raw/{table}/{sha256(content).hexdigest()[:16]}.parquet"
+        objects.put(key, content)
         names.append(key)
 
     def close(self) -> Manifest:

@@ -1,6 +1,7 @@
 """The quality gate: Great Expectations over the staging tables; what fails stops what follows."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from great_expectations.data_context import AbstractDataContext
 
 _SITE = "quality"
+_KEPT = 30  # batches whose pages stay; each site carries some 4 MB of styles and fonts
 
 
 class GateError(RuntimeError):
@@ -34,6 +36,7 @@ def check(store: Store, batch: Batch, home: Path) -> tuple[int, str]:
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     tables = staged_tables(store, batch)
     folder = (home / "data_docs" / batch.id).absolute()
+    _forget_oldest(folder.parent)
     with _reference(store, batch, tables):
         context = _context(folder)
         results = _validate(context, store.url, batch, tables)
@@ -49,6 +52,12 @@ def check(store: Store, batch: Batch, home: Path) -> tuple[int, str]:
         listed = "\n  ".join(failed)
         raise GateError(f"{batch}: {len(failed)} expectations failed, see {url}\n  {listed}")
     return sum(len(suite.results) for suite in results.values()), url
+
+
+def _forget_oldest(sites: Path) -> None:
+    made = sorted(sites.glob("*/"), key=lambda site: site.stat().st_mtime, reverse=True)
+    for site in made[_KEPT:]:
+        shutil.rmtree(site, ignore_errors=True)
 
 
 def _context(folder: Path) -> "AbstractDataContext":

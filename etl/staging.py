@@ -63,7 +63,7 @@ def refuse(
     """
     rows = {}
     for row in refused.to_pylist():
-        reason = row.pop(REASON)
+        reason = str(_shown(row.pop(REASON)))
         text = _canonical(row)
         key = sha256(f"{table}\n{text}\n{reason}".encode()).hexdigest()
         rows[key] = {

@@ -22,7 +22,7 @@ _EARLIEST, _LATEST = date(1990, 1, 1), date(2100, 1, 1)
 
 def instruments(folder: Path, calendar: str) -> pl.DataFrame:
     """What instruments.csv says, one row per symbol; empty when there is none."""
-    frames = list(tables(parts(folder, "instruments"), _INSTRUMENTS, ("symbol",)))
+    frames = list(tables(parts(folder, "instruments"), _INSTRUMENTS, ("symbol",), quoted=True))
     empty = pl.DataFrame(schema=_INSTRUMENTS)
     listed = pl.concat([empty, *(frame.select(list(_INSTRUMENTS)) for frame in frames)])
     return listed.with_columns(

@@ -34,15 +34,20 @@ def moment(value: object) -> datetime | None:
 
 
 def tables(
-    paths: list[Path], types: Mapping[str, pl.DataType], required: tuple[str, ...]
+    paths: list[Path],
+    types: Mapping[str, pl.DataType],
+    required: tuple[str, ...],
+    quoted: bool = False,
 ) -> Iterator[pl.DataFrame]:
     """One frame per file with the columns of `types`, absent ones null, and `fault` and `raw`.
 
-    Raises SourceError when a file cannot be read or lacks a required column.
+    quoted: whether a cell of a CSV may be quoted and hold commas. Where none does, quotes are
+    only decoration, and an unbalanced one does not swallow the rest of the file. Raises
+    SourceError when a file cannot be read or lacks a required column.
     """
     for path in paths:
         try:
-            frame = _read(path)
+            frame = _read(path, quoted)
         except (pl.exceptions.PolarsError, OSError) as error:
             raise SourceError(Cause.EMPTY, f"{path} cannot be read: {error}; {_LAYOUT}") from error
         missing = [name for name in required if name not in frame.columns]
@@ -54,18 +59,16 @@ def tables(
         yield _typed(frame, types, path.name)
 
 
-def _read(path: Path) -> pl.DataFrame:
+def _read(path: Path, quoted: bool) -> pl.DataFrame:
     if path.suffix == ".parquet":
         return pl.read_parquet(path)
-    # No cell of this layout holds a comma, so quotes are only decoration: an unbalanced one
-    # must not swallow the rest of the file.
     try:
         frame = pl.read_csv(
             path,
             infer_schema=False,
             encoding="utf8-lossy",
             truncate_ragged_lines=True,
-            quote_char=None,
+            quote_char='"' if quoted else None,
         )
     except pl.exceptions.NoDataError:
         return pl.DataFrame()

@@ -2,12 +2,14 @@
 
 import json
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, date, datetime
-from importlib.util import module_from_spec, spec_from_file_location
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pytest
@@ -16,13 +18,45 @@ from contracts.settings import settings
 from etl.source import SOURCES, Cause, Request, SourceError
 from etl.web import yahoo as client
 
-_SPEC = spec_from_file_location("yahoo_server", Path(__file__).with_name("yahoo_server.py"))
-assert _SPEC and _SPEC.loader
-server = module_from_spec(_SPEC)
-_SPEC.loader.exec_module(server)
-
 NOW = datetime(2020, 11, 9, 22, tzinfo=UTC)
 Serve = Callable[[Any], AbstractContextManager[list[str]]]
+Reply = tuple[int, str]
+Answers = Callable[[str], Reply]
+
+
+@contextmanager
+def served(answers: Answers) -> Iterator[tuple[str, list[str]]]:
+    """The base URL of a server that answers each path by `answers`, and the paths asked."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            url = urlsplit(self.path)
+            asked.append(url.path)
+            status, body = answers(url.path)
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_: object) -> None:
+            """Stay silent."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", asked
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def error(code: str, description: str) -> Reply:
+    """Yahoo's answer on a symbol that it has nothing of."""
+    problem = {"code": code, "description": description}
+    return 404, json.dumps({"chart": {"result": None, "error": problem}})
 
 
 @pytest.fixture
@@ -41,7 +75,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Serve:
 
     @contextmanager
     def pointed(answers: Any) -> Iterator[list[str]]:
-        with server.served(answers) as (url, asked):
+        with served(answers) as (url, asked):
             for module in (
                 yfinance.const,
                 yfinance.base,
@@ -120,7 +154,7 @@ def test_recorded_bars_actions_and_news_become_facts(serve: Serve) -> None:
     prices = recorded("chart-AAPL-2020-08-31-to-2020-11-07.json")
     news = recorded("search-AAPL.json")
 
-    def answers(path: str, _: object) -> tuple[int, str]:
+    def answers(path: str) -> tuple[int, str]:
         return 200, news if "search" in path else prices
 
     with serve(answers):
@@ -158,7 +192,7 @@ def test_a_split_is_undone_in_prices_and_volume(serve: Serve) -> None:
         for at, n in ((days[2], 7), (rows[-1][0], 4))
     }
     body = chart("AAPL", rows, splits)
-    with serve(lambda path, _: NO_NEWS if "search" in path else (200, body)):
+    with serve(lambda path: NO_NEWS if "search" in path else (200, body)):
         found = delivered(request(date(2014, 6, 5), date(2014, 6, 10)))
     assert [bar["close"] for bar in found["bars"]] == [645.57, 645.57, 93.7, 93.7]
     assert [bar["volume"] for bar in found["bars"]] == [100.0, 100.0, 100.0, 100.0]
@@ -171,8 +205,8 @@ def test_a_split_is_undone_in_prices_and_volume(serve: Serve) -> None:
         ((429, "Too Many Requests"), Cause.THROTTLED, client.ATTEMPTS),
         ((500, "oops"), Cause.UNREACHABLE, client.ATTEMPTS),
         ((200, "<html>maintenance</html>"), Cause.UNREACHABLE, client.ATTEMPTS),
-        (server.error("Not Found", "No data found, symbol may be delisted"), Cause.DELISTED, 1),
-        (server.error("Not Found", "No such symbol"), Cause.UNKNOWN, 1),
+        (error("Not Found", "No data found, symbol may be delisted"), Cause.DELISTED, 1),
+        (error("Not Found", "No such symbol"), Cause.UNKNOWN, 1),
         ((200, chart("META", [(NOW, 1.0, 1.0)], {})), Cause.RENAMED, 1),
         ((200, chart("FB", [], {})), Cause.EMPTY, 1),
     ],
@@ -189,7 +223,7 @@ def test_failures_are_named_and_what_may_pass_is_asked_again(
         return real(symbol, first, now)
 
     monkeypatch.setattr(client, "history", counted)
-    with serve(lambda *_: reply):
+    with serve(lambda _: reply):
         with pytest.raises(SourceError) as raised:
             delivered(request(date(2020, 11, 2), date(2020, 11, 6), symbols="FB"))
     assert raised.value.cause is cause
@@ -199,9 +233,9 @@ def test_failures_are_named_and_what_may_pass_is_asked_again(
 def test_an_unknown_symbol_is_refused_and_the_rest_loads(serve: Serve) -> None:
     body = chart("AAPL", [(datetime(2020, 11, 6, 14, 30, tzinfo=UTC), 118.69, 5.0)], {})
 
-    def answers(path: str, _: object) -> tuple[int, str]:
+    def answers(path: str) -> tuple[int, str]:
         if "NOPE" in path:
-            return server.error("Not Found", "No such symbol")
+            return error("Not Found", "No such symbol")
         return NO_NEWS if "search" in path else (200, body)
 
     with serve(answers):
