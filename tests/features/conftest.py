@@ -11,8 +11,19 @@ import pytest
 from contracts.calendar import last_sessions, session_close
 from contracts.store import Provenance, Store
 from contracts.table import Table
-from contracts.tables import BARS, INSTRUMENTS, MEMBERSHIPS, SYMBOLS
+from contracts.tables import (
+    ACTIONS,
+    BARS,
+    HEADLINE_SYMBOLS,
+    HEADLINES,
+    INSTRUMENTS,
+    MEMBERSHIPS,
+    SENTIMENTS,
+    SYMBOLS,
+)
+from features.matrix import load_matrix, materialise
 from features.panel import Panel
+from features.views import view
 
 CALENDAR = "XNYS"
 LAST = date(2025, 6, 30)
@@ -131,20 +142,45 @@ class Market:
         self.append(BARS, self.bars())
         return self
 
+    def action(self, instrument: str, ex: int, kind: str, value: float, **change: object) -> None:
+        """Append a split or dividend, declared five sessions before."""
+        known = {"known_at": self.close_of(self.sessions[ex - 5]), "source": "simulated"}
+        about = {"instrument_id": instrument, "ex_date": self.sessions[ex]}
+        self.append(ACTIONS, [about | known | {"kind": kind, "value": value} | change])
+
+    def headline(
+        self, at: datetime, text: str, tone: float | None, known_at: datetime | None = None
+    ) -> None:
+        """Append a headline about SIM001, with its sentiment unless that is None."""
+        row = {"source": "simulated", "native_id": text, "event_time": at}
+        row |= {"known_at": known_at or at}
+        self.append(HEADLINES, [row | {"text": text, "text_hash": text, "url": None}])
+        self.append(HEADLINE_SYMBOLS, [row | {"instrument_id": "SIM001"}])
+        if tone is not None:
+            self.score(text, tone, at)
+
+    def score(self, text: str, tone: float, at: datetime, version: str = "m-1") -> None:
+        """Record a sentiment."""
+        row = {"text_hash": text, "model_version": version, "scored_at": at}
+        row |= {"p_negative": 0.5 - tone / 2, "p_neutral": 0.0, "p_positive": 0.5 + tone / 2}
+        self.store.record(SENTIMENTS, pa.Table.from_pylist([row], schema=SENTIMENTS.schema))
+
+    def matrix(self, first: int = 0, last: int = -1, snapshot: int = 0) -> pl.DataFrame:
+        """Materialise and load `daily_0` for the sessions between two places."""
+        days = self.sessions[first], self.sessions[last]
+        pinned = snapshot or self.store.snapshot()
+        asked = (self.store, view("daily_0"), self.universe, *days, pinned)
+        materialise(*asked)
+        frame = pl.from_arrow(load_matrix(*asked))
+        assert isinstance(frame, pl.DataFrame)
+        return frame
+
+    def one(self, instrument: str, **asked: int) -> pl.DataFrame:
+        """One instrument's rows of a matrix."""
+        return self.matrix(**asked).filter(instrument_id=instrument)
+
 
 @pytest.fixture
 def market(store: Store) -> Market:
     """Three instruments over sixty sessions; nothing is appended yet."""
     return Market(store)
-
-
-@pytest.fixture
-def frame_of() -> Callable[[pa.Table], pl.DataFrame]:
-    """An Arrow table as a Polars frame."""
-
-    def convert(table: pa.Table) -> pl.DataFrame:
-        frame = pl.from_arrow(table)
-        assert isinstance(frame, pl.DataFrame)
-        return frame
-
-    return convert
