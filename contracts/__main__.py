@@ -5,7 +5,7 @@ from datetime import datetime
 
 import typer
 
-from contracts import calendar
+from contracts import calendar, objects
 from contracts.settings import settings
 from contracts.store import open_store
 
@@ -28,9 +28,17 @@ def revise(message: str) -> None:
 
 
 @app.command()
-def snapshot() -> None:
+def snapshot(
+    run: str = typer.Option("", help="the run that keeps it: asked again, it gets the same"),
+) -> None:
     """Print the newest load id: pass it as --snapshot to pin what a run may see."""
-    typer.echo(open_store().snapshot())
+    newest, key = open_store().snapshot(), f"snapshots/{run}"
+    if run and objects.exists(key):
+        # A database made anew has not seen what the run saw.
+        newest = min(newest, int(objects.get(key)))
+    elif run:
+        objects.put(key, str(newest).encode())
+    typer.echo(newest)
 
 
 @app.command()

@@ -15,7 +15,7 @@ SEEN = "--universe {{ params.universe }} --snapshot {{ ti.xcom_pull(task_ids='sn
 
 LOADS = {verb: f"python -m etl {verb} {PART}" for verb in ("collect", "clean", "gate", "append")}
 STEPS = {
-    "snapshot": "python -m contracts snapshot",
+    "snapshot": "python -m contracts snapshot --run 'backfill_market/{{ run_id }}'",
     "score_text": f"python -m training score-text --session {{{{ params.last }}}} {SEEN}",
     "features": f"python -m features materialise --view daily_0 {SPAN} {SEEN}",
 }

@@ -23,7 +23,7 @@ STEPS = {
     "clean": f"python -m etl clean {FACTS}",
     "gate": f"python -m etl gate {FACTS}",
     "append": f"python -m etl append {FACTS}",
-    "snapshot": "python -m contracts snapshot",
+    "snapshot": "python -m contracts snapshot --run 'market_day/{{ run_id }}'",
     "score_text": f"python -m training score-text {RUN}",
     "features": "python -m features materialise --view daily_0 --universe {{ params.universe }} "
     + LAST_40,

@@ -14,7 +14,7 @@ PLACE = f"--universe {{{{ params.universe }}}} --session {{{{ params.session }}}
 RUN = f"{PLACE} --recipe {{{{ params.recipe }}}}"
 
 STEPS = {
-    "snapshot": "python -m contracts snapshot",
+    "snapshot": "python -m contracts snapshot --run 'train_models/{{ run_id }}'",
     "features": "python -m features materialise --view daily_0 --universe {{ params.universe }} "
     f"--first {{{{ params.first }}}} --last {{{{ params.session }}}} {SEEN}",
     "zero": f"python -m training zero {RUN}",

@@ -12,8 +12,6 @@ from stack import StackError
 from contracts.settings import Settings
 
 FINISHED = ("success", "failed")
-# The step that pins what a run sees: run again, a run sees the same.
-PINNED = "snapshot"
 _SECONDS_BETWEEN = 1.0
 _REMIND = 30
 
@@ -102,13 +100,8 @@ class Airflow:
         return self._follow(dag, run)
 
     def _clear(self, dag: str, run: str) -> None:
-        names = {
-            task.row["task_id"]
-            for task in self.tasks(dag, run)
-            if (task.row["task_id"], task.state) != (PINNED, "success")
-        }
-        body = {"dry_run": False, "dag_run_id": run, "task_ids": sorted(names)}
-        body |= {"only_failed": False, "reset_dag_runs": True, "run_on_latest_version": True}
+        body = {"dry_run": False, "dag_run_id": run, "only_failed": False}
+        body |= {"reset_dag_runs": True, "run_on_latest_version": True}
         self.ask("POST", f"dags/{dag}/clearTaskInstances", json=body)
 
     def _follow(self, dag: str, run: str) -> list[Task]:

@@ -46,7 +46,13 @@ def rendered(dag: "DAG", template: str, session: str | None = PARAMS["session"])
     defaults = {name: dag.params.get_param(name).value for name in dag.params}
     params = defaults | PARAMS | {"session": session}
     environment = dag.get_template_env()
-    context = {"params": params, "ti": ti, "data_interval_end": close, "macros": macros}
+    context = {
+        "params": params,
+        "ti": ti,
+        "data_interval_end": close,
+        "macros": macros,
+        "run_id": "r:1",
+    }
     return environment.from_string(template).render(**context)
 
 
