@@ -160,7 +160,9 @@ def _keys(panel: Panel) -> pl.DataFrame:
     rows = panel.decided
     return pl.DataFrame(
         {
-            "instrument_id": np.array(panel.instruments, dtype=object)[panel.segment[rows]],
+            "instrument_id": pl.Series(panel.instruments, dtype=pl.String).gather(
+                panel.segment[rows]
+            ),
             "session": panel.session[rows],
             "as_of": panel.as_of[rows],
         },
