@@ -18,7 +18,7 @@ from training.contest import Comparison, Decision, Parties, decide
 from training.forecast import Forecasts
 from training.records import Fit
 from training.registration import move_alias
-from training.samples import TrainingError
+from training.samples import TrainingError, common
 from training.scope import Scope
 from training.score import losses
 from training.tracking import Mlflow, locked, step
@@ -83,17 +83,21 @@ def promote(store: Store, scope: Scope, now: datetime) -> tuple[Decision | None,
 def hold(store: Store, scope: Scope, against: Champion, candidate: Fit) -> Decision:
     """Compare both on settled rows that are newer than what either was trained on."""
     ours, theirs = bundle.load(candidate.bundle), bundle.load(against.bundle)
-    for field in ("view_hash", "label", "horizon", "objective"):
+    for field in ("label", "horizon", "objective"):
         left, right = getattr(ours.manifest, field), getattr(theirs.manifest, field)
         if left != right:
             raise TrainingError(
                 f"challenger and champion differ in {field} ({left}, {right}): they cannot be "
                 "compared on the same rows"
             )
-    rows = scope.contest(store, max(ours.manifest.as_of, theirs.manifest.as_of))
+    after = max(ours.manifest.as_of, theirs.manifest.as_of)
+    rows = scope.contest(store, ours.manifest.view, after)
+    other = rows
+    if theirs.manifest.view != ours.manifest.view:
+        rows, other = common(rows, scope.contest(store, theirs.manifest.view, after))
     found = Comparison(
         challenger=losses(Forecasts(ours.forecast(rows.values)), rows.labels),
-        champion=losses(Forecasts(theirs.forecast(rows.values)), rows.labels),
+        champion=losses(Forecasts(theirs.forecast(other.values)), rows.labels),
         sessions=rows.sessions,
     )
     parties = Parties(scope.universe, ours.hash, theirs.hash, scope.snapshot)

@@ -88,6 +88,18 @@ def stamp(moment: datetime) -> np.datetime64:
     return np.datetime64(round(moment.timestamp() * 1e6), "us")
 
 
+def common(left: Samples, right: Samples) -> tuple[Samples, Samples]:
+    """The rows of instruments and sessions that both hold, in the same order."""
+
+    def keys(samples: Samples) -> list[tuple[str, str]]:
+        return list(zip(samples.instruments.tolist(), samples.sessions.astype(str), strict=True))
+
+    places = {key: place for place, key in enumerate(keys(right))}
+    pairs = [(i, places[key]) for i, key in enumerate(keys(left)) if key in places]
+    chosen = np.array(pairs, dtype=np.intp).reshape(-1, 2)
+    return left.take(chosen[:, 0]), right.take(chosen[:, 1])
+
+
 def from_matrix(matrix: pa.Table) -> Samples:
     """The settled rows of a matrix; rows without a label are left out."""
     settled = matrix.filter(pc.is_valid(matrix["label"]))

@@ -41,20 +41,21 @@ class Scope:
 
     def training(self, store: Store) -> Samples:
         """All rows whose truth had settled by `as_of`; raises TrainingError."""
-        first = self._first(store)
+        first = self._first(store, self.view)
         if first > self.trained_until:
             raise TrainingError(
                 f"the matrix begins at {first}, and the newest {self.contest_sessions} sessions up "
                 f"to {self.session} are kept for the contest: nothing is left to train on; load "
                 "more sessions or lower FINPULSE_CONTEST_SESSIONS"
             )
-        matrix = self._matrix(store, first, self.trained_until)
+        matrix = self._matrix(store, self.view, first, self.trained_until)
         return from_matrix(matrix).settled_by(self.as_of)
 
-    def contest(self, store: Store, after: datetime) -> Samples:
-        """Settled rows decided later than `after` (UTC), up to `session`; may be none."""
-        first = max(self._first(store), shift(self.calendar, self.trained_until, 1))
-        samples = from_matrix(self._matrix(store, first, self.session))
+    def contest(self, store: Store, name: str, after: datetime) -> Samples:
+        """Settled rows of that view decided later than `after` (UTC), up to `session`; or none."""
+        chosen = view(name)
+        first = max(self._first(store, chosen), shift(self.calendar, self.trained_until, 1))
+        samples = from_matrix(self._matrix(store, chosen, first, self.session))
         settled = samples.settled_by(session_close(self.calendar, self.session))
         return settled.take(settled.as_of > stamp(after))
 
@@ -63,21 +64,21 @@ class Scope:
         """The recipe's view."""
         return view(self.recipe.view)
 
-    def _matrix(self, store: Store, first: date, last: date) -> pa.Table:
+    def _matrix(self, store: Store, chosen: FeatureView, first: date, last: date) -> pa.Table:
         from features.matrix import load_matrix
 
-        return load_matrix(store, self.view, self.universe, first, last, self.snapshot)
+        return load_matrix(store, chosen, self.universe, first, last, self.snapshot)
 
-    def _first(self, store: Store) -> date:
+    def _first(self, store: Store, chosen: FeatureView) -> date:
         found = store.query(
             "SELECT min(session) AS first FROM materialisations "
             "WHERE view_hash = %s AND universe = %s AND snapshot = %s",
-            (self.view.hash, self.universe, self.snapshot),
+            (chosen.hash, self.universe, self.snapshot),
         )["first"].to_pylist()
         if not found or found[0] is None:
             raise TrainingError(
                 f"no session of {self.universe} is materialised at snapshot {self.snapshot}: run "
-                f"`python -m features materialise --view {self.recipe.view} --universe "
+                f"`python -m features materialise --view {chosen.name} --universe "
                 f"{self.universe} --first D --last {self.session} --snapshot {self.snapshot}`"
             )
         return date.fromisoformat(str(found[0]))

@@ -139,7 +139,7 @@ def market(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Scope]:
     def make(effect: float = 1.0, session: date = LAST) -> Scope:
         whole = make_matrix(sessions=200, effect=effect)
 
-        def between(self: Scope, store: object, first: date, last: date) -> pa.Table:
+        def between(_: Scope, __: object, ___: object, first: date, last: date) -> pa.Table:
             days = whole["session"]
             return whole.filter(pc.and_(pc.greater_equal(days, first), pc.less_equal(days, last)))
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from contracts.calendar import session_close
-from training.samples import UNKNOWN, Samples, TrainingError, from_matrix, stamp
+from training.samples import UNKNOWN, Samples, TrainingError, common, from_matrix, stamp
 
 
 def test_nulls_become_nan_and_unsettled_rows_are_left_out(
@@ -46,3 +46,13 @@ def test_too_few_rows_and_one_class_are_named(samples: Samples) -> None:
         samples.take(np.arange(30)).require_trainable()
     with pytest.raises(TrainingError, match="only up"):
         samples.relabelled(np.full(len(samples), 2)).require_trainable()
+
+
+def test_common_rows_are_paired_whatever_is_missing(samples: Samples) -> None:
+    random = np.random.default_rng(0)
+    left, right = (samples.take(random.random(len(samples)) < 0.7) for _ in range(2))
+    a, b = common(left, right)
+    assert (a.instruments == b.instruments).all() and (a.sessions == b.sessions).all()
+    assert (a.labels == b.labels).all() and 0.4 < len(a) / len(samples) < 0.58
+    none = common(samples.take(np.arange(6)), samples.take(np.arange(6, 12)))
+    assert [len(part) for part in none] == [0, 0]

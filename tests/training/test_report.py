@@ -1,0 +1,66 @@
+"""The tables at the end, and what a scope says when something is missing."""
+
+import io
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+
+import pyarrow as pa
+import pytest
+from rich.console import Console
+
+from contracts.champion import PROMOTED
+from contracts.store import Store
+from training import office, records
+from training.bootstrap import Blocks
+from training.contest import Decision
+from training.evidence import gather
+from training.experts.trees import Trees
+from training.folds import WalkForward
+from training.records import Fit
+from training.report import tables
+from training.samples import TrainingError, from_matrix
+from training.scope import scope
+
+pytestmark = pytest.mark.integration
+
+NOW = datetime(2025, 7, 1, tzinfo=UTC)
+
+
+def shown(store: Store) -> str:
+    out = io.StringIO()
+    for table in tables(store, "sim"):
+        Console(file=out, width=140).print(table)
+    return out.getvalue()
+
+
+def test_an_empty_ledger_shows_nothing(store: Store) -> None:
+    assert shown(store) == ""
+
+
+def test_evidence_decision_and_champion_are_shown(
+    store: Store, matrix: Callable[..., pa.Table]
+) -> None:
+    quick = Trees(rounds=10)
+    evidence = gather(quick, from_matrix(matrix()), WalkForward(2), Blocks(draws=50))
+    records.write_evidence("b" * 64, evidence)
+    zero = {"promotion_id": "zero", "decision": PROMOTED, "reason": "first", "evidence": {}}
+    office.record(store, "sim", Fit("class_prior", "a" * 64, 1), zero, NOW)
+    kept = Decision(
+        "sim", "b" * 64, "a" * 64, 3, "kept", "no decision: unsure", 300, 50, 1.05, 1.06, 0.01,
+        -0.01, 0.03, 0.2,
+    )  # fmt: skip
+    fields = {"promotion_id": "kept", "decision": "kept", "reason": kept.reason}
+    fields |= {"evidence": kept.as_json(), "previous_bundle": "a" * 64}  # type: ignore[dict-item]
+    later = NOW + timedelta(days=1)
+    office.record(store, "sim", Fit("xgboost", "b" * 64, 2), fields, later)
+    text = shown(store)
+    for part in ("xgboost - persistence", "always_up", "95 % block bootstrap", "permuted"):
+        assert part in text
+    assert "no decision: unsure" in text and "p = 0.2000" in text
+    assert "finpulse-sim version 1" in text and "a" * 64 in text
+
+
+def test_a_missing_matrix_names_the_verb(store: Store) -> None:
+    asked = scope("sim20", date(2025, 6, 30), 7, "daily_trend")
+    with pytest.raises(TrainingError, match="features materialise --view daily_0"):
+        asked.training(store)
