@@ -13,7 +13,7 @@ from contracts.calendar import last_sessions, session_close
 from contracts.champion import Champion
 from contracts.store import Store
 from contracts.tables import PREDICTIONS
-from training.bundle import Bundle
+from training.bundle import Bundle, BundleError
 from training.forecast import Values
 
 _CHANCES = ("p_down", "p_neutral", "p_up")
@@ -29,7 +29,7 @@ class Run:
     catch_up: int
 
 
-class ViewChanged(ValueError):
+class ViewChanged(BundleError):
     """The view of a bundle is no longer what it was trained on."""
 
 
