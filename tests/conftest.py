@@ -32,7 +32,7 @@ def own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The maintenance database of a real server that lives as long as the run."""
-    with launcher.running(tmp_path_factory.mktemp("postgres")) as url:
+    with launcher.running(tmp_path_factory.mktemp("postgres"), durable=False) as url:
         yield url
 
 
@@ -45,11 +45,12 @@ def template(postgres_url: str) -> str:
 
 
 @pytest.fixture
-def store(postgres_url: str, template: str, monkeypatch: pytest.MonkeyPatch) -> Store:
+def store(postgres_url: str, template: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """An empty, migrated database of the test's own, also named by the settings."""
     name = f"test_{uuid4().hex}"
     launcher.create_database(postgres_url, name, template)
     url = postgres_url.rsplit("/", 1)[0] + f"/{name}"
     monkeypatch.setenv("FINPULSE_DATABASE_URL", url)
     settings.cache_clear()
-    return Store(url)
+    yield Store(url)
+    launcher.drop_database(postgres_url, name)

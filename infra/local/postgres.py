@@ -113,13 +113,19 @@ def wait(url: str, seconds: float = 60) -> None:
 
 
 @contextmanager
-def running(folder: Path, host: str = "127.0.0.1") -> Iterator[str]:
-    """A server of its own in `folder` on a free port; yields the URL of database `postgres`."""
+def running(folder: Path, host: str = "127.0.0.1", durable: bool = True) -> Iterator[str]:
+    """A server of its own in `folder` on a free port; yields the URL of database `postgres`.
+
+    Not durable, it waits for no disk: for a server whose data nobody wants after a power cut.
+    """
     password, port = new_password(), free_port(host)
     initialise(folder / "data", password)
     with (folder / "log").open("w") as log:
         server = subprocess.Popen(
-            command(folder / "data", host, port), stdout=log, stderr=log, cwd="/"
+            [*command(folder / "data", host, port), "-c", f"fsync={durable}"],
+            stdout=log,
+            stderr=log,
+            cwd="/",
         )
     try:
         own = url(host, port, password, "postgres")
@@ -140,6 +146,18 @@ def create_database(url: str, name: str, template: str = "template1") -> None:
             if cursor.fetchone() is None:
                 statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
                 cursor.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
+    finally:
+        connection.close()
+
+
+def drop_database(url: str, name: str) -> None:
+    """Drop the database `name` and end its connections; `url` names another of the server's."""
+    connection = psycopg2.connect(url)
+    connection.autocommit = True
+    try:
+        with connection.cursor() as cursor:
+            statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
+            cursor.execute(statement.format(sql.Identifier(name)))
     finally:
         connection.close()
 

@@ -19,7 +19,7 @@ def upgrade() -> None:
         "PRIMARY KEY (instrument_id, interval, event_time, source, known_at)"
     )
     op.execute('CREATE INDEX bars_interval_session ON bars ("interval", session)')
-    for statement in yearly("bars", 1990, 2039):
+    for statement in yearly("bars", 2000, 2034):
         op.execute(statement)
     op.execute(append_only("bars"))
     op.execute("INSERT INTO bars SELECT * FROM bars_flat")
