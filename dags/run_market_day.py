@@ -16,7 +16,9 @@ SESSION = "{{ params.session or (data_interval_end - macros.timedelta(microsecon
 FACTS = f"--source {{{{ params.source }}}} --universe {{{{ params.universe }}}} --session {SESSION}"
 SEEN = "--snapshot {{ ti.xcom_pull(task_ids='snapshot') }}"
 RUN = f"--universe {{{{ params.universe }}}} --session {SESSION} {SEEN}"
-LAST_40 = f"--first $(python -m contracts shift {SESSION} --by=-39) --last {SESSION} {SEEN}"
+# The 40 sessions that a new champion forecasts, and one before: the last that a champion of the
+# session before may have forecast, so that its truth can be settled.
+LAST_41 = f"--first $(python -m contracts shift {SESSION} --by=-40) --last {SESSION} {SEEN}"
 
 STEPS = {
     "collect": f"python -m etl collect {FACTS}",
@@ -26,7 +28,7 @@ STEPS = {
     "snapshot": "python -m contracts snapshot --run 'market_day/{{ run_id }}'",
     "score_text": f"python -m training score-text {RUN}",
     "features": "python -m features materialise --view daily_0 --universe {{ params.universe }} "
-    + LAST_40,
+    + LAST_41,
     "predict": f"python -m serving predict {RUN} --catch-up 40",
     "settle": f"python -m monitoring settle {RUN}",
     "drift": f"python -m monitoring drift {RUN}",
