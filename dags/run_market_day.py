@@ -30,7 +30,7 @@ STEPS = {
     "features": "python -m features materialise --view daily_0 --universe {{ params.universe }} "
     + LAST_41,
     "predict": f"python -m serving predict {RUN} --catch-up 40",
-    "settle": f"python -m monitoring settle {RUN}",
+    "settle": f"python -m monitoring settle {RUN} --sessions 41",
     "drift": f"python -m monitoring drift {RUN}",
 }
 # Steps run in the repository, where their commands can be pasted, and know their map index.
