@@ -51,7 +51,8 @@ def _unprivileged() -> list[str]:
     keep = "-all,+dac_override"
     user = [f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
     sets = [f"--{kind}={keep}" for kind in ("inh-caps", "ambient-caps", "bounding-set")]
-    return ["setpriv", *user, *sets, "--"]
+    # access(2) forgets capabilities at a change of user unless this bit says otherwise.
+    return ["setpriv", *user, *sets, "--securebits=+no_setuid_fixup", "--"]
 
 
 def initialise(data: Path, password: str) -> None:
