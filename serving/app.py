@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 
 from contracts.store import Store
 from serving import errors
@@ -43,7 +44,8 @@ def create_app(
     It starts without the database and without a champion: then it is alive and not ready.
     """
     metrics = Metrics()
-    app = FastAPI(title="FinPulse", description=_DESCRIPTION, lifespan=_lifespan)
+    # The page of /docs carries its own scripts: the usual one would fetch them from elsewhere.
+    app = FastAPIOffline(title="FinPulse", description=_DESCRIPTION, lifespan=_lifespan)
     app.state.service = Service(store, Watch(store, universe, load, metrics), metrics)
     app.include_router(router)
     app.add_middleware(Requests, metrics=metrics)

@@ -1,5 +1,6 @@
 """The API's answers and refusals, from a view held in memory: no database."""
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -179,8 +180,12 @@ def test_model_info_names_champion_manifest_and_office(
     assert info["symbols"] == ["SIM001", "SIM002", "SIM003"]
 
 
-def test_docs_are_served(client: TestClient) -> None:
-    assert "swagger" in client.get("/docs").text.lower()
+def test_docs_are_served_and_need_no_other_host(client: TestClient) -> None:
+    page = client.get("/docs").text
+    links = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert any("swagger" in link for link in links)
+    assert all(link.startswith("/") for link in links)
+    assert all(client.get(link).status_code == 200 for link in links)
 
 
 def test_age_is_measured_from_the_decision(state: State) -> None:
