@@ -16,7 +16,7 @@ from serving.service import Service
 from serving.watch import Watch
 from training import bundle
 
-_DESCRIPTION = f"""Calibrated forecasts of the champion in office. **{DISCLAIMER}**
+_DESCRIPTION = f"""Forecasts of the champion in office. **{DISCLAIMER}**
 
 Forecasts are computed when facts arrive and never change; an answer names the one model version,
 the time of its decision (`as_of`) and the age of its data. Every refusal is
