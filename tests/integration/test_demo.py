@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -228,12 +229,18 @@ def test_a_killed_service_comes_back(demo: Demo, name: str) -> None:
     supervisor = Supervisor(demo.stack.home)
     pid = supervisor.info(name)["pid"]
     os.kill(pid, signal.SIGKILL)
+    killed = datetime.now(UTC)
     eventually(lambda: supervisor.info(name)["pid"] not in (0, pid))
     body = {"symbols": ["SIM001"]}
     eventually(lambda: web.post(f"{demo.stack.predictor}/predict", json=body).is_success)
     eventually(lambda: demo.store.snapshot() > 0)
-    health = f"{demo.stack.settings.airflow}/api/v2/monitor/health"
-    eventually(lambda: web.get(health).json()["scheduler"]["status"] == "healthy")
+
+    def scheduler_beats() -> bool:
+        health = web.get(f"{demo.stack.settings.airflow}/api/v2/monitor/health").json()
+        beat = health["scheduler"]["latest_scheduler_heartbeat"]
+        return beat is not None and datetime.fromisoformat(beat) > killed
+
+    eventually(scheduler_beats)
 
 
 def test_down_leaves_no_process(demo: Demo) -> None:
