@@ -151,6 +151,23 @@ def create_database(url: str, name: str, template: str = "template1") -> None:
         connection.close()
 
 
+def create_login(url: str, name: str, password: str, role: str) -> None:
+    """Let `name` log in with `password` and what `role` may do; `url` is the owner's."""
+    connection = psycopg2.connect(url)
+    connection.autocommit = True
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT FROM pg_roles WHERE rolname = %s", (name,))
+            verb = "CREATE" if cursor.fetchone() is None else "ALTER"
+            login = sql.SQL(verb + " ROLE {} LOGIN PASSWORD {}")
+            cursor.execute(login.format(sql.Identifier(name), sql.Literal(password)))
+            cursor.execute(
+                sql.SQL("GRANT {} TO {}").format(sql.Identifier(role), sql.Identifier(name))
+            )
+    finally:
+        connection.close()
+
+
 def drop_database(url: str, name: str) -> None:
     """Drop the database `name` and end its connections; `url` names another of the server's."""
     connection = psycopg2.connect(url)
@@ -163,9 +180,9 @@ def drop_database(url: str, name: str) -> None:
         connection.close()
 
 
-def url(host: str, port: int, password: str, database: str) -> str:
+def url(host: str, port: int, password: str, database: str, user: str = SUPERUSER) -> str:
     """The connection URL of a database on the local server."""
-    return f"postgresql://{SUPERUSER}:{password}@{host}:{port}/{database}"
+    return f"postgresql://{user}:{password}@{host}:{port}/{database}"
 
 
 def new_password() -> str:

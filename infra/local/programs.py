@@ -139,6 +139,7 @@ def programs(stack: Stack) -> list[Program]:
             for verb in ("api-server", "scheduler", "dag-processor")
         ]
     ours = task_environment(stack)
-    found.append(Program("predictor", (PYTHON, "-m", "serving", "run"), ours))
+    reads = ours | {"FINPULSE_DATABASE_URL": stack.facts_as("reader")}
+    found.append(Program("predictor", (PYTHON, "-m", "serving", "run"), reads))
     found.append(Program("monitoring", (PYTHON, "-m", "monitoring", "export"), ours))
     return found

@@ -35,6 +35,8 @@ class Credentials:
     """What was generated once for this home; never printed."""
 
     database: str
+    writer: str
+    reader: str
     airflow: str
     supervisor: str
     session_secret: str
@@ -51,7 +53,7 @@ class Credentials:
             raise StackError(f"{path} is gone but its database is there: run `make clean`")
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         fernet = urlsafe_b64encode(secrets.token_bytes(32)).decode()
-        words = [postgres.new_password() for _ in range(3)]
+        words = [postgres.new_password() for _ in range(5)]
         words += [secrets.token_hex(32), secrets.token_hex(64), fernet]
         made = cls(*words)
         write_private(path, json.dumps(vars(made), indent=2))
@@ -104,12 +106,23 @@ class Stack:
         named = self.asked.database_url.get_secret_value()
         return named or self.database(f"finpulse_{origin}")
 
+    def facts_as(self, role: str) -> str:
+        """The URL of the facts for a login with the rights of `writer` or `reader`.
+
+        A database that the user names has one URL for all.
+        """
+        if self.asked.database_url.get_secret_value():
+            return self.facts
+        password = {"writer": self.credentials.writer, "reader": self.credentials.reader}[role]
+        database = self.facts.rsplit("/", 1)[1]
+        return postgres.url(self.host, self.asked.postgres_port, password, database, role)
+
     @property
     def settings(self) -> Settings:
         """What a process of the stack, or a pasted command, works with."""
         password = self.asked.airflow_password.get_secret_value() or self.credentials.airflow
         generated = {
-            "database_url": SecretStr(self.facts),
+            "database_url": SecretStr(self.facts_as("writer")),
             "mlflow_url": self.asked.mlflow_url or f"http://{self.host}:{self.asked.mlflow_port}",
             "airflow_url": self.asked.airflow_url
             or f"http://{self.host}:{self.asked.airflow_port}",

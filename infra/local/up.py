@@ -115,7 +115,12 @@ class Start:
             connection.close()
 
     def _ours(self) -> None:
-        self._migrate(("contracts", "migrate"), task_environment(self.stack))
+        owner = {"FINPULSE_DATABASE_URL": self.stack.facts}
+        self._migrate(("contracts", "migrate"), task_environment(self.stack) | owner)
+        if not self.stack.asked.database_url.get_secret_value():
+            for role in ("writer", "reader"):
+                password = getattr(self.stack.credentials, role)
+                postgres.create_login(self.stack.facts, role, password, f"finpulse_{role}")
         self.tell("tables of facts", "migrated")
         self._start("predictor", "monitoring")
 
