@@ -1,10 +1,13 @@
-"""From the world to the facts: `python -m etl collect | clean | gate | append | load | extent`."""
+"""From the world to the facts: `python -m etl collect | clean | gate | append | load | extent`.
+
+Beside that path: `replay`.
+"""
 
 import sys
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -13,6 +16,7 @@ from contracts.registry import UnknownMember
 from contracts.settings import SettingsError, settings
 from contracts.store import OriginError, StoreUnavailable, open_store
 from contracts.table import FrameError
+from etl import aftercare
 from etl import clean as cleaning
 from etl import gate as quality
 from etl import load as loading
@@ -51,17 +55,10 @@ def _batch(source: str, universe: str, first: str, last: str, session: str) -> B
     if not (first and last):
         begin, end = SOURCES.get(source).extent(given, datetime.now(UTC))
         first, last = first or str(begin), last or str(end)
-    batch = Batch(source, universe, _day(first), _day(last))
+    batch = Batch(source, universe, aftercare.day(first), aftercare.day(last))
     if batch.first > batch.last:
         raise typer.BadParameter(f"--first {first} lies after --last {last}")
     return batch
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"expected a session such as 2025-06-30, found {text!r}") from None
 
 
 def _collect(batch: Batch) -> None:
@@ -170,6 +167,9 @@ def extent(source: Source = "") -> None:
     given = settings()
     begin, end = SOURCES.get(source or given.source).extent(given, datetime.now(UTC))
     typer.echo(f"{begin} {end}")
+
+
+app.command()(aftercare.replay)
 
 
 def main() -> None:

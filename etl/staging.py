@@ -23,6 +23,8 @@ ORDER = (
     "actions",
     "headlines",
     "headline_symbols",
+    "documents",
+    "observations",
 )
 _LONGEST_CELL = 500  # characters of a refused cell that are kept
 
