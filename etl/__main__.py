@@ -1,6 +1,6 @@
 """From the world to the facts: `python -m etl collect | clean | gate | append | load | extent`.
 
-Beside that path: `replay`.
+Beside that path: `replay`, `redrive`, `coverage`.
 """
 
 import sys
@@ -21,6 +21,8 @@ from etl import clean as cleaning
 from etl import gate as quality
 from etl import load as loading
 from etl.batch import Batch, NotCollected
+from etl.coverage import NotListed
+from etl.redrive import MendError
 from etl.source import SOURCES, SourceError
 from etl.spark import spark_judge
 
@@ -42,6 +44,8 @@ _FAILURES = (
     SettingsError,
     FrameError,
     UnknownMember,
+    MendError,
+    NotListed,
 )
 
 
@@ -169,7 +173,8 @@ def extent(source: Source = "") -> None:
     typer.echo(f"{begin} {end}")
 
 
-app.command()(aftercare.replay)
+for beside in (aftercare.replay, aftercare.redrive, aftercare.coverage):
+    app.command()(beside)
 
 
 def main() -> None:
