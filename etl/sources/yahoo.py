@@ -15,7 +15,6 @@ from etl.sheet import days_asked, eve, listed_at, news_window, sheet
 from etl.source import (
     FAULT,
     RAW,
-    Cause,
     Extent,
     Frames,
     Request,
@@ -26,7 +25,9 @@ from etl.source import (
 )
 from etl.splits import paid, undone
 from etl.web import yahoo as client
-from etl.web.yahoo import TEMPORARY, Answer, patiently
+from etl.web.patience import TEMPORARY, patiently
+from etl.web.symbols import asked_symbols
+from etl.web.yahoo import Answer
 
 NAME = "yahoo"
 _SESSIONS = 750  # offered when nobody says which
@@ -42,14 +43,6 @@ def extent(settings: Settings, now: datetime) -> Extent:
     """The newest 750 sessions that had closed by `now`."""
     days = last_sessions(settings.calendar, last_session(settings.calendar, now), _SESSIONS)
     return days[0], days[-1]
-
-
-def symbols_of(settings: Settings) -> list[str]:
-    """The symbols to ask for; raises SourceError when none are set."""
-    symbols = [part.strip().upper() for part in settings.symbols.split(",") if part.strip()]
-    if not symbols:
-        raise SourceError(Cause.EMPTY, "FINPULSE_SYMBOLS is unset: name some, as in AAPL,MSFT")
-    return list(dict.fromkeys(symbols))
 
 
 @source(
@@ -69,7 +62,7 @@ def symbols_of(settings: Settings) -> list[str]:
 def yahoo(request: Request) -> Frames:
     """Deliver symbol after symbol; one that Yahoo does not know is refused, the rest load."""
     days_asked(request.settings.calendar, request.first, request.last)
-    asked = symbols_of(request.settings)
+    asked = asked_symbols(request.settings)
     client.configure(request.settings.home / "yfinance")
     failures: list[SourceError] = []
     items: dict[str, dict[str, Any]] = {}

@@ -1,20 +1,16 @@
 """Asking Yahoo Finance through yfinance, with each failure named by its cause."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import polars as pl
-import tenacity
 
 from etl.source import Cause, SourceError
 
-PAUSE = 2.0  # seconds before the second attempt; doubled before each further one
-ATTEMPTS = 4
-TEMPORARY = (Cause.THROTTLED, Cause.UNREACHABLE)
 _NEWS = 50
 _COLUMNS = {
     "Open": "open",
@@ -33,7 +29,6 @@ _ABOUT = (
     "exchangeName",
     "instrumentType",
 )
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -49,18 +44,6 @@ class Answer:
     began: date | None
     about: dict[str, Any]
     days: pl.DataFrame
-
-
-def patiently(ask: Callable[[], T]) -> T:
-    """The answer, asked for again with growing pauses while the cause may pass."""
-    return tenacity.Retrying(
-        retry=tenacity.retry_if_exception(
-            lambda error: isinstance(error, SourceError) and error.cause in TEMPORARY
-        ),
-        wait=tenacity.wait_exponential_jitter(PAUSE, max=60, jitter=PAUSE / 2),
-        stop=tenacity.stop_after_attempt(ATTEMPTS),
-        reraise=True,
-    )(ask)
 
 
 def configure(cache: Path) -> None:

@@ -215,5 +215,5 @@ def test_an_empty_answer_fails_its_task(
     store: Store, market: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Source, "frames", lambda *_: iter(()))
-    with pytest.raises(Exception, match="empty: simulated has no bar from"):
+    with pytest.raises(Exception, match="empty: simulated has no bars from"):
         collect(whole(), settings(), NOW)

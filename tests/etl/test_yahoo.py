@@ -16,6 +16,7 @@ import pytest
 
 from contracts.settings import settings
 from etl.source import SOURCES, Cause, Request, SourceError
+from etl.web import patience
 from etl.web import yahoo as client
 
 NOW = datetime(2020, 11, 9, 22, tzinfo=UTC)
@@ -68,7 +69,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Serve:
     import yfinance.scrapers.quote
     import yfinance.search
 
-    monkeypatch.setattr(client, "PAUSE", 0.01)
+    monkeypatch.setattr(patience, "PAUSE", 0.01)
     monkeypatch.setattr(
         yfinance.data.YfData, "_get_cookie_and_crumb", lambda *_, **__: (None, "basic")
     )
@@ -202,9 +203,9 @@ def test_a_split_is_undone_in_prices_and_volume(serve: Serve) -> None:
 @pytest.mark.parametrize(
     ("reply", "cause", "asks"),
     [
-        ((429, "Too Many Requests"), Cause.THROTTLED, client.ATTEMPTS),
-        ((500, "oops"), Cause.UNREACHABLE, client.ATTEMPTS),
-        ((200, "<html>maintenance</html>"), Cause.UNREACHABLE, client.ATTEMPTS),
+        ((429, "Too Many Requests"), Cause.THROTTLED, patience.ATTEMPTS),
+        ((500, "oops"), Cause.UNREACHABLE, patience.ATTEMPTS),
+        ((200, "<html>maintenance</html>"), Cause.UNREACHABLE, patience.ATTEMPTS),
         (error("Not Found", "No data found, symbol may be delisted"), Cause.DELISTED, 1),
         (error("Not Found", "No such symbol"), Cause.UNKNOWN, 1),
         ((200, chart("META", [(NOW, 1.0, 1.0)], {})), Cause.RENAMED, 1),
