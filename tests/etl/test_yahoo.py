@@ -1,140 +1,18 @@
 """The source `yahoo` with the real client code against a local server."""
 
 import json
-import os
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pytest
+from yahoo_server import NOW, Serve, chart, error, recorded
 
 from contracts.settings import settings
 from etl.source import SOURCES, Cause, Request, SourceError
 from etl.web import patience
 from etl.web import yahoo as client
-
-NOW = datetime(2020, 11, 9, 22, tzinfo=UTC)
-Serve = Callable[[Any], AbstractContextManager[list[str]]]
-Reply = tuple[int, str]
-Answers = Callable[[str], Reply]
-
-
-@contextmanager
-def served(answers: Answers) -> Iterator[tuple[str, list[str]]]:
-    """The base URL of a server that answers each path by `answers`, and the paths asked."""
-    asked: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            url = urlsplit(self.path)
-            asked.append(url.path)
-            status, body = answers(url.path)
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.end_headers()
-            self.wfile.write(body.encode())
-
-        def log_message(self, *_: object) -> None:
-            """Stay silent."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", asked
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-def error(code: str, description: str) -> Reply:
-    """Yahoo's answer on a symbol that it has nothing of."""
-    problem = {"code": code, "description": description}
-    return 404, json.dumps({"chart": {"result": None, "error": problem}})
-
-
-@pytest.fixture
-def serve(monkeypatch: pytest.MonkeyPatch) -> Serve:
-    """Point yfinance at a local server; cookie and crumb are the only steps left out."""
-    import yfinance.base
-    import yfinance.data
-    import yfinance.scrapers.history
-    import yfinance.scrapers.quote
-    import yfinance.search
-
-    monkeypatch.setattr(patience, "PAUSE", 0.01)
-    monkeypatch.setattr(
-        yfinance.data.YfData, "_get_cookie_and_crumb", lambda *_, **__: (None, "basic")
-    )
-
-    @contextmanager
-    def pointed(answers: Any) -> Iterator[list[str]]:
-        with served(answers) as (url, asked):
-            for module in (
-                yfinance.const,
-                yfinance.base,
-                yfinance.search,
-                yfinance.scrapers.history,
-                yfinance.scrapers.quote,
-            ):
-                for name in ("_BASE_URL_", "_QUERY1_URL_", "_ROOT_URL_"):
-                    if hasattr(module, name):
-                        monkeypatch.setattr(module, name, url)
-            yield asked
-
-    return pointed
-
-
-def recorded(name: str) -> str:
-    """The body of a recorded answer."""
-    folder = os.environ.get("FINPULSE_TEST_DATA")
-    if not folder:
-        pytest.skip("FINPULSE_TEST_DATA is unset: it names the folder with provider_fixtures")
-    path = Path(folder) / "provider_fixtures" / "yahoo" / name
-    body: Any = json.loads(path.read_text())["response"]["bodyJson"]
-    return body if isinstance(body, str) else json.dumps(body)
-
-
-def chart(symbol: str, rows: list[tuple[datetime, float, float]], splits: dict[Any, Any]) -> str:
-    """A chart answer of flat bars (time, price, volume), in the shape of the recorded ones."""
-    prices = [price for _, price, _ in rows]
-    quote = {name: prices for name in ("open", "high", "low", "close")}
-    result = {
-        "meta": {
-            "symbol": symbol,
-            "currency": "USD",
-            "exchangeName": "NMS",
-            "instrumentType": "EQUITY",
-            "exchangeTimezoneName": "America/New_York",
-            "timezone": "EDT",
-            "gmtoffset": -14400,
-            "firstTradeDate": 345479400,
-            "regularMarketTime": int(NOW.timestamp()),
-            "priceHint": 2,
-            "dataGranularity": "1d",
-            "range": "",
-            "validRanges": ["1d", "5d", "max"],
-            "currentTradingPeriod": {
-                kind: {"timezone": "EDT", "start": 0, "end": 0, "gmtoffset": -14400}
-                for kind in ("pre", "regular", "post")
-            },
-        },
-        "timestamp": [int(at.timestamp()) for at, _, _ in rows],
-        "events": {"splits": splits},
-        "indicators": {
-            "quote": [{**quote, "volume": [volume for *_, volume in rows]}],
-            "adjclose": [{"adjclose": prices}],
-        },
-    }
-    return json.dumps({"chart": {"result": [result], "error": None}})
 
 
 def request(first: date, last: date, symbols: str = "AAPL", now: datetime = NOW) -> Request:
