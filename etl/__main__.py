@@ -20,6 +20,7 @@ from etl import aftercare
 from etl import clean as cleaning
 from etl import gate as quality
 from etl import load as loading
+from etl import prune as pruning
 from etl.batch import Batch, NotCollected
 from etl.coverage import NotListed
 from etl.redrive import MendError
@@ -90,6 +91,8 @@ def _append(batch: Batch) -> None:
     store = open_store()
     for name, load in loading.append(store, batch).items():
         typer.echo(f"{name}: {load.added} added, {load.dropped} there already")
+    pruning.appended(batch)
+    pruning.prune(store, datetime.now(UTC))
     typer.echo(store.snapshot())
 
 
