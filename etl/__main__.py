@@ -16,7 +16,7 @@ from contracts.registry import UnknownMember
 from contracts.settings import SettingsError, settings
 from contracts.store import OriginError, StoreUnavailable, open_store
 from contracts.table import FrameError
-from etl import aftercare
+from etl import aftercare, failures
 from etl import clean as cleaning
 from etl import gate as quality
 from etl import load as loading
@@ -186,6 +186,10 @@ def main() -> None:
         app()
     except _FAILURES as error:
         sys.exit(f"{type(error).__name__}: {error}")
+    except Exception as error:
+        if said := failures.told(error):
+            sys.exit(said)
+        raise
 
 
 if __name__ == "__main__":
