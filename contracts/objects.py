@@ -1,5 +1,6 @@
 """The object store: files that do not belong in a table (matrices, bundles, reports)."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -47,3 +48,11 @@ def names(key: str) -> list[str]:
     if not filesystem.exists(path):
         return []
     return sorted(p.rsplit("/", 1)[-1] for p in filesystem.ls(path, detail=False))
+
+
+def remove(key: str) -> None:
+    """Remove what lies under `key`, a file or a whole folder; nothing there is no error."""
+    filesystem, path = _at(key)
+    # Another process may be removing it at the same time.
+    with suppress(FileNotFoundError):
+        filesystem.rm(path, recursive=True)

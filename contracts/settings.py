@@ -3,6 +3,7 @@
 import os
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -26,7 +27,7 @@ class Settings(BaseSettings):
     home: Path = Field(Path(".finpulse"), description="folder of all local state")
     objects_url: str = Field("", description="object store (fsspec URL); default <home>/objects")
 
-    source: str = Field("simulated", description="source of facts: simulated, files or yahoo")
+    source: str = Field("simulated", description="source of facts: simulated, files, yahoo, nasdaq")
     data: Path | None = Field(None, description="folder read by the source `files`")
     universe: str = Field(
         default_factory=lambda known: (
@@ -35,7 +36,10 @@ class Settings(BaseSettings):
         description="universe of the local runs; default sim20, or the source's name",
     )
     calendar: str = Field("XNYS", description="exchange calendar of the universe")
-    symbols: str = Field("", description="comma separated symbols asked of the source `yahoo`")
+    symbols: str = Field("", description="comma separated symbols asked of `yahoo` and `nasdaq`")
+    yahoo_interval: Literal["1d", "1m"] = Field(
+        "1d", description="bars asked of the source `yahoo`: 1d, or 1m for minute bars besides"
+    )
     sim_instruments: int = Field(20, ge=1, description="instruments of the simulated market")
     sim_sessions: int = Field(750, ge=2, description="sessions of the simulated market")
     sim_end: str = Field("2025-06-30", description="last session of the simulated market")

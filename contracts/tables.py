@@ -130,6 +130,42 @@ HEADLINE_SYMBOLS = Table(
     ),
 )
 
+# A filing or another long text about an instrument.
+DOCUMENTS = Table(
+    "documents",
+    "fact",
+    key=("source", "native_id"),
+    columns=(
+        Column("source", TEXT),
+        Column("native_id", TEXT),
+        Column("instrument_id", TEXT),
+        Column("form", TEXT),
+        Column("period_end", DAY, null=True),
+        Column("event_time", TIME),
+        Column("text", TEXT),
+        Column("text_hash", TEXT),
+        Column("url", TEXT, null=True),
+        _KNOWN_AT,
+    ),
+    indexes=(("instrument_id", "event_time"),),
+)
+
+# One value of a series; event_time is the end of the period that it is about, each vintage a
+# version. instrument_id is set where the series belongs to one.
+OBSERVATIONS = Table(
+    "observations",
+    "fact",
+    key=("series", "event_time", "source"),
+    columns=(
+        Column("series", TEXT),
+        Column("event_time", TIME),
+        Column("source", TEXT),
+        Column("instrument_id", TEXT, null=True),
+        Column("value", REAL),
+        _KNOWN_AT,
+    ),
+)
+
 REJECTED = Table(
     "rejected",
     "ledger",
@@ -253,23 +289,11 @@ DRIFT = Table(
     ),
 )
 
-TABLES: dict[str, Table] = {
-    table.name: table
-    for table in (
-        LOADS,
-        INSTRUMENTS,
-        SYMBOLS,
-        MEMBERSHIPS,
-        BARS,
-        ACTIONS,
-        HEADLINES,
-        HEADLINE_SYMBOLS,
-        REJECTED,
-        SENTIMENTS,
-        MATERIALISATIONS,
-        PREDICTIONS,
-        OUTCOMES,
-        PROMOTIONS,
-        DRIFT,
-    )
-}
+# fmt: off
+_ALL = (
+    LOADS, INSTRUMENTS, SYMBOLS, MEMBERSHIPS, BARS, ACTIONS, HEADLINES, HEADLINE_SYMBOLS,
+    DOCUMENTS, OBSERVATIONS, REJECTED, SENTIMENTS, MATERIALISATIONS, PREDICTIONS, OUTCOMES,
+    PROMOTIONS, DRIFT,
+)
+# fmt: on
+TABLES: dict[str, Table] = {table.name: table for table in _ALL}

@@ -1,10 +1,13 @@
-"""From the world to the facts: `python -m etl collect | clean | gate | append | load | extent`."""
+"""From the world to the facts: `python -m etl collect | clean | gate | append | load | extent`.
+
+Beside that path: `replay`, `redrive`, `coverage`.
+"""
 
 import sys
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -13,10 +16,14 @@ from contracts.registry import UnknownMember
 from contracts.settings import SettingsError, settings
 from contracts.store import OriginError, StoreUnavailable, open_store
 from contracts.table import FrameError
+from etl import aftercare, failures
 from etl import clean as cleaning
 from etl import gate as quality
 from etl import load as loading
+from etl import prune as pruning
 from etl.batch import Batch, NotCollected
+from etl.coverage import NotListed
+from etl.redrive import MendError
 from etl.source import SOURCES, SourceError
 from etl.spark import spark_judge
 
@@ -38,6 +45,8 @@ _FAILURES = (
     SettingsError,
     FrameError,
     UnknownMember,
+    MendError,
+    NotListed,
 )
 
 
@@ -51,17 +60,10 @@ def _batch(source: str, universe: str, first: str, last: str, session: str) -> B
     if not (first and last):
         begin, end = SOURCES.get(source).extent(given, datetime.now(UTC))
         first, last = first or str(begin), last or str(end)
-    batch = Batch(source, universe, _day(first), _day(last))
+    batch = Batch(source, universe, aftercare.day(first), aftercare.day(last))
     if batch.first > batch.last:
         raise typer.BadParameter(f"--first {first} lies after --last {last}")
     return batch
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"expected a session such as 2025-06-30, found {text!r}") from None
 
 
 def _collect(batch: Batch) -> None:
@@ -89,6 +91,8 @@ def _append(batch: Batch) -> None:
     store = open_store()
     for name, load in loading.append(store, batch).items():
         typer.echo(f"{name}: {load.added} added, {load.dropped} there already")
+    pruning.appended(batch)
+    pruning.prune(store, datetime.now(UTC))
     typer.echo(store.snapshot())
 
 
@@ -172,12 +176,20 @@ def extent(source: Source = "") -> None:
     typer.echo(f"{begin} {end}")
 
 
+for beside in (aftercare.replay, aftercare.redrive, aftercare.coverage):
+    app.command()(beside)
+
+
 def main() -> None:
     """Run a verb; what is expected to fail fails with one message."""
     try:
         app()
     except _FAILURES as error:
         sys.exit(f"{type(error).__name__}: {error}")
+    except Exception as error:
+        if said := failures.told(error):
+            sys.exit(said)
+        raise
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from contracts import objects
 
+ROOT = "staging"  # where batches lie in the object store
 _ROWS = 200_000  # rows of a raw part, so that neither writing nor reading holds more
 
 
@@ -41,7 +42,7 @@ class Batch:
     @property
     def folder(self) -> str:
         """Where the batch lies in the object store."""
-        return f"staging/{self.id}"
+        return f"{ROOT}/{self.id}"
 
     def __str__(self) -> str:
         return f"{self.source} {self.universe} {self.first} to {self.last}"
@@ -103,12 +104,20 @@ class Writer:
 
 def manifest(batch: Batch) -> Manifest:
     """What was collected for the batch; raises NotCollected."""
-    try:
-        held = json.loads(objects.get(f"{batch.folder}/manifest.json"))
-    except FileNotFoundError:
+    held = manifest_in(batch.folder)
+    if held is None:
         raise NotCollected(
             f"nothing is collected for {batch}: run `python -m etl collect` with the same options"
-        ) from None
+        )
+    return held
+
+
+def manifest_in(folder: str) -> Manifest | None:
+    """The manifest of the batch that lies in that folder; None where there is none."""
+    try:
+        held = json.loads(objects.get(f"{folder}/manifest.json"))
+    except FileNotFoundError:
+        return None
     collected_at = datetime.fromisoformat(held["collected_at"])
     return Manifest(collected_at, held["parts"], held["rows"])
 

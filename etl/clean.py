@@ -8,6 +8,7 @@ import polars as pl
 import pyarrow as pa
 
 from contracts.store import Store
+from contracts.tables import INSTRUMENTS
 from etl.batch import Batch, Manifest, manifest, parts
 from etl.rules import Context, judge_arrow, parted
 from etl.sheet import sheet
@@ -30,13 +31,19 @@ def in_process(held: Manifest, table: str, context: Context) -> pa.Table:
     return judge_arrow(table, pa.concat_tables(parts(held, table)), context)
 
 
-def judged(held: Manifest, judge: Judge = in_process) -> Iterator[tuple[str, pa.Table, pa.Table]]:
-    """Each collected table's good rows, in its schema, and its refused ones with reason."""
-    context = _context(held)
+def judged(
+    held: Manifest, judge: Judge = in_process, known: pl.DataFrame | None = None
+) -> Iterator[tuple[str, pa.Table, pa.Table]]:
+    """Each collected table's good rows, in its schema, and its refused ones with reason.
+
+    known: instruments (instrument_id, calendar) that were stored before; those of the batch
+    count besides.
+    """
+    context = _context(held, _NONE if known is None else known)
     for name in (name for name in ORDER if held.rows.get(name)):
         good, refused = parted(name, judge(held, name, context))
         if name == "instruments":
-            context = replace(context, instruments=_calendars(good))
+            context = replace(context, instruments=_calendars(good, context.instruments))
         if name == "headlines":
             context = replace(context, refused=_refused_ids(good, refused))
         yield name, good, refused
@@ -49,14 +56,27 @@ def clean(store: Store, batch: Batch, judge: Judge = in_process) -> dict[str, Cl
     """
     held = manifest(batch)
     counts: dict[str, Cleaned] = {}
-    for name, good, refused in judged(held, judge):
+    for name, good, refused in judged(held, judge, stored_instruments(store, held)):
         stage(store, batch, name, good)
         refuse(store, batch, name, refused, held.collected_at)
         counts[name] = Cleaned(good.num_rows, refused.num_rows)
     return counts
 
 
-def _context(held: Manifest) -> Context:
+_NONE = pl.DataFrame(schema={"instrument_id": pl.String, "calendar": pl.String})
+
+
+def stored_instruments(store: Store, held: Manifest) -> pl.DataFrame:
+    """Instruments known when the batch was collected, if its source brings none of its own."""
+    if held.rows.get("instruments"):
+        return _NONE
+    names = tuple(_NONE.columns)
+    frame = pl.from_arrow(store.read(INSTRUMENTS, held.collected_at, store.snapshot(), {}, names))
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+def _context(held: Manifest, known: pl.DataFrame) -> Context:
     calendars = {
         calendar
         for part in parts(held, "instruments")
@@ -64,15 +84,15 @@ def _context(held: Manifest) -> Context:
         if calendar is not None
     }
     # A source may deliver more than it was asked for: every session is a session.
-    days = sheet(calendars, date(1990, 1, 1), date(2100, 1, 1))
-    instruments = pl.DataFrame(schema={"instrument_id": pl.String, "calendar": pl.String})
-    return Context(held.collected_at, instruments, days)
+    days = sheet(calendars | set(known["calendar"]), date(1990, 1, 1), date(2100, 1, 1))
+    return Context(held.collected_at, known, days)
 
 
-def _calendars(good: pa.Table) -> pl.DataFrame:
+def _calendars(good: pa.Table, known: pl.DataFrame) -> pl.DataFrame:
     frame = pl.from_arrow(good.select(["instrument_id", "calendar"]))
     assert isinstance(frame, pl.DataFrame)
-    return frame.unique("instrument_id", keep="first", maintain_order=True)
+    both = pl.concat([frame, known])
+    return both.unique("instrument_id", keep="first", maintain_order=True)
 
 
 def _refused_ids(good: pa.Table, refused: pa.Table) -> frozenset[str]:

@@ -13,7 +13,7 @@ from etl.staging import staged_tables
 def collect(batch: Batch, settings: Settings, now: datetime) -> Manifest:
     """Ask the source and keep its raw answer in the object store; a repeat replaces it.
 
-    Raises SourceError when the source fails or brings no bar, UnknownMember.
+    Raises SourceError when the source fails, or brings no bar though it has some; UnknownMember.
     """
     source = SOURCES.get(batch.source)
     writer = Writer(batch, now)
@@ -21,9 +21,10 @@ def collect(batch: Batch, settings: Settings, now: datetime) -> Manifest:
         Request(batch.universe, batch.first, batch.last, now, settings)
     ):
         writer.add(table, frame)
-    if not writer.rows.get("bars"):
+    needed = "bars" if "bars" in source.tables else source.tables[0]
+    if not writer.rows.get(needed):
         raise SourceError(
-            Cause.EMPTY, f"{batch.source} has no bar from {batch.first} to {batch.last}"
+            Cause.EMPTY, f"{batch.source} has no {needed} from {batch.first} to {batch.last}"
         )
     return writer.close()
 

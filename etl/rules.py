@@ -48,6 +48,10 @@ def _any(expressions: Iterable[pl.Expr]) -> pl.Expr:
 
 _KNOWN_EARLY = Rule("known before it happened", pl.col("known_at") < pl.col("event_time"))
 _UNLISTED = Rule("unknown symbol", pl.col("calendar").is_null())
+_TEXTS = (
+    Rule("text is empty", pl.col("text").str.strip_chars() == ""),
+    Rule("text holds a null character", pl.col("text").str.contains("\x00", literal=True)),
+)
 
 RULES: dict[str, tuple[Rule, ...]] = {
     "bars": (
@@ -85,14 +89,27 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("value is not a positive number", ~pl.col("value").is_between(1e-9, 1e9)),
     ),
     "headlines": (
-        Rule("text is empty", pl.col("text").str.strip_chars() == ""),
-        Rule("text holds a null character", pl.col("text").str.contains("\x00", literal=True)),
+        *_TEXTS,
         Rule("headline is from the future", pl.col("event_time") > pl.col("collected_at")),
         _KNOWN_EARLY,
     ),
     "headline_symbols": (
         Rule("headline was refused", pl.col("headline_refused")),
         _UNLISTED,
+        _KNOWN_EARLY,
+    ),
+    "documents": (
+        _UNLISTED,
+        *_TEXTS,
+        Rule("document is from the future", pl.col("event_time") > pl.col("collected_at")),
+        _KNOWN_EARLY,
+    ),
+    "observations": (
+        Rule(
+            "unknown symbol", pl.col("instrument_id").is_not_null() & pl.col("calendar").is_null()
+        ),
+        Rule("value is not finite", pl.col("value").is_infinite()),
+        Rule("value is from the future", pl.col("event_time") > pl.col("collected_at")),
         _KNOWN_EARLY,
     ),
 }

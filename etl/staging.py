@@ -23,8 +23,10 @@ ORDER = (
     "actions",
     "headlines",
     "headline_symbols",
+    "documents",
+    "observations",
 )
-_LONGEST_CELL = 500  # characters of a refused cell that are kept
+LONGEST_CELL = 500  # characters of a refused cell that are kept
 
 
 def stage(store: Store, batch: Batch, table: str, good: pa.Table) -> None:
@@ -91,7 +93,7 @@ def _canonical(row: dict[str, Any]) -> str:
 def _shown(value: object) -> object:
     # Postgres takes no null character, and JSON knows no number that is not finite.
     if isinstance(value, str):
-        return value[:_LONGEST_CELL].replace("\x00", "\N{REPLACEMENT CHARACTER}")
+        return value[:LONGEST_CELL].replace("\x00", "\N{REPLACEMENT CHARACTER}")
     if isinstance(value, float) and value - value != 0:
         return str(value)
     return value

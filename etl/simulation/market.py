@@ -49,6 +49,7 @@ class Market:
     calendar: str
     end: date
     noise: bool
+    region: str = ""  # its own name for all streams: two exchanges share no shock
 
     @cached_property
     def days(self) -> list[date]:
@@ -57,7 +58,8 @@ class Market:
 
     def stream(self, *names: str) -> np.random.Generator:
         """Random numbers of one quantity; use it for one draw of `len(days)` rows."""
-        return np.random.default_rng([self.seed, *(crc32(name.encode()) for name in names)])
+        named = (*names, self.region) if self.region else names
+        return np.random.default_rng([self.seed, *(crc32(name.encode()) for name in named)])
 
     def normals(self, *names: str) -> Reals:
         """Standard normals, one per session."""

@@ -1,8 +1,7 @@
 """The simulated market: made, not measured; every row of it says so in its source column."""
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -13,8 +12,10 @@ from contracts.calendar import session_close, shift
 from contracts.settings import Settings
 from contracts.tables import TABLES
 from etl.sheet import days_asked, listed_at
+from etl.simulation import events
 from etl.simulation import market as simulation
 from etl.simulation import news as headlines
+from etl.simulation.listing import Listing, listings, markets, since
 from etl.simulation.market import Market, Path
 from etl.simulation.news import News
 from etl.source import Cause, Extent, Frames, Request, SourceError, raw_schema, source, text_hash
@@ -26,15 +27,9 @@ _DECLARED_BEFORE = 10  # sessions
 Rows = list[dict[str, Any]]
 
 
-def market_of(settings: Settings) -> Market:
-    """The market that the settings describe."""
-    end = date.fromisoformat(settings.sim_end)
-    return Market(settings.sim_seed, settings.calendar, end, settings.sim_noise)
-
-
 def extent(settings: Settings, _now: datetime) -> Extent:
-    """The newest `sim_sessions` sessions up to `sim_end`."""
-    days = market_of(settings).days
+    """The newest `sim_sessions` sessions of the main calendar up to `sim_end`."""
+    days = markets(settings)[0].days
     if len(days) < settings.sim_sessions:
         raise SourceError(
             Cause.EMPTY,
@@ -42,12 +37,6 @@ def extent(settings: Settings, _now: datetime) -> Extent:
             f"to {settings.sim_end}: lower FINPULSE_SIM_SESSIONS ({settings.sim_sessions})",
         )
     return days[-settings.sim_sessions], days[-1]
-
-
-def names(settings: Settings) -> dict[str, str]:
-    """Company names by instrument id, SIM001 onwards."""
-    numbers = range(1, settings.sim_instruments + 1)
-    return {f"SIM{number:03}": headlines.company(number) for number in numbers}
 
 
 @source(
@@ -63,12 +52,16 @@ def names(settings: Settings) -> dict[str, str]:
         "actions",
         "headlines",
         "headline_symbols",
+        "documents",
+        "observations",
     ),
 )
 def simulated(request: Request) -> Frames:
-    """Deliver instrument after instrument; see etl/simulation/market.py for what is planted."""
+    """Deliver instrument after instrument; docs/simulated_market.md says what is planted.
+
+    A session of the second exchange on which the main one rests comes with the main one's next.
+    """
     settings = request.settings
-    market = market_of(settings)
     begin, end = extent(settings, request.collected_at)
     first, last = max(request.first, begin), min(request.last, end)
     if first > last:
@@ -78,44 +71,62 @@ def simulated(request: Request) -> Frames:
             f"FINPULSE_SIM_SESSIONS), asked for {request.first} to {request.last}",
         )
     days_asked(settings.calendar, first, last)
-    window = range(bisect_left(market.days, first), bisect_right(market.days, last))
-    yield from _listings(request.universe, settings, begin)
-    for instrument, name in names(settings).items():
-        drawn = headlines.news(market, instrument)
-        path = simulation.path(market, instrument, drawn.sentiment)
-        yield "bars", _bars(market, instrument, path, window)
-        yield from _frames("actions", _actions(market, instrument, path, window))
-        told = list(_headlines(market, instrument, name, drawn, window))
-        yield from _frames("headlines", told)
-        yield from _frames("headline_symbols", [_mention(row, instrument) for row in told])
+    after = since(settings.calendar, first, begin)
+    yield from listed(request.universe, settings, begin, last)
+    for listing in listings(settings):
+        yield from _told(listing, listing.days(after, last))
+    yield from _frames("observations", _observations(markets(settings)[0], after, last))
+
+
+def _told(listing: Listing, window: range) -> Frames:
+    """All that a request's sessions bring of one instrument."""
+    market, instrument = listing.market, listing.instrument
+    drawn = headlines.news(market, instrument)
+    path = simulation.path(market, instrument, drawn.sentiment)
+    if window:
+        traded = [listing.trades(market.days[i]) for i in window]
+        yield "bars", bars(market, instrument, path, window, traded)
+    yield from _frames("actions", _actions(market, instrument, path, window))
+    told = list(_headlines(market, instrument, listing.name, drawn, window))
+    yield from _frames("headlines", told)
+    yield from _frames("headline_symbols", [_mention(row, instrument) for row in told])
+    yield from _frames("documents", _documents(listing, window))
 
 
 def _frames(table: str, rows: Rows) -> Frames:
     yield table, pa.Table.from_pylist(rows, schema=raw_schema(TABLES[table]))
 
 
-def _listings(universe: str, settings: Settings, begin: date) -> Frames:
-    known: dict[str, Any] = {"known_at": listed_at(begin)}
-    traded = {"calendar": settings.calendar, "currency": "USD", "asset_class": "equity"}
-    span: dict[str, Any] = {"valid_from": begin, "valid_to": None}
-    listed = names(settings).items()
-    rows = [{"instrument_id": i, "name": name} | traded | known for i, name in listed]
-    yield from _frames("instruments", rows)
-    rows = [{"symbol": i, "instrument_id": i} | span | known for i, _ in listed]
-    yield from _frames("symbols", rows)
-    rows = [{"universe": universe, "instrument_id": i} | span | known for i, _ in listed]
-    yield from _frames("memberships", rows)
+def listed(universe: str, settings: Settings, begin: date, last: date) -> Frames:
+    """Instruments, symbols and memberships as known by the end of the session `last`."""
+    instruments: Rows = []
+    spans: Rows = []
+    for listing in listings(settings):
+        known = {"instrument_id": listing.instrument, "known_at": listed_at(begin)}
+        traded = {"calendar": listing.market.calendar, "currency": listing.currency}
+        instruments.append({"name": listing.name, "asset_class": "equity"} | traded | known)
+        spans.append(known | {"valid_from": begin, "valid_to": None})
+        announced = listing.announced
+        if announced and begin <= announced <= last:
+            told_at = session_close(listing.market.calendar, announced)
+            spans.append(spans[-1] | {"valid_to": listing.last, "known_at": told_at})
+    yield from _frames("instruments", instruments)
+    yield from _frames("symbols", [{"symbol": row["instrument_id"]} | row for row in spans])
+    yield from _frames("memberships", [{"universe": universe} | row for row in spans])
 
 
-def _bars(market: Market, instrument: str, path: Path, window: range) -> pa.Table:
+def bars(
+    market: Market, instrument: str, path: Path, window: range, traded: list[bool]
+) -> pa.Table:
+    """Daily bars of the places in `window` that `traded` marks, misprints and restatements."""
     closes = [
         session_close(market.calendar, day) for day in market.days[window.start : window.stop]
     ]
     true = _printed(market, instrument, path, window, closes)
     wrong = market.uniforms(instrument, "misprint") < _MISPRINTS_PER_SESSION
-    places = [i for i in window if wrong[i]]
+    places = [i for i in window if wrong[i] and traded[i - window.start]]
     if not places:
-        return true
+        return true.filter(pa.array(traded))
     # The first print of these bars is one per cent too high; the true one is known later.
     close = np.where(wrong, np.round(path.close * 1.01, 4), path.close)
     misprint = replace(path, close=close, high=np.maximum(path.high, close))
@@ -126,7 +137,7 @@ def _bars(market: Market, instrument: str, path: Path, window: range) -> pa.Tabl
     restated = true.take(pa.array([i - window.start for i in places]))
     known_at = pa.array(restated_at, restated.schema.field("known_at").type)
     restated = restated.drop_columns("known_at").append_column("known_at", known_at)
-    first = _printed(market, instrument, misprint, window, closes)
+    first = _printed(market, instrument, misprint, window, closes).filter(pa.array(traded))
     return pa.concat_tables([first, restated.select(first.column_names)])
 
 
@@ -178,6 +189,31 @@ def _headlines(
                 "text_hash": text_hash(text),
                 "known_at": at,
             }
+
+
+def _documents(listing: Listing, window: range) -> Rows:
+    if not window:
+        return []
+    market, instrument = listing.market, listing.instrument
+    first, last = market.days[window.start], market.days[window.stop - 1]
+    return [
+        {
+            "source": NAME,
+            "native_id": f"{instrument}-{filing.period_end:%Y%m%d}-{filing.form}",
+            "instrument_id": instrument,
+            "form": filing.form,
+            "period_end": filing.period_end,
+            "event_time": filing.filed_at,
+            "text": filing.text,
+            "text_hash": text_hash(filing.text),
+            "known_at": filing.filed_at,
+        }
+        for filing in events.filings(market, instrument, listing.name, first, last)
+    ]
+
+
+def _observations(market: Market, first: date, last: date) -> Rows:
+    return [asdict(value) | {"source": NAME} for value in events.values(market, first, last)]
 
 
 def _mention(row: dict[str, Any], instrument: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""Yahoo Finance: daily bars as they were traded, splits, dividends and news of named symbols."""
+"""Yahoo Finance: daily and minute bars as traded, splits, dividends and news of named symbols."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,6 @@ from etl.sheet import days_asked, eve, listed_at, news_window, sheet
 from etl.source import (
     FAULT,
     RAW,
-    Cause,
     Extent,
     Frames,
     Request,
@@ -26,9 +25,12 @@ from etl.source import (
 )
 from etl.splits import paid, undone
 from etl.web import yahoo as client
-from etl.web.yahoo import TEMPORARY, Answer, patiently
+from etl.web.patience import TEMPORARY, patiently
+from etl.web.symbols import asked_symbols
+from etl.web.yahoo import Answer
 
 NAME = "yahoo"
+_MINUTE = timedelta(minutes=1)
 _SESSIONS = 750  # offered when nobody says which
 # Yahoo's exchange codes; others keep the calendar of the settings.
 _CALENDARS = {"NSI": "XNSE", "BSE": "XBOM", "LSE": "XLON", "CCC": "24/7", "CCY": "24/5"}
@@ -42,14 +44,6 @@ def extent(settings: Settings, now: datetime) -> Extent:
     """The newest 750 sessions that had closed by `now`."""
     days = last_sessions(settings.calendar, last_session(settings.calendar, now), _SESSIONS)
     return days[0], days[-1]
-
-
-def symbols_of(settings: Settings) -> list[str]:
-    """The symbols to ask for; raises SourceError when none are set."""
-    symbols = [part.strip().upper() for part in settings.symbols.split(",") if part.strip()]
-    if not symbols:
-        raise SourceError(Cause.EMPTY, "FINPULSE_SYMBOLS is unset: name some, as in AAPL,MSFT")
-    return list(dict.fromkeys(symbols))
 
 
 @source(
@@ -69,55 +63,67 @@ def symbols_of(settings: Settings) -> list[str]:
 def yahoo(request: Request) -> Frames:
     """Deliver symbol after symbol; one that Yahoo does not know is refused, the rest load."""
     days_asked(request.settings.calendar, request.first, request.last)
-    asked = symbols_of(request.settings)
+    asked = asked_symbols(request.settings)
     client.configure(request.settings.home / "yfinance")
     failures: list[SourceError] = []
     items: dict[str, dict[str, Any]] = {}
     for symbol in asked:
         try:
-            answer, told = patiently(partial(_ask, symbol, request))
+            answer, minutes, told = patiently(partial(_ask, symbol, request))
         except SourceError as error:
             if error.cause in TEMPORARY:
                 raise
             failures.append(error)
             yield _frame("symbols", [{"symbol": symbol, FAULT: str(error)}])
             continue
-        yield from _facts(answer, request)
+        yield from _facts(answer, minutes, request)
         items |= {str(item.get("uuid")): item for item in told}
     if len(failures) == len(asked):
         raise failures[0]
     yield from _headlines(list(items.values()), set(asked), request)
 
 
-def _ask(symbol: str, request: Request) -> tuple[Answer, Rows]:
-    return client.history(symbol, request.first, request.collected_at), client.news(symbol)
+def _ask(symbol: str, request: Request) -> tuple[Answer, pl.DataFrame | None, Rows]:
+    answer = client.history(symbol, request.first, request.collected_at)
+    minutes = None
+    if request.settings.yahoo_interval == "1m":
+        minutes = client.minutes(symbol, request.first, request.last)
+    return answer, minutes, client.news(symbol)
 
 
 def _frame(table: str, rows: Rows) -> tuple[str, pa.Table]:
     return table, pa.Table.from_pylist(rows, schema=raw_schema(TABLES[table]))
 
 
-def _facts(answer: Answer, request: Request) -> Frames:
+def _facts(answer: Answer, minutes: pl.DataFrame | None, request: Request) -> Frames:
     calendar = _CALENDARS.get(answer.about["exchangeName"], request.settings.calendar)
     yield from _listing(answer, calendar, request)
     splits = dict(answer.days.filter(pl.col("split") > 0).select("session", "split").iter_rows())
     wanted = pl.col("session").is_between(request.first, request.last)
-    bars = undone(answer.days.filter(wanted), splits).join(
-        sheet([calendar], request.first, request.last), on="session", how="left"
-    )
-    yield (
-        "bars",
-        bars.select(
-            pl.lit(answer.symbol).alias("instrument_id"),
-            pl.lit("1d").alias("interval"),
-            pl.col("closes").alias("event_time"),
-            pl.col("closes").alias("known_at"),
-            pl.lit(NAME).alias("source"),
-            pl.lit("none").alias("adjustment"),
-            *("session", "open", "high", "low", "close", "volume"),
-        ).to_arrow(),
-    )
+    hours = sheet([calendar], request.first, request.last)
+    days = undone(answer.days.filter(wanted), splits).join(hours, on="session", how="left")
+    yield "bars", _bars(answer.symbol, "1d", days.with_columns(event_time=pl.col("closes")))
+    if minutes is not None:
+        formed = undone(minutes.filter(wanted), splits).join(hours, on="session", how="left")
+        # A minute without a trade has no prices, and the close comes once more as a minute.
+        formed = formed.filter(
+            pl.col("close").is_not_null() & (pl.col("starts") < pl.col("closes"))
+        ).with_columns(start_time=pl.col("starts"), event_time=pl.col("starts") + _MINUTE)
+        yield "bars", _bars(answer.symbol, "1m", formed)
     yield "actions", _actions(answer, splits, request)
+
+
+def _bars(symbol: str, interval: str, rows: pl.DataFrame) -> pa.Table:
+    times = [name for name in ("start_time", "event_time") if name in rows.columns]
+    return rows.select(
+        pl.lit(symbol).alias("instrument_id"),
+        pl.lit(interval).alias("interval"),
+        pl.lit(NAME).alias("source"),
+        pl.lit("none").alias("adjustment"),
+        pl.col("event_time").alias("known_at"),
+        *times,
+        *("session", "open", "high", "low", "close", "volume"),
+    ).to_arrow()
 
 
 def _actions(answer: Answer, splits: dict[Any, float], request: Request) -> pa.Table:

@@ -1,21 +1,23 @@
 """Asking Yahoo Finance through yfinance, with each failure named by its cause."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
-import tenacity
 
 from etl.source import Cause, SourceError
 
-PAUSE = 2.0  # seconds before the second attempt; doubled before each further one
-ATTEMPTS = 4
-TEMPORARY = (Cause.THROTTLED, Cause.UNREACHABLE)
+if TYPE_CHECKING:
+    import pandas
+
 _NEWS = 50
+_DAY = timedelta(days=1)
+_MINUTE_DAYS = 7  # of one question for minutes
+_AS_TRADED: dict[str, Any] = {"auto_adjust": False, "keepna": True}
 _COLUMNS = {
     "Open": "open",
     "High": "high",
@@ -33,7 +35,6 @@ _ABOUT = (
     "exchangeName",
     "instrumentType",
 )
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -51,18 +52,6 @@ class Answer:
     days: pl.DataFrame
 
 
-def patiently(ask: Callable[[], T]) -> T:
-    """The answer, asked for again with growing pauses while the cause may pass."""
-    return tenacity.Retrying(
-        retry=tenacity.retry_if_exception(
-            lambda error: isinstance(error, SourceError) and error.cause in TEMPORARY
-        ),
-        wait=tenacity.wait_exponential_jitter(PAUSE, max=60, jitter=PAUSE / 2),
-        stop=tenacity.stop_after_attempt(ATTEMPTS),
-        reraise=True,
-    )(ask)
-
-
 def configure(cache: Path) -> None:
     """Let yfinance raise what happens, and keep its cache in that folder."""
     import yfinance
@@ -78,9 +67,7 @@ def history(symbol: str, first: date, now: datetime) -> Answer:
 
     with _named(symbol):
         ticker = yfinance.Ticker(symbol)
-        frame = ticker.history(
-            start=first, end=now.date() + timedelta(days=1), auto_adjust=False, keepna=True
-        )
+        frame = ticker.history(start=first, end=now.date() + _DAY, **_AS_TRADED)
         # Each key by name: the whole of it would be another, intraday, question.
         about = {key: ticker.history_metadata.get(key) for key in _ABOUT}
         began = ticker.history_metadata.get("firstTradeDate")
@@ -89,13 +76,42 @@ def history(symbol: str, first: date, now: datetime) -> Answer:
         raise SourceError(Cause.RENAMED, f"{symbol} is called {called} now: ask for that")
     if frame.empty:
         raise SourceError(Cause.EMPTY, f"Yahoo has no daily row of {symbol} since {first}")
-    columns = {name: frame[column].to_numpy() for column, name in _COLUMNS.items()}
-    days = pl.DataFrame({"session": [stamp.date() for stamp in frame.index], **columns})
     # yfinance makes a time of it only when it has formatted the rest.
     if isinstance(began, int | float):
         began = datetime.fromtimestamp(began, UTC)
     listed = began.date() if began is not None else None
-    return Answer(symbol, listed, about, days.with_columns(pl.exclude("session").cast(pl.Float64)))
+    return Answer(symbol, listed, about, _columns(frame))
+
+
+def minutes(symbol: str, first: date, last: date) -> pl.DataFrame:
+    """The minutes of those days: as `Answer.days`, and `starts` (UTC). Raises SourceError.
+
+    Yahoo keeps them for some thirty days.
+    """
+    import yfinance
+
+    parts = []
+    for offset in range(0, (last - first).days + 1, _MINUTE_DAYS):
+        start = first + offset * _DAY
+        end = min(start + _MINUTE_DAYS * _DAY, last + _DAY)
+        with _named(symbol):
+            ticker = yfinance.Ticker(symbol)
+            frame = ticker.history(start=start, end=end, interval="1m", **_AS_TRADED)
+        starts = [stamp.to_pydatetime().astimezone(UTC) for stamp in frame.index]
+        moments = pl.Series("starts", starts, pl.Datetime("us", "UTC"))
+        parts.append(_columns(frame).with_columns(moments))
+    found = pl.concat(parts)
+    if not len(found):
+        raise SourceError(Cause.EMPTY, f"Yahoo has no minute of {symbol} from {first} to {last}")
+    return found
+
+
+def _columns(frame: "pandas.DataFrame") -> pl.DataFrame:
+    columns = {name: frame[column].to_numpy() for column, name in _COLUMNS.items()}
+    sessions = pl.Series("session", [stamp.date() for stamp in frame.index], pl.Date())
+    return pl.DataFrame({"session": sessions, **columns}).with_columns(
+        pl.exclude("session").cast(pl.Float64).fill_nan(None)
+    )
 
 
 def news(symbol: str) -> list[dict[str, Any]]:
@@ -117,7 +133,8 @@ def _named(symbol: str) -> Iterator[None]:
     YfData.cache_get.cache_clear()
     try:
         yield
-    except (YFException, OSError, ValueError) as error:
+    except (YFException, OSError, ValueError, LookupError, TypeError) as error:
+        # The last two: it takes an answer apart without looking whether all is there.
         raise _explained(symbol, error) from error
 
 
@@ -142,5 +159,5 @@ def _explained(symbol: str, failure: Exception) -> SourceError:
         gone = "delisted" in said.lower()
         return SourceError(Cause.DELISTED if gone else Cause.UNKNOWN, f"{symbol}: {said}")
     if problem is not None and isinstance(failure, YFTickerMissingError):
-        return SourceError(Cause.EMPTY, f"Yahoo has no daily row of {symbol}: {failure}")
+        return SourceError(Cause.EMPTY, f"Yahoo has no row of {symbol}: {failure}")
     return SourceError(Cause.UNREACHABLE, f"Yahoo gave no readable answer on {symbol}: {failure}")

@@ -26,6 +26,16 @@ def test_what_is_put_is_got() -> None:
 
 
 @pytest.mark.usefixtures("place")
+def test_a_folder_is_removed_whole() -> None:
+    for key in ("a/b/c.bin", "a/d.bin", "e.bin"):
+        objects.put(key, b"1")
+    for _ in range(2):
+        objects.remove("a")
+        objects.remove("e.bin")
+    assert objects.names("a") == objects.names("a/b") == [] and not objects.exists("e.bin")
+
+
+@pytest.mark.usefixtures("place")
 def test_a_missing_object_is_named() -> None:
     with pytest.raises(FileNotFoundError, match="no/such"):
         objects.get("no/such")

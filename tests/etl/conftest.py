@@ -1,6 +1,7 @@
 """A folder in the layout of `files`, and ways to ask sources and judge what they deliver."""
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -9,6 +10,10 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "fixtures"))
+
+from yahoo_server import serve  # noqa: F401
 
 from contracts.settings import Settings, settings
 from etl.batch import Batch, manifest

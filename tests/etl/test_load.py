@@ -195,7 +195,7 @@ def test_a_killed_append_is_finished_by_the_next(store: Store, market: Settings)
     again = verb(*words)
     out, err = again.communicate(timeout=120)
     assert again.returncode == 0, err
-    assert out.splitlines()[-1] == str(store.snapshot()) == "7"
+    assert out.splitlines()[-1] == str(store.snapshot()) == "9"
     found = facts(store)
     assert len(found["bars"]) >= 120 and len(found["headline_symbols"]) == len(found["headlines"])
     assert set(load(store, batch).values()) == {0}
@@ -215,5 +215,5 @@ def test_an_empty_answer_fails_its_task(
     store: Store, market: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Source, "frames", lambda *_: iter(()))
-    with pytest.raises(Exception, match="empty: simulated has no bar from"):
+    with pytest.raises(Exception, match="empty: simulated has no bars from"):
         collect(whole(), settings(), NOW)

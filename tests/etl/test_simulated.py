@@ -1,21 +1,26 @@
 """The simulated market: what is planted can be found, where it should be and nowhere else."""
 
+from collections import Counter
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
+from itertools import groupby, pairwise
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
-from contracts.calendar import session_close
+from contracts.calendar import is_session, session_close, sessions
 from contracts.settings import Settings, settings
 from contracts.store import Provenance
+from etl.simulation.listing import listings
 from etl.simulation.market import MOMENTUM_SESSIONS, Market, path
 from etl.simulation.news import news
-from etl.source import SOURCES
+from etl.source import SOURCES, Request
 
 END = date(2025, 6, 30)
+NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
 INSTRUMENTS = [f"SIM{number:03}" for number in range(1, 9)]
 
 
@@ -109,26 +114,118 @@ def test_raw_prices_jump_at_splits_and_total_returns_do_not() -> None:
     assert splits > 3
 
 
-def test_a_year_and_a_half_of_twenty_holds_what_it_promises(ask: Any) -> None:
-    found = ask("simulated", settings())
-    bars = found["bars"].to_pylist()
-    assert len({bar["instrument_id"] for bar in bars}) == 20
-    assert len({bar["session"] for bar in bars}) == 750
-    assert max(bar["session"] for bar in bars) == END
-    restated = [bar for bar in bars if bar["known_at"] > bar["event_time"]]
-    assert 1 <= len(restated) <= 20 and len(bars) == 20 * 750 + len(restated)
-    assert {row["kind"] for row in found["actions"].to_pylist()} == {"split", "dividend"}
+@pytest.fixture(scope="module")
+def promised() -> dict[str, Any]:
+    """All that sim20 delivers of its default extent."""
+    given = Settings()
+    begin, end = SOURCES.get("simulated").extent(given, NOW)
+    frames: dict[str, list[pa.Table]] = {}
+    for table, frame in SOURCES.get("simulated").frames(Request("sim20", begin, end, NOW, given)):
+        frames.setdefault(table, []).append(frame)
+    return {table: pa.concat_tables(parts).to_pylist() for table, parts in frames.items()}
+
+
+def by_instrument(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """The rows of each instrument, in their order."""
+    ordered = sorted(rows, key=lambda row: row["instrument_id"])
+    return {name: list(own) for name, own in groupby(ordered, lambda row: row["instrument_id"])}
+
+
+def test_sim20_holds_what_it_promises(promised: Any) -> None:
+    bars = promised["bars"]
+    calendars = {row["instrument_id"]: row["calendar"] for row in promised["instruments"]}
+    assert Counter(calendars.values()) == {"XNYS": 14, "XNSE": 6}
+    first, last = min(bar["session"] for bar in bars), max(bar["session"] for bar in bars)
+    assert last == END and len(sessions("XNYS", first, last)) == 750
+    assert {row["kind"] for row in promised["actions"]} == {"split", "dividend"}
     assert all(bar["adjustment"] == "none" for bar in bars)
-    told = found["headlines"].to_pylist()
+    restated = [bar for bar in bars if bar["known_at"] > bar["event_time"]]
+    assert 1 <= len(restated) <= 20
+    missing = {
+        name: set(sessions(calendars[name], first, last)) - {bar["session"] for bar in own}
+        for name, own in by_instrument(bars).items()
+    }
+    gone = set(sessions("XNYS", date(2024, 9, 14), last))
+    halted = {date(2024, 3, day) for day in (11, 12, 13, 14)}
+    assert {name: days for name, days in missing.items() if days} == {
+        "SIM012": halted,
+        "SIM014": gone,
+    }
+
+
+def test_headlines_repeat_their_sentences_and_come_through_the_day(promised: Any) -> None:
+    told = promised["headlines"]
     assert len({row["text_hash"] for row in told}) <= 1500 < len(told)
-    closes = {day: session_close("XNYS", day) for day in {bar["session"] for bar in bars}}
-    evening = [
-        row for row in told if row["event_time"] > closes.get(row["event_time"].date(), END_OF_TIME)
-    ]
+    closes = {day: session_close("XNYS", day) for day in sessions("XNYS", date(2022, 7, 1), END)}
+    latest = session_close("XNYS", END)
+    evening = [r for r in told if r["event_time"] > closes.get(r["event_time"].date(), latest)]
     assert 0 < len(evening) < 0.3 * len(told)
 
 
-END_OF_TIME = session_close("XNYS", END)
+def test_a_delisting_is_announced_and_ends_everything(promised: Any) -> None:
+    for table in ("symbols", "memberships"):
+        listed, ended = by_instrument(promised[table])["SIM014"]
+        assert listed["valid_to"] is None and ended["valid_to"] == date(2024, 9, 13)
+        assert ended["known_at"] == session_close("XNYS", date(2024, 8, 29))
+    last = session_close("XNYS", date(2024, 9, 13))
+    for table in ("bars", "headline_symbols", "documents"):
+        rows = by_instrument(promised[table])["SIM014"]
+        assert max(row["event_time"] for row in rows) <= last
+
+
+def test_macro_values_come_in_vintages_of_one_month(promised: Any) -> None:
+    values = promised["observations"]
+    vintages: dict[Any, list[Any]] = {}
+    for row in values:
+        vintages.setdefault((row["series"], row["event_time"]), []).append(row)
+    assert {name for name, _ in vintages} == {"SIM:INFLATION", "SIM:PAYROLLS", "SIM:OUTPUT"}
+    assert sum(len(rows) == 3 for rows in vintages.values()) > 0.9 * len(vintages)
+    for rows in vintages.values():
+        assert all(row["known_at"] > row["event_time"] for row in rows)
+        # An equal revision would be taken for a later statement when it is loaded again.
+        assert all(a["value"] != b["value"] for a, b in pairwise(rows))
+        assert [row["known_at"] for row in rows] == sorted(row["known_at"] for row in rows)
+
+
+def test_each_instrument_files_every_quarter(promised: Any) -> None:
+    for name, filed in by_instrument(promised["documents"]).items():
+        ends = [row["period_end"] for row in filed]
+        assert all(80 < (b - a).days < 100 for a, b in pairwise(ends)), name
+        assert all((row["form"] == "10-K") == (row["period_end"].month == 12) for row in filed)
+        assert all(30 < (row["known_at"].date() - row["period_end"]).days < 60 for row in filed)
+
+
+def test_a_session_of_the_second_exchange_alone_comes_with_the_next(ask: Any) -> None:
+    given = settings().model_copy(update={"sim_instruments": 15})
+    days = sessions("XNYS", date(2025, 5, 22), date(2025, 5, 29))
+    alone = date(2025, 5, 26)  # Memorial Day
+    assert alone not in days and is_session("XNSE", alone)
+    whole = ask("simulated", given, days[0], days[-1])
+    parts = [ask("simulated", given, day, day) for day in days]
+    for table in ("bars", "actions", "headlines", "headline_symbols", "documents", "observations"):
+        rows = [row for part in parts for row in part[table].to_pylist()]
+        assert sorted(map(str, rows)) == sorted(map(str, whole[table].to_pylist())), table
+    own = by_instrument(parts[days.index(date(2025, 5, 27))]["bars"].to_pylist())
+    assert [bar["session"] for bar in own["SIM015"]] == [alone, date(2025, 5, 27)]
+    assert [bar["session"] for bar in own["SIM001"]] == [date(2025, 5, 27)]
+
+
+def test_two_exchanges_share_no_shock() -> None:
+    given = settings()
+    listed = {listing.instrument: listing for listing in listings(given)}
+    moved = {}
+    for name in ("SIM001", "SIM015"):
+        market = listed[name].market
+        prices = path(market, name, news(market, name).sentiment)
+        moved[name] = np.log(prices.close * np.cumprod(prices.split))
+    size = min(map(len, moved.values()))
+    one, two = (np.diff(closes[:size]) for closes in moved.values())
+    assert abs(np.corrcoef(one, two)[0, 1]) < 4 / size**0.5
+
+
+def test_another_calendar_has_no_second_exchange() -> None:
+    given = settings().model_copy(update={"calendar": "24/7"})
+    assert {listing.market.calendar for listing in listings(given)} == {"24/7"}
 
 
 def test_it_says_that_it_is_simulated() -> None:

@@ -1,138 +1,18 @@
 """The source `yahoo` with the real client code against a local server."""
 
 import json
-import os
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, date, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pytest
+from yahoo_server import NOW, Serve, chart, error, recorded
 
 from contracts.settings import settings
 from etl.source import SOURCES, Cause, Request, SourceError
+from etl.web import patience
 from etl.web import yahoo as client
-
-NOW = datetime(2020, 11, 9, 22, tzinfo=UTC)
-Serve = Callable[[Any], AbstractContextManager[list[str]]]
-Reply = tuple[int, str]
-Answers = Callable[[str], Reply]
-
-
-@contextmanager
-def served(answers: Answers) -> Iterator[tuple[str, list[str]]]:
-    """The base URL of a server that answers each path by `answers`, and the paths asked."""
-    asked: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            url = urlsplit(self.path)
-            asked.append(url.path)
-            status, body = answers(url.path)
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.end_headers()
-            self.wfile.write(body.encode())
-
-        def log_message(self, *_: object) -> None:
-            """Stay silent."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", asked
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-def error(code: str, description: str) -> Reply:
-    """Yahoo's answer on a symbol that it has nothing of."""
-    problem = {"code": code, "description": description}
-    return 404, json.dumps({"chart": {"result": None, "error": problem}})
-
-
-@pytest.fixture
-def serve(monkeypatch: pytest.MonkeyPatch) -> Serve:
-    """Point yfinance at a local server; cookie and crumb are the only steps left out."""
-    import yfinance.base
-    import yfinance.data
-    import yfinance.scrapers.history
-    import yfinance.scrapers.quote
-    import yfinance.search
-
-    monkeypatch.setattr(client, "PAUSE", 0.01)
-    monkeypatch.setattr(
-        yfinance.data.YfData, "_get_cookie_and_crumb", lambda *_, **__: (None, "basic")
-    )
-
-    @contextmanager
-    def pointed(answers: Any) -> Iterator[list[str]]:
-        with served(answers) as (url, asked):
-            for module in (
-                yfinance.const,
-                yfinance.base,
-                yfinance.search,
-                yfinance.scrapers.history,
-                yfinance.scrapers.quote,
-            ):
-                for name in ("_BASE_URL_", "_QUERY1_URL_", "_ROOT_URL_"):
-                    if hasattr(module, name):
-                        monkeypatch.setattr(module, name, url)
-            yield asked
-
-    return pointed
-
-
-def recorded(name: str) -> str:
-    """The body of a recorded answer."""
-    folder = os.environ.get("FINPULSE_TEST_DATA")
-    if not folder:
-        pytest.skip("FINPULSE_TEST_DATA is unset: it names the folder with provider_fixtures")
-    path = Path(folder) / "provider_fixtures" / "yahoo" / name
-    body: Any = json.loads(path.read_text())["response"]["bodyJson"]
-    return body if isinstance(body, str) else json.dumps(body)
-
-
-def chart(symbol: str, rows: list[tuple[datetime, float, float]], splits: dict[Any, Any]) -> str:
-    """A chart answer of flat bars (time, price, volume), in the shape of the recorded ones."""
-    prices = [price for _, price, _ in rows]
-    quote = {name: prices for name in ("open", "high", "low", "close")}
-    result = {
-        "meta": {
-            "symbol": symbol,
-            "currency": "USD",
-            "exchangeName": "NMS",
-            "instrumentType": "EQUITY",
-            "exchangeTimezoneName": "America/New_York",
-            "timezone": "EDT",
-            "gmtoffset": -14400,
-            "firstTradeDate": 345479400,
-            "regularMarketTime": int(NOW.timestamp()),
-            "priceHint": 2,
-            "dataGranularity": "1d",
-            "range": "",
-            "validRanges": ["1d", "5d", "max"],
-            "currentTradingPeriod": {
-                kind: {"timezone": "EDT", "start": 0, "end": 0, "gmtoffset": -14400}
-                for kind in ("pre", "regular", "post")
-            },
-        },
-        "timestamp": [int(at.timestamp()) for at, _, _ in rows],
-        "events": {"splits": splits},
-        "indicators": {
-            "quote": [{**quote, "volume": [volume for *_, volume in rows]}],
-            "adjclose": [{"adjclose": prices}],
-        },
-    }
-    return json.dumps({"chart": {"result": [result], "error": None}})
 
 
 def request(first: date, last: date, symbols: str = "AAPL", now: datetime = NOW) -> Request:
@@ -202,15 +82,29 @@ def test_a_split_is_undone_in_prices_and_volume(serve: Serve) -> None:
 @pytest.mark.parametrize(
     ("reply", "cause", "asks"),
     [
-        ((429, "Too Many Requests"), Cause.THROTTLED, client.ATTEMPTS),
-        ((500, "oops"), Cause.UNREACHABLE, client.ATTEMPTS),
-        ((200, "<html>maintenance</html>"), Cause.UNREACHABLE, client.ATTEMPTS),
+        ((429, "Too Many Requests"), Cause.THROTTLED, patience.ATTEMPTS),
+        ((500, "oops"), Cause.UNREACHABLE, patience.ATTEMPTS),
+        ((503, ""), Cause.UNREACHABLE, patience.ATTEMPTS),
+        ((200, "<html>maintenance</html>"), Cause.UNREACHABLE, patience.ATTEMPTS),
+        ((200, chart("FB", [(NOW, 1.0, 1.0)], {})[:-60]), Cause.UNREACHABLE, patience.ATTEMPTS),
+        ((200, ""), Cause.UNREACHABLE, patience.ATTEMPTS),
         (error("Not Found", "No data found, symbol may be delisted"), Cause.DELISTED, 1),
         (error("Not Found", "No such symbol"), Cause.UNKNOWN, 1),
         ((200, chart("META", [(NOW, 1.0, 1.0)], {})), Cause.RENAMED, 1),
         ((200, chart("FB", [], {})), Cause.EMPTY, 1),
     ],
-    ids=["429", "500", "html", "delisted", "unknown", "renamed", "empty"],
+    ids=[
+        "429",
+        "500",
+        "503",
+        "html",
+        "truncated",
+        "nothing",
+        "delisted",
+        "unknown",
+        "renamed",
+        "empty",
+    ],
 )
 def test_failures_are_named_and_what_may_pass_is_asked_again(
     serve: Serve, reply: tuple[int, str], cause: Cause, asks: int, monkeypatch: pytest.MonkeyPatch
@@ -252,3 +146,79 @@ def test_a_closed_market_is_said_so() -> None:
 def test_symbols_must_be_named() -> None:
     with pytest.raises(SourceError, match="FINPULSE_SYMBOLS"):
         delivered(request(date(2020, 11, 6), date(2020, 11, 6), symbols=""))
+
+
+def hours(body: str, interval: str) -> str:
+    """The chart with one trading day's hours, as answers of minutes have them."""
+    held = json.loads(body)
+    [result] = held["chart"]["result"]
+    begin, end = (int(datetime(2020, 11, 6, *at, tzinfo=UTC).timestamp()) for at in TRADED)
+    spans = {"timezone": "EST", "start": begin, "end": end, "gmtoffset": -18000}
+    periods = {kind: [[spans]] for kind in ("pre", "regular", "post")}
+    result["meta"] |= {"dataGranularity": interval, "tradingPeriods": periods}
+    return json.dumps(held)
+
+
+TRADED = ((14, 30), (21, 0))
+
+
+def test_minutes_come_besides_the_days(serve: Serve) -> None:
+    day = chart("AAPL", [(datetime(2020, 11, 6, 14, 30, tzinfo=UTC), 118.69, 9.0)], {})
+    times = [
+        datetime(2020, 11, 6, *at, tzinfo=UTC) for at in ((14, 30), (14, 31), (20, 59), (21, 0))
+    ]
+    rows = [(at, 118.0 + place, 2.0) for place, at in enumerate(times)]
+    minutes = json.loads(hours(chart("AAPL", rows, {}), "1m"))
+    for prices in minutes["chart"]["result"][0]["indicators"]["quote"][0].values():
+        prices[1] = None  # a minute without a trade
+    asked: list[str] = []
+
+    def answers(path: str) -> tuple[int, str]:
+        if "search" in path:
+            return NO_NEWS
+        asked.append(path)
+        return 200, day if len(asked) == 1 else json.dumps(minutes)
+
+    with serve(answers):
+        wanted = request(date(2020, 11, 6), date(2020, 11, 6))
+        given = wanted.settings.model_copy(update={"yahoo_interval": "1m"})
+        found = delivered(replace(wanted, settings=given))
+    bars = [bar for bar in found["bars"] if bar["interval"] == "1m"]
+    assert [bar["start_time"] for bar in bars] == [times[0], times[2]]
+    assert all(bar["event_time"] - bar["start_time"] == timedelta(minutes=1) for bar in bars)
+    assert [(bar["close"], bar["volume"]) for bar in bars] == [(118.0, 2.0), (120.0, 2.0)]
+    assert {bar["session"] for bar in found["bars"]} == {date(2020, 11, 6)}
+    assert [bar["interval"] for bar in found["bars"]].count("1d") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "cause"),
+    [
+        # A closed market: no time, no price.
+        (
+            "chart-AAPL-2025-02-01-to-2025-02-02-includePrePost-false-interval-1m.json",
+            Cause.EMPTY,
+        ),
+        ("chart-TSLA-2025-01-01-to-2025-01-02-interval-1h.fake.json", Cause.EMPTY),
+        # Prices without times.
+        ("chart-notimestamp-quotes-length.fake.json", Cause.UNREACHABLE),
+        ("chart-notimestamp-weird-quote.fake.json", Cause.UNREACHABLE),
+    ],
+)
+def test_recorded_answers_without_bars_are_named(serve: Serve, name: str, cause: Cause) -> None:
+    body = recorded(name)
+    with serve(lambda path: NO_NEWS if "search" in path else (200, body)):
+        with pytest.raises(SourceError) as raised:
+            delivered(request(date(2020, 11, 2), date(2020, 11, 6)))
+    assert raised.value.cause is cause
+
+
+def test_recorded_news_of_a_wrong_shape_are_refused(serve: Serve) -> None:
+    news, day = (
+        recorded("search-badResult.fake.json"),
+        recorded("chart-AAPL-2020-01-01-to-2020-01-03.json"),
+    )
+    with serve(lambda path: (200, news if "search" in path else day)):
+        found = delivered(request(date(2020, 1, 2), date(2020, 1, 2)))
+    assert [row["fault"] for row in found["headlines"]] == ["text is missing"]
+    assert len(found["bars"]) == 1
