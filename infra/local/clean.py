@@ -6,7 +6,7 @@ from pathlib import Path
 
 import down
 from programs import ray_folder
-from stack import ROOT, Stack, asked_settings
+from stack import ROOT, asked_settings
 
 
 def is_home(home: Path) -> bool:
@@ -23,7 +23,7 @@ def main() -> int:
     if asked.home.exists():
         if down.main():
             return 1
-        shutil.rmtree(ray_folder(Stack.of(asked)), ignore_errors=True)
+        shutil.rmtree(ray_folder(asked.home), ignore_errors=True)
         shutil.rmtree(asked.home)
         print(f"removed {asked.home}")
     return 0

@@ -31,9 +31,9 @@ def outside() -> dict[str, str]:
     return {k: v for k, v in os.environ.items() if not k.startswith(("FINPULSE_", "AIRFLOW_"))}
 
 
-def ray_folder(stack: Stack) -> Path:
+def ray_folder(home: Path) -> Path:
     """Ray's scratch folder: its sockets allow no deep path."""
-    name = hashlib.sha256(str(stack.home).encode()).hexdigest()[:10]
+    name = hashlib.sha256(str(home).encode()).hexdigest()[:10]
     return Path(tempfile.gettempdir()) / f"finpulse-ray-{name}"
 
 
@@ -68,7 +68,7 @@ def task_environment(stack: Stack) -> dict[str, str]:
         "PYSPARK_DRIVER_PYTHON": PYTHON,
         "GX_ANALYTICS_ENABLED": "false",
         "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_TMPDIR": str(ray_folder(stack)),
+        "RAY_TMPDIR": str(ray_folder(stack.home)),
         "HF_HUB_OFFLINE": offline,
         "KERAS_BACKEND": "torch",
         "MLFLOW_TRACKING_URI": stack.settings.mlflow,

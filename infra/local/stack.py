@@ -4,7 +4,7 @@ import json
 import os
 import secrets
 from base64 import urlsafe_b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import postgres
@@ -48,7 +48,10 @@ class Credentials:
         """Those of `home`, generated when it has none; raises StackError when they were lost."""
         path = home / "credentials.json"
         if path.exists():
-            return cls(**json.loads(path.read_text()))
+            found = json.loads(path.read_text())
+            if set(found) != {each.name for each in fields(cls)}:
+                raise StackError(f"{path} is of another version: run `make clean`")
+            return cls(**found)
         if (home / "postgres" / "PG_VERSION").exists():
             raise StackError(f"{path} is gone but its database is there: run `make clean`")
         home.mkdir(parents=True, exist_ok=True, mode=0o700)

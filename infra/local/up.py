@@ -52,7 +52,7 @@ class Start:
         postgres.initialise(self.stack.home / "postgres", self.stack.credentials.database)
         self._write_passwords()
         self.stack.write_stack_env()
-        ray_folder(self.stack).mkdir(exist_ok=True, mode=0o700)
+        ray_folder(self.stack.home).mkdir(exist_ok=True, mode=0o700)
         self.supervisor.apply(self.stack, list(self.programs.values()))
         self._start_postgres()
         with ThreadPoolExecutor(3) as pool:

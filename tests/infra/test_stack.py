@@ -42,6 +42,14 @@ def test_lost_credentials_of_a_database_are_named(home: Path, stack: Stack) -> N
         Credentials.of(home)
 
 
+def test_a_home_of_another_version_is_named_and_can_be_cleaned(home: Path, stack: Stack) -> None:
+    write_private(home / "credentials.json", '{"database": "old"}')
+    with pytest.raises(StackError, match="make clean"):
+        Credentials.of(home)
+    assert clean.main() == 0
+    assert not home.exists()
+
+
 def test_each_origin_has_its_database(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     assert stack.facts.endswith("/finpulse_simulated")
     monkeypatch.setenv("FINPULSE_SOURCE", "yahoo")
