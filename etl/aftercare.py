@@ -78,9 +78,8 @@ def coverage(
     until = day(last) if last else report.newest(store, asked, now)
     found = list(report.coverage(store, asked, day(first) if first else None, until, now))
     for row in found:
-        typer.echo(
-            f"{row.symbol:<10} {row.calendar:<6} {row.expected - row.missing}/{row.expected}"
-        )
+        held = row.expected - row.missing
+        typer.echo(f"{row.symbol:<10} {row.calendar:<6} {held} of {row.expected} sessions")
         for begin, end, count in row.gaps:
             typer.echo(f"  missing {begin} to {end} ({count} sessions)")
     missing, expected = sum(r.missing for r in found), sum(r.expected for r in found)
