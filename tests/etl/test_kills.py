@@ -88,6 +88,7 @@ def killed(moment: float, *words: str) -> int:
     return process.returncode
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_the_tables_are_those_of_a_clean_run(
     store: Store, clean_run: dict[str, Rows]
 ) -> None:
