@@ -15,6 +15,8 @@ UV := .tools/bin/uv
 PY := .venv/bin/python
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Without cached bytecode every task would compile its libraries anew.
+unexport PYTHONDONTWRITEBYTECODE
 # Passed on only when they are given: else the environment and .env decide.
 ifneq ($(origin SOURCE),file)
 export FINPULSE_SOURCE := $(SOURCE)
