@@ -5,6 +5,8 @@ SHELL := /bin/bash
 # The source of facts: simulated, files or yahoo; DATA is the folder of SOURCE=files.
 SOURCE ?= simulated
 DATA ?=
+# make demo NEXT=1 goes one session further than the demo before.
+NEXT ?=
 # Any Python 3.11 with venv; uv is installed beside it, nothing else is touched.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV_VERSION ?= 0.13.8
@@ -56,8 +58,8 @@ lock: $(UV) ## Resolve the dependencies anew into requirements.lock
 	$(UV) pip compile -q --python-version 3.11 --generate-hashes --no-header --group dev pyproject.toml -o requirements.lock
 
 .PHONY: demo
-demo: setup ## Run the main job: services, three DAG runs, served predictions (SOURCE=, DATA=)
-	@$(PY) infra/local/demo.py
+demo: setup ## Run the main job: services, three DAG runs, served predictions (SOURCE=, DATA=, NEXT=1)
+	@$(PY) infra/local/demo.py $(if $(NEXT),--next)
 
 .PHONY: up
 up: setup ## Start the services and wait until they are healthy

@@ -34,6 +34,7 @@ Universe = Annotated[str, typer.Option(help="default: FINPULSE_UNIVERSE")]
 First = Annotated[str, typer.Option(help="first session; default: all that there is")]
 Last = Annotated[str, typer.Option(help="last session; default: all that there is")]
 Session = Annotated[str, typer.Option(help="one session: the same as --first and --last")]
+Through = Annotated[str, typer.Option(help="session that an endless source is to reach")]
 InProcess = Annotated[bool, typer.Option("--in-process", help="clean without Spark")]
 
 _FAILURES = (
@@ -169,10 +170,11 @@ def load(
 
 
 @app.command()
-def extent(source: Source = "") -> None:
+def extent(source: Source = "", through: Through = "") -> None:
     """Print the first and the last session that the source can deliver."""
     given = settings()
-    begin, end = SOURCES.get(source or given.source).extent(given, datetime.now(UTC))
+    asked = aftercare.day(through) if through else None
+    begin, end = SOURCES.get(source or given.source).extent(given, datetime.now(UTC), asked)
     typer.echo(f"{begin} {end}")
 
 

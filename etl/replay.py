@@ -30,7 +30,7 @@ def session_minutes(settings: Settings, session: date) -> pa.Table:
     """
     frames = [
         _minutes_of(listing, place, session)
-        for listing in listings(settings)
+        for listing in listings(settings, session)
         for place in listing.days(session, session)
         if listing.trades(session)
     ]
@@ -63,9 +63,9 @@ def replay(
     """
     frame = session_minutes(settings, session)
     origin = SOURCES.get(simulated.NAME).provenance("replay")
-    begin, end = simulated.extent(settings, frame["event_time"][-1].as_py())
-    if not begin <= session <= end:
-        raise SourceError(Cause.EMPTY, f"the simulated market trades from {begin} to {end}")
+    begin, _ = simulated.extent(settings, frame["event_time"][-1].as_py())
+    if session < begin:
+        raise SourceError(Cause.EMPTY, f"the simulated market opens on {begin}")
     for name, listed in simulated.listed(universe, settings, begin, session):
         store.append(TABLES[name], listed.select(TABLES[name].names), origin)
     started = time.monotonic()

@@ -69,6 +69,7 @@ class Source:
     tables: tuple[str, ...]
     deliver: Callable[[Request], Frames]
     reach: Callable[[Settings, datetime], Extent]
+    endless: bool
 
     def frames(self, request: Request) -> Frames:
         """Raw frames in the shape of `raw_schema`; raises SourceError, and ValueError when the
@@ -78,9 +79,13 @@ class Source:
                 raise ValueError(f"source {self.name!r} delivers {name!r} without declaring it")
             yield name, raw_frame(TABLES[name], frame)
 
-    def extent(self, settings: Settings, now: datetime) -> Extent:
-        """The first and last session that the source can deliver; raises SourceError."""
-        return self.reach(settings, now)
+    def extent(self, settings: Settings, now: datetime, through: date | None = None) -> Extent:
+        """The first and last session that the source can deliver; raises SourceError.
+
+        through: a session up to which an endless source goes on past its own last.
+        """
+        first, last = self.reach(settings, now)
+        return first, max(last, through) if self.endless and through else last
 
     def provenance(self, verb: str) -> Provenance:
         """What is kept with each load of this source."""
@@ -97,16 +102,17 @@ def source(
     tables: tuple[str, ...],
     extent: Callable[[Settings, datetime], Extent],
     vintages: bool = False,
+    endless: bool = False,
 ) -> Callable[[Callable[[Request], Frames]], Callable[[Request], Frames]]:
     """Declare the function below as a source.
 
     origin: `simulated` or `real`. tables: what it may deliver. vintages: it states each row's
     `known_at` itself, restatements included. extent: the sessions that it can deliver at a
-    moment.
+    moment. endless: asked for later ones, it goes on for as long as its calendar does.
     """
 
     def declare(deliver: Callable[[Request], Frames]) -> Callable[[Request], Frames]:
-        SOURCES.add(name, Source(name, origin, vintages, tables, deliver, extent))
+        SOURCES.add(name, Source(name, origin, vintages, tables, deliver, extent, endless))
         return deliver
 
     return declare

@@ -39,9 +39,8 @@ class Listing:
 
     @property
     def last(self) -> date | None:
-        """The last session of a delisted instrument that the market reaches, else None."""
-        day = _DELISTED.get(self.instrument)
-        return day if day and day <= self.market.end else None
+        """The last session of an instrument that is delisted some day, else None."""
+        return _DELISTED.get(self.instrument)
 
     @property
     def announced(self) -> date | None:
@@ -61,9 +60,12 @@ class Listing:
         return range(start, max(start, bisect_right(days, end)))
 
 
-def markets(settings: Settings) -> tuple[Market, Market]:
-    """The market of the settings' calendar, and that of the second exchange (or the same)."""
-    end = date.fromisoformat(settings.sim_end)
+def markets(settings: Settings, last: date = date.min) -> tuple[Market, Market]:
+    """The market of the settings' calendar, and that of the second exchange (or the same).
+
+    Both go on to the session `last` if that is later than the settings' end.
+    """
+    end = max(date.fromisoformat(settings.sim_end), last)
     main = Market(settings.sim_seed, settings.calendar, end, settings.sim_noise)
     second = _SECOND.get(settings.calendar)
     if second is None:
@@ -71,9 +73,9 @@ def markets(settings: Settings) -> tuple[Market, Market]:
     return main, Market(settings.sim_seed, second, end, settings.sim_noise, region=second)
 
 
-def listings(settings: Settings) -> Iterator[Listing]:
-    """All instruments, SIM001 onwards."""
-    main, second = markets(settings)
+def listings(settings: Settings, last: date = date.min) -> Iterator[Listing]:
+    """All instruments, SIM001 onwards, of markets that go on to `last`."""
+    main, second = markets(settings, last)
     for number in range(1, settings.sim_instruments + 1):
         market = main if (number - 1) % _OF < _ON_FIRST else second
         yield Listing(f"SIM{number:03}", company(number), market)

@@ -43,6 +43,7 @@ def extent(settings: Settings, _now: datetime) -> Extent:
     NAME,
     origin="simulated",
     vintages=True,
+    endless=True,
     extent=extent,
     tables=(
         "instruments",
@@ -59,23 +60,23 @@ def extent(settings: Settings, _now: datetime) -> Extent:
 def simulated(request: Request) -> Frames:
     """Deliver instrument after instrument; docs/simulated_market.md says what is planted.
 
-    A session of the second exchange on which the main one rests comes with the main one's next.
+    Asked for sessions after `sim_end`, the market goes on as if it had always been longer. A session of the second exchange on which the main one rests comes with the main one's next.
     """
     settings = request.settings
-    begin, end = extent(settings, request.collected_at)
-    first, last = max(request.first, begin), min(request.last, end)
+    begin, _ = extent(settings, request.collected_at)
+    first, last = max(request.first, begin), request.last
     if first > last:
         raise SourceError(
             Cause.EMPTY,
-            f"the simulated market trades from {begin} to {end} (FINPULSE_SIM_END, "
-            f"FINPULSE_SIM_SESSIONS), asked for {request.first} to {request.last}",
+            f"the simulated market opens on {begin} (FINPULSE_SIM_END, FINPULSE_SIM_SESSIONS), "
+            f"asked for {request.first} to {request.last}",
         )
     days_asked(settings.calendar, first, last)
     after = since(settings.calendar, first, begin)
     yield from listed(request.universe, settings, begin, last)
-    for listing in listings(settings):
+    for listing in listings(settings, last):
         yield from _told(listing, listing.days(after, last))
-    yield from _frames("observations", _observations(markets(settings)[0], after, last))
+    yield from _frames("observations", _observations(markets(settings, last)[0], after, last))
 
 
 def _told(listing: Listing, window: range) -> Frames:

@@ -1,21 +1,24 @@
-"""The main job, from nothing to served predictions: services, three DAG runs, what came out."""
+"""The main job, from nothing to served predictions: services, three DAG runs, what came out.
 
+`--next` goes one session further than the last demo did.
+"""
+
+import argparse
 import hashlib
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import partial
 
 import httpx
 import outcome
 import ports
 import postgres
+import stages
 from airflow_client import Airflow
 from processes import PeakMemory
 from programs import PYTHON, outside, task_environment
@@ -35,22 +38,26 @@ DECISIVE = (
 )
 
 
+@dataclass(frozen=True)
+class Span:
+    """What the demo works on: history `first` to `before`, of which all before `fresh` is known
+    to be loaded, and `last`, the newest session."""
+
+    first: date
+    fresh: date
+    before: date
+    last: date
+
+
 @dataclass
 class Demo:
     """One demo: what it runs, and how long each stage took."""
 
     stack: Stack
-    stages: dict[str, float] = field(default_factory=dict)
+    onwards: bool = False
+    seconds: dict[str, float] = field(default_factory=dict)
     tasks: dict[str, dict[str, float]] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Announce a stage and take its time."""
-        say(f"\n{name}")
-        began = time.monotonic()
-        yield
-        self.stages[name] = time.monotonic() - began
-        say(f"  {'in all':<32} {self.stages[name]:5.1f} s")
+    began: float = field(default_factory=time.monotonic)
 
     def verb(self, *arguments: str) -> str:
         """Run a verb as a person would, and return what it prints; raises StackError."""
@@ -62,61 +69,82 @@ class Demo:
             raise StackError(f"`python -m {' '.join(arguments)}` failed:\n{done.stderr[-3000:]}")
         return done.stdout
 
-    def extent(self) -> tuple[date, date]:
-        """The first and the last session that the source delivers."""
-        asked = self.stack.asked
-        words = self.verb("etl", "extent", "--source", asked.source)
+    def extent(self, *options: str) -> tuple[date, date]:
+        """The first and the last session that the source delivers; see `etl extent`."""
+        words = self.verb("etl", "extent", "--source", self.stack.asked.source, *options)
         first, last = words.strip().splitlines()[-1].split()
         return date.fromisoformat(first), date.fromisoformat(last)
 
-    def run_dags(self, first: date, last: date) -> None:
-        """History up to the session before the last, a training there, then the last session."""
+    def span(self) -> Span:
+        """Up to the session that was shown last, or the one after it when the demo goes on."""
         asked = self.stack.asked
-        before = str(shift(asked.calendar, last, -1))
-        decisive = [str(getattr(asked, name)) for name in DECISIVE] + [str(first), str(last)]
-        digest = hashlib.sha256("\n".join(decisive).encode()).hexdigest()[:8]
-        place = {"universe": asked.universe}
-        facts = place | {"source": asked.source}
-        runs: dict[str, dict[str, str]] = {
-            "backfill_market": facts | {"first": str(first), "last": before},
-            "train_models": place | {"first": str(first), "session": before},
-            "market_day": facts | {"session": str(last)},
+        first, end = self.extent()
+        shown = outcome.newest(self.stack)
+        last = wanted = max(shown or end, end)
+        if self.onwards and shown == wanted:
+            wanted = shift(asked.calendar, wanted, 1)
+        if wanted > end:
+            _, last = self.extent("--through", str(wanted))
+        if self.onwards and last < wanted:
+            say(f"\nthe source {asked.source} ends with {last}: there is no later session yet")
+        before = shift(asked.calendar, last, -1)
+        return Span(first, before if last > end else first, before, last)
+
+    def runs(self, span: Span) -> dict[str, dict[str, str]]:
+        """The parameters of each DAG's run: history, a training at its end, the last session."""
+        place = {"universe": self.stack.asked.universe}
+        facts = place | {"source": self.stack.asked.source}
+        return {
+            "backfill_market": facts | {"first": str(span.fresh), "last": str(span.before)},
+            "train_models": place | {"first": str(span.first), "session": str(span.before)},
+            "market_day": facts | {"session": str(span.last)},
         }
-        airflow = Airflow(self.stack.settings, say)
-        for dag, conf in runs.items():
-            with self.stage(dag):
-                run = f"demo-{asked.universe}-{conf.get('session', before)}-{digest}"
-                tasks = airflow.run(dag, run, conf)
-                self.tasks[dag] = {task.name: round(task.seconds, 1) for task in tasks}
+
+    def run_dags(self, span: Span) -> None:
+        """Run the DAGs one after the other; the same parameters are the same run."""
+        asked, airflow = self.stack.asked, Airflow(self.stack.settings, say)
+        decisive = [str(getattr(asked, name)) for name in DECISIVE]
+        for dag, conf in self.runs(span).items():
+            say(f"\n{dag}")
+            words = "\n".join([*decisive, str(span.first), *conf.values()])
+            digest = hashlib.sha256(words.encode()).hexdigest()[:8]
+            run = f"demo-{asked.universe}-{conf.get('session', span.before)}-{digest}"
+            began = datetime.now(UTC)
+            tasks = airflow.run(dag, run, conf)
+            self.tasks[dag] = {task.name: round(task.seconds, 1) for task in tasks}
+            for name, seconds in stages.shares(dag, began, tasks).items():
+                self.seconds[name] = self.seconds.get(name, 0.0) + seconds
 
     def run(self) -> None:
         """Everything, in order."""
-        with self.stage("services"):
-            Start(self.stack, say).run()
-        first, last = self.extent()
+        say("\nservices")
+        self.seconds["services"] = Start(self.stack, say).run()
+        span = self.span()
         before = outcome.count(self.stack)
-        self.run_dags(first, last)
-        added = outcome.count(self.stack) - before
-        say("\n" + outcome.predictions(self.stack, last))
+        self.run_dags(span)
+        self.added = outcome.count(self.stack) - before
+        say("\n" + outcome.predictions(self.stack, span.last))
         say(self.verb("training", "report", "--universe", self.stack.asked.universe))
-        say(f"added by this demo: {added.rows} rows, {added.versions} model versions\n")
-        self.added = added
+        say(f"added by this demo: {self.added.rows} rows, {self.added.versions} model versions\n")
 
     def close(self, memory: PeakMemory) -> None:
         """Print and keep the stages' seconds and the peak of memory."""
-        say(outcome.addresses(self.stack))
-        total = sum(self.stages.values())
-        each = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in self.stages.items())
-        say(f"\n{total:.0f} s in all ({each}); peak memory {memory.bytes / 2**30:.1f} GiB")
-        kept = {"stages": self.stages, "tasks": self.tasks, "peak_bytes": memory.bytes}
+        total = time.monotonic() - self.began
+        say(outcome.addresses(self.stack) + "\n")
+        say(outcome.printed(stages.table(self.seconds, total, memory.bytes)))
+        kept = {"stages": self.seconds, "seconds": total, "tasks": self.tasks}
+        kept |= {"peak_bytes": memory.bytes}
         kept |= {"rows_added": self.added.rows, "versions_added": self.added.versions}
         write_private(self.stack.home / "demo.json", json.dumps(kept, indent=2))
 
 
 def main() -> int:
     """Run the demo; returns the exit status."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--next", action="store_true", help="go on to the next session")
+    onwards = options.parse_args().next
     try:
-        demo = Demo(Stack.of(asked_settings()))
+        demo = Demo(Stack.of(asked_settings()), onwards)
         say(f"FinPulse demo: {demo.stack.asked.source} market in {demo.stack.home}")
         supervisor = Supervisor(demo.stack.home)
 

@@ -1,4 +1,4 @@
-"""What a demo leaves to see: counts, predictions as served, and where to look."""
+"""What a demo leaves to see: how far it came, predictions as served, and where to look."""
 
 import time
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from contracts.tables import TABLES
 
 _SWAP_SECONDS = 60
 WIDTH = 110
+_SHOWN = ("symbol", "p_down", "p_neutral", "p_up", "signal", "as_of", "version", "origin", "data")
 
 client = httpx.Client(trust_env=False, timeout=60)
 
@@ -42,6 +43,20 @@ def count(stack: Stack) -> Count:
     )
     answer.raise_for_status()
     return Count(int(row["rows"]), len(answer.json().get("model_versions", [])))
+
+
+def newest(stack: Stack) -> date | None:
+    """The newest session that was forecast; None before any. So far the demo has advanced."""
+    [row] = (
+        Store(stack.facts)
+        .query(
+            "SELECT max(session) AS session FROM predictions WHERE universe = %s",
+            (stack.asked.universe,),
+        )
+        .to_pylist()
+    )
+    found: date | None = row["session"]
+    return found
 
 
 def _symbols(stack: Stack, session: date) -> list[str]:
@@ -72,12 +87,17 @@ def served(stack: Stack, session: date) -> list[dict[str, Any]]:
 def predictions(stack: Stack, session: date) -> str:
     """The table of predictions, as POST /predict answers them."""
     table = Table(title=f"Predictions of {session}, from POST {stack.predictor}/predict")
-    for name in ("symbol", "p_down", "p_neutral", "p_up", "as_of", "version", "origin", "data"):
+    for name in _SHOWN:
         table.add_column(name, justify="right" if name.startswith("p_") else "left")
     for row in served(stack, session):
-        shares = [f"{row[name]:.3f}" for name in ("p_down", "p_neutral", "p_up")]
-        rest = [str(row[k]) for k in ("as_of", "model_version", "origin", "data_origin")]
-        table.add_row(row["symbol"], *shares, *rest)
+        shown = {"version": row["model_version"], "data": row["data_origin"]} | row
+        cells = [shown.get(name, "") for name in _SHOWN]
+        table.add_row(*(f"{c:.3f}" if isinstance(c, float) else str(c) for c in cells))
+    return printed(table)
+
+
+def printed(table: Table) -> str:
+    """The table as text."""
     console = Console(width=WIDTH)
     with console.capture() as captured:
         console.print(table)
@@ -91,8 +111,16 @@ def addresses(stack: Stack) -> str:
     lines = {
         "Airflow": f"{settings.airflow}   login {login}",
         "MLflow": settings.mlflow,
-        "Predictor": f"{stack.predictor}/docs",
-        "Metrics": f"{stack.monitoring}/metrics",
+        "API": f"{stack.predictor}/docs",
+        "Metrics": f"{stack.predictor}/metrics and {stack.monitoring}/metrics",
+        "Data docs": _data_docs(stack),
         "Logs": str(stack.home / "logs"),
     }
     return "\n".join(f"  {name:<10} {where}" for name, where in lines.items())
+
+
+def _data_docs(stack: Stack) -> str:
+    """The page of the batch that was checked last."""
+    pages = (stack.home / "data_docs").glob("*/index.html")
+    made = sorted(pages, key=lambda page: page.stat().st_mtime)
+    return made[-1].as_uri() if made else "none yet"

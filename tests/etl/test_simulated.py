@@ -238,6 +238,29 @@ def test_too_many_sessions_are_refused_with_the_setting(ask: Any, small: Setting
         ask("simulated", small.model_copy(update={"sim_sessions": 9999}))
 
 
-def test_a_range_outside_the_market_is_refused(ask: Any, small: Settings) -> None:
-    with pytest.raises(Exception, match=r"trades from .* to 2025-06-30"):
-        ask("simulated", small, date(2025, 7, 1), date(2025, 7, 31))
+def test_a_range_before_the_market_opens_is_refused(ask: Any, small: Settings) -> None:
+    with pytest.raises(Exception, match="the simulated market opens on 2025-03-"):
+        ask("simulated", small, date(2025, 1, 2), date(2025, 1, 31))
+
+
+def test_past_its_end_it_goes_on_as_a_longer_market_would(ask: Any, small: Settings) -> None:
+    later = date(2025, 7, 11)
+    more = len(sessions("XNYS", END, later)) - 1
+    longer = {"sim_end": str(later), "sim_sessions": small.sim_sessions + more}
+    whole = ask("simulated", small.model_copy(update=longer))
+    assert ask("simulated", small, last=later) == whole
+    begin, end = SOURCES.get("simulated").extent(small, NOW, through=later)
+    assert (begin, end) == (min(whole["bars"]["session"].to_pylist()), later)
+    day = ask("simulated", small, later, later)["bars"].to_pylist()
+    assert day == [row for row in whole["bars"].to_pylist() if row["session"] == later]
+
+
+def test_a_session_within_the_extent_is_no_reason_to_go_on(small: Settings) -> None:
+    assert SOURCES.get("simulated").extent(small, NOW, through=date(2025, 6, 2))[1] == END
+
+
+def test_a_delisting_is_told_before_the_market_reaches_it(ask: Any) -> None:
+    short = {"sim_instruments": 14, "sim_sessions": 30, "sim_end": "2024-09-06"}
+    found = ask("simulated", settings().model_copy(update=short))
+    rows = [row for row in found["symbols"].to_pylist() if row["symbol"] == "SIM014"]
+    assert [row["valid_to"] for row in rows] == [None, date(2024, 9, 13)]

@@ -86,6 +86,14 @@ def test_the_extent_is_what_is_delivered(name: str, given: Settings, ask: Any) -
 
 
 @pytest.mark.parametrize("name", OFFLINE)
+def test_only_an_endless_source_reaches_past_its_extent(name: str, given: Settings) -> None:
+    chosen, now = SOURCES.get(name), session_close("XNYS", LATER)
+    first, last = chosen.extent(given, now)
+    reached = LATER if chosen.endless else last
+    assert chosen.extent(given, now, through=LATER) == (first, reached)
+
+
+@pytest.mark.parametrize("name", OFFLINE)
 def test_a_weekend_is_closed(name: str, given: Settings, ask: Any) -> None:
     saturday = date(2025, 6, 28)
     with pytest.raises(SourceError) as raised:

@@ -16,6 +16,7 @@ import httpx
 import ports
 import postgres
 import pytest
+import stages
 from airflow_client import Airflow, RunFailed
 from outcome import count
 from processes import marked
@@ -28,7 +29,7 @@ from contracts.store import Store
 
 pytestmark = [pytest.mark.integration, pytest.mark.spark, pytest.mark.timeout(1800)]
 
-UNIVERSE, LAST = "sim20", "2025-06-30"
+UNIVERSE, LAST, NEXT = "sim20", "2025-06-30", "2025-07-01"
 
 # Loopback is never asked through a proxy.
 web = httpx.Client(trust_env=False, timeout=30)
@@ -49,9 +50,9 @@ class Demo:
     stack: Stack
     output: str
 
-    def script(self, name: str) -> subprocess.CompletedProcess[str]:
+    def script(self, name: str, *options: str) -> subprocess.CompletedProcess[str]:
         """Run a script of infra/local on this stack."""
-        return run(name, self.environment)
+        return run(name, self.environment, *options)
 
     @property
     def store(self) -> Store:
@@ -59,8 +60,8 @@ class Demo:
         return Store(self.stack.facts)
 
 
-def run(name: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "infra" / "local" / f"{name}.py")]
+def run(name: str, environment: dict[str, str], *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "infra" / "local" / f"{name}.py"), *options]
     return subprocess.run(
         command,
         cwd=ROOT,
@@ -121,7 +122,18 @@ def test_it_shows_what_it_did(demo: Demo) -> None:
         assert re.search(rf"^{dag}$", demo.output, re.M)
     assert "SIM001" in demo.output and "p_neutral" in demo.output
     assert demo.stack.credentials.airflow in demo.output
-    assert re.search(r"peak memory \d+\.\d GiB", demo.output)
+    [page] = re.findall(r"Data docs +file://(\S+)", demo.output)
+    assert "expectations" in Path(page).read_text()
+
+
+def test_it_says_what_each_stage_took(demo: Demo) -> None:
+    rows = re.findall(r"^│ ([a-z, ]+?) +│ +(\d+\.\d) │ +(\d+) │$", demo.output, re.M)
+    measured = {name: float(seconds) for name, seconds, _ in rows}
+    assert [(name, int(budget)) for name, _, budget in rows[:-1]] == list(stages.BUDGETS.items())
+    whole = measured.pop("in all")
+    assert sum(measured.values()) == pytest.approx(whole, abs=0.5)
+    assert all(measured[name] > 0 for name in stages.BUDGETS)
+    assert re.search(r"peak memory, GB \(sum of PSS\) +│ +\d+\.\d │ +8 │", demo.output)
 
 
 def test_all_three_runs_succeeded(demo: Demo) -> None:
@@ -210,6 +222,30 @@ def test_again_it_adds_nothing(demo: Demo) -> None:
     assert "added by this demo: 0 rows, 0 model versions" in again.stdout
     assert count(demo.stack) == before
     assert "SIM001" in again.stdout
+
+
+def test_next_is_one_session_more_and_then_the_newest(demo: Demo) -> None:
+    def issued() -> list[tuple[str, str, str]]:
+        return [
+            (str(row["session"]), row["symbol"], row["prediction_id"])
+            for row in demo.store.query("SELECT * FROM predictions ORDER BY 1").to_pylist()
+        ]
+
+    bars = (
+        "SELECT * FROM bars WHERE session <= %s ORDER BY load_id, session, instrument_id, known_at"
+    )
+    history, forecasts = demo.store.query(bars, (LAST,)), issued()
+    onwards = demo.script("demo", "--next")
+    assert onwards.returncode == 0, onwards.stdout
+    assert f"Predictions of {NEXT}" in onwards.stdout
+    assert demo.store.query(bars, (LAST,)) == history, "earlier sessions have changed"
+    assert set(forecasts) < set(issued()) and max(issued())[0] == NEXT
+    after = count(demo.stack)
+    again = demo.script("demo")
+    assert again.returncode == 0, again.stdout
+    assert f"Predictions of {NEXT}" in again.stdout
+    assert "added by this demo: 0 rows, 0 model versions" in again.stdout
+    assert count(demo.stack) == after
 
 
 def test_a_failing_source_fails_the_run_with_its_cause(demo: Demo) -> None:
