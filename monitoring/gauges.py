@@ -15,6 +15,13 @@ _NEWEST_DRIFT = """
 SELECT DISTINCT ON (universe, test, feature) universe, test, feature, score, threshold, alarm
 FROM drift ORDER BY universe, test, feature, session DESC, scored_at DESC
 """
+# What the METRICS of settled forecasts are called here.
+_METRICS = {
+    "accuracy": ("forecast_accuracy_ratio", "Share of settled forecasts that came true."),
+    "mcc": ("forecast_mcc", "Matthews' correlation of forecast and truth; 0 for one class only."),
+    "brier": ("forecast_brier_score", "Mean Brier score over three classes, 0 to 2."),
+    "log_loss": ("forecast_log_loss", "Mean log loss in nats."),
+}
 
 
 def gauges(store: Store, universe: str, now: datetime) -> list[GaugeMetricFamily]:
@@ -82,17 +89,13 @@ def _champion(store: Store, universe: str, now: datetime) -> Iterator[GaugeMetri
 
 
 def _performance(universe: str, found: list[Performance]) -> Iterator[GaugeMetricFamily]:
-    rows = [vars(scores) | {"universe": universe} for scores in found]
+    labels = ("universe", "forecaster", "origin")
+    rows = [{"universe": universe} | vars(each) | each.scores for each in found]
     champions = [row for row in rows if row["forecaster"] == "champion"]
     text = "The champion's forecasts whose truth is known."
     yield _gauge("settled_predictions", text, champions, "n", "universe", "origin")
-    labels = ("universe", "forecaster", "origin")
-    for name, value, text in (
-        ("forecast_accuracy_ratio", "accuracy", "Share of settled forecasts that came true."),
-        ("forecast_brier_score", "brier", "Mean Brier score over three classes, 0 to 2."),
-        ("forecast_log_loss", "log_loss", "Mean log loss in nats."),
-    ):
-        yield _gauge(name, text, rows, value, *labels)
+    for metric, (name, text) in _METRICS.items():
+        yield _gauge(name, text, rows, metric, *labels)
 
 
 def _drift(store: Store) -> Iterator[GaugeMetricFamily]:

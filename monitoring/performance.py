@@ -1,50 +1,51 @@
 """How good the champion's forecasts turned out, beside the class prior on the same forecasts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 from contracts.champion import reign
 from contracts.store import Store
 from training import bundle
+from training.forecast import CLASSES, Floats
+from training.score import METRICS, Tally
 
 PRIOR = "class_prior"
 _FLOOR = 1e-15
+_K = len(CLASSES)
 
-# Per class that came true: sums of hits, Brier scores and log losses of the newest truths.
+# Per truth and forecast class: sums of Brier scores and log losses of the newest truths.
 _SCORED = f"""
-SELECT origin, label, count(*) AS n,
-  sum((CASE greatest(p_down, p_neutral, p_up) WHEN p_down THEN 0 WHEN p_neutral THEN 1 ELSE 2 END
-    = label)::int) AS hits,
+SELECT origin, label, forecast, count(*) AS n,
   sum(p_down ^ 2 + p_neutral ^ 2 + p_up ^ 2 - 2 * chance + 1) AS brier,
   sum(-ln(greatest(chance, {_FLOOR}))) AS log_loss
 FROM (
   SELECT p.*, truth.label,
-    CASE truth.label WHEN 0 THEN p_down WHEN 1 THEN p_neutral ELSE p_up END AS chance
+    CASE truth.label WHEN 0 THEN p_down WHEN 1 THEN p_neutral ELSE p_up END AS chance,
+    CASE greatest(p_down, p_neutral, p_up) WHEN p_down THEN 0 WHEN p_neutral THEN 1 ELSE 2 END
+      AS forecast
   FROM predictions p JOIN LATERAL (
     SELECT label FROM outcomes o WHERE o.prediction_id = p.prediction_id
     ORDER BY version DESC LIMIT 1
   ) truth ON true
   WHERE p.universe = %s AND p.bundle = %s
-) scored GROUP BY origin, label ORDER BY origin, label
+) scored GROUP BY origin, label, forecast ORDER BY origin, label, forecast
 """
+
+Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Performance:
-    """Mean scores of n settled forecasts of one origin.
-
-    brier: squared distance to the truth summed over the classes, 0 to 2. log_loss: in nats.
-    """
+    """The METRICS of n settled forecasts of one origin."""
 
     forecaster: str
     origin: str
     n: int
-    accuracy: float
-    brier: float
-    log_loss: float
+    scores: Mapping[str, float]
 
 
 def performance(store: Store, universe: str) -> list[Performance]:
@@ -57,9 +58,9 @@ def performance(store: Store, universe: str) -> list[Performance]:
     found = []
     for origin in sorted({row["origin"] for row in sums}):
         rows = [row for row in sums if row["origin"] == origin]
-        found.append(_mean("champion", origin, rows))
+        found.append(_scored("champion", origin, rows))
         if chances is not None:
-            found.append(_mean(PRIOR, origin, [_constant(chances, row) for row in rows]))
+            found.append(_scored(PRIOR, origin, [_constant(chances, row) for row in rows]))
     return found
 
 
@@ -73,19 +74,23 @@ def _prior(oldest: str) -> tuple[float, ...] | None:
     return tuple(zero.forecast(nothing)[0].tolist())
 
 
-def _constant(chances: Sequence[float], row: dict[str, float]) -> dict[str, float]:
+def _constant(chances: Sequence[float], row: Row) -> Row:
     n, label = row["n"], int(row["label"])
     return {
+        "label": label,
+        "forecast": int(np.argmax(chances)),
         "n": n,
-        "hits": n * (int(np.argmax(chances)) == label),
         "brier": n * (sum(p * p for p in chances) - 2 * chances[label] + 1),
         "log_loss": n * -float(np.log(max(chances[label], _FLOOR))),
     }
 
 
-def _mean(forecaster: str, origin: str, rows: list[dict[str, float]]) -> Performance:
-    n = sum(int(row["n"]) for row in rows)
-    hits, brier, log_loss = (
-        float(sum(row[name] for row in rows)) / n for name in ("hits", "brier", "log_loss")
-    )
-    return Performance(forecaster, origin, n, hits, brier, log_loss)
+def _scored(forecaster: str, origin: str, rows: Iterable[Row]) -> Performance:
+    # One row of a Tally: the confusion table, then the sums of both losses.
+    sums: Floats = np.zeros((1, _K * _K + 2))
+    for row in rows:
+        sums[0, int(row["label"]) * _K + int(row["forecast"])] += row["n"]
+        sums[0, -2:] += float(row["log_loss"]), float(row["brier"])
+    tally = Tally(np.zeros(1, "datetime64[us]"), sums)
+    scores = tally.scores()
+    return Performance(forecaster, origin, tally.n, {m: float(scores[m][0]) for m in METRICS})

@@ -60,7 +60,8 @@ def extent(settings: Settings, _now: datetime) -> Extent:
 def simulated(request: Request) -> Frames:
     """Deliver instrument after instrument; docs/simulated_market.md says what is planted.
 
-    Asked for sessions after `sim_end`, the market goes on as if it had always been longer. A session of the second exchange on which the main one rests comes with the main one's next.
+    Asked for sessions after `sim_end`, the market goes on as if it had always been longer. A
+    session of the second exchange on which the main one rests comes with the main one's next.
     """
     settings = request.settings
     begin, _ = extent(settings, request.collected_at)

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
+from monitoring.drift.ks import ks
 from monitoring.drift.psi import psi
 from monitoring.drift_test import DRIFT_TESTS, DriftTest
 
@@ -78,3 +80,16 @@ def test_psi_of_four_bins_by_hand() -> None:
     current = np.repeat([1.0, *np.arange(1.0, 10.0)], 100)
     expected = (0.2 - 0.1) * np.log(0.2 / 0.1) + (1e-4 - 0.1) * np.log(1e-4 / 0.1)
     assert psi(reference, current) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("digits", [0, 1, 9])
+def test_ks_is_that_of_scipy_ties_included(seed: int, digits: int) -> None:
+    one, other = normal(seed).round(digits), normal(seed + 1, 500, 0.2).round(digits)
+    assert ks(one, other) == pytest.approx(stats.ks_2samp(one, other).statistic, abs=1e-12)
+
+
+def test_ks_of_nulls_by_hand() -> None:
+    # Half of one side is null, a quarter of the other: the functions part there first.
+    one = np.array([np.nan, np.nan, 1.0, 2.0])
+    assert ks(one, np.array([np.nan, 1.0, 2.0, 2.0])) == pytest.approx(0.25)

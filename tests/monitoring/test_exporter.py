@@ -15,9 +15,10 @@ import pytest
 from market import FLAT, STEEP, Market, close_of
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
+from sklearn.metrics import log_loss, matthews_corrcoef
 
 from contracts.store import Store
-from contracts.tables import BARS, DRIFT, OUTCOMES, REJECTED
+from contracts.tables import BARS, DRIFT, OUTCOMES, PREDICTIONS, REJECTED
 from monitoring.exporter import Exporter
 from monitoring.performance import performance
 from training.tracking import Mlflow
@@ -29,16 +30,21 @@ NOWHERE = "http://127.0.0.1:1"
 LABELS = (2, 0, 2)
 
 
-def settle(store: Store, bundle: str, labels: tuple[int, ...], version: int = 1) -> None:
-    """Write the truth of the bundle's forecasts of its newest session."""
+def newest(store: Store, bundle: str, labels: tuple[int, ...]) -> dict[str, int]:
+    """The labels as the truth of the bundle's forecasts of its newest session."""
     found = store.query(
         "SELECT prediction_id FROM predictions WHERE bundle = %s ORDER BY session DESC, symbol",
         (bundle,),
     )["prediction_id"].to_pylist()
+    return dict(zip(found, labels, strict=False))
+
+
+def settle(store: Store, truth: dict[str, int], version: int = 1) -> None:
+    """Write the labels of these predictions."""
     rows = [
         {"prediction_id": name, "version": version, "label": label, "total_return": 0.0}
         | {"delisted": False, "settled_at": NOW, "snapshot": 7, "recorded_at": NOW}
-        for name, label in zip(found, labels, strict=False)
+        for name, label in truth.items()
     ]
     store.record(OUTCOMES, pa.Table.from_pylist(rows, schema=OUTCOMES.schema))
 
@@ -57,23 +63,49 @@ def scrape(exporter: Exporter) -> Callable[..., float | None]:
 def test_performance_stands_beside_the_class_prior(store: Store, market: Market) -> None:
     market.crown(store, FLAT, 1)
     steep = market.crown(store, STEEP, 2)
-    settle(store, steep.hash, (0, 0, 0))
-    settle(store, steep.hash, LABELS, version=2)
+    settle(store, newest(store, steep.hash, (0, 0, 0)))
+    settle(store, newest(store, steep.hash, LABELS), version=2)
     found = {p.forecaster: p for p in performance(store, market.universe)}
     truth = np.eye(3)[list(LABELS)]
     for name, chances in (("champion", STEEP), ("class_prior", FLAT)):
         told = np.tile(chances, (3, 1))
         scores = found[name]
         assert scores.n == 3 and scores.origin == "live"
-        assert scores.accuracy == pytest.approx((told.argmax(1) == LABELS).mean())
-        assert scores.brier == pytest.approx(((told - truth) ** 2).sum(1).mean())
-        assert scores.log_loss == pytest.approx(-np.log(told[range(3), LABELS]).mean())
+        guesses = told.argmax(1)
+        assert scores.scores == pytest.approx(
+            {
+                "accuracy": (guesses == LABELS).mean(),
+                "mcc": matthews_corrcoef(LABELS, guesses),
+                "brier": ((told - truth) ** 2).sum(1).mean(),
+                "log_loss": -np.log(told[range(3), LABELS]).mean(),
+            }
+        )
+
+
+def test_scores_are_those_of_scikit_learn(store: Store, market: Market) -> None:
+    draw = np.random.default_rng(3)
+    bundle = market.prior(FLAT)
+    rows = market.rows(bundle, 1, market.sessions[-12:])
+    told = draw.dirichlet((2, 1, 2), len(rows))
+    names = ("p_down", "p_neutral", "p_up")
+    varied = [row | dict(zip(names, t, strict=True)) for row, t in zip(rows, told, strict=True)]
+    store.record(PREDICTIONS, pa.Table.from_pylist(varied, schema=PREDICTIONS.schema))
+    market.promote(store, market.champion(bundle, 1))
+    labels = draw.integers(0, 3, len(rows))
+    truth = {row["prediction_id"]: int(label) for row, label in zip(rows, labels, strict=True)}
+    settle(store, truth)
+    [champion] = [p for p in performance(store, market.universe) if p.forecaster == "champion"]
+    guesses = told.argmax(1)
+    assert champion.n == len(rows) and len(set(guesses)) == 3
+    assert champion.scores["mcc"] == pytest.approx(matthews_corrcoef(labels, guesses))
+    assert champion.scores["log_loss"] == pytest.approx(log_loss(labels, told))
+    assert champion.scores["accuracy"] == pytest.approx((labels == guesses).mean())
 
 
 def test_gauges_say_what_the_tables_hold(store: Store, market: Market) -> None:
     market.load(store)
     bundle = market.crown(store, STEEP, 1)
-    settle(store, bundle.hash, LABELS)
+    settle(store, newest(store, bundle.hash, LABELS))
     refused = {"row_hash": "1", "table_name": "bars", "source": "simulated", "batch": "b"}
     refused |= {"reason": "high below low", "row": "{}", "rejected_at": NOW}
     store.record(REJECTED, pa.Table.from_pylist([refused], schema=REJECTED.schema))
