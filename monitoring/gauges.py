@@ -90,7 +90,7 @@ def _champion(store: Store, universe: str, now: datetime) -> Iterator[GaugeMetri
 
 def _performance(universe: str, found: list[Performance]) -> Iterator[GaugeMetricFamily]:
     labels = ("universe", "forecaster", "origin")
-    rows = [{"universe": universe} | vars(each) | each.scores for each in found]
+    rows = [{"universe": universe, **vars(each), **each.scores} for each in found]
     champions = [row for row in rows if row["forecaster"] == "champion"]
     text = "The champion's forecasts whose truth is known."
     yield _gauge("settled_predictions", text, champions, "n", "universe", "origin")
