@@ -18,12 +18,6 @@ def momentum(x: Inputs, w: int) -> Values:
     return roll.change(x.total, w)
 
 
-@feature(lookback="w", w=(20,), inputs=("close",), unit="ratio")
-def mean(x: Inputs, w: int) -> Values:
-    """The mean close of w sessions over the newest close."""
-    return roll.mean(x.close, w) / x.close
-
-
 @feature(lookback="w", w=(20,), inputs=("return_1",), unit="return")
 def volatility(x: Inputs, w: int) -> Values:
     """The standard deviation of w daily total returns, per session."""
