@@ -18,7 +18,10 @@ _NULL = "\x02\x03"
 def into(connection: "Connection", relation: str, frame: pa.Table) -> None:
     """Append the frame to `relation` by column name, in chunks so that memory stays flat."""
     import polars as pl
+    from polars import selectors
 
+    numbers = selectors.list().cast(pl.List(pl.String)).list.join(",")
+    arrays = pl.format("{{{}}}", numbers).name.keep()
     columns = ", ".join(quoted(tuple(frame.column_names)))
     statement = f"COPY {relation} ({columns}) FROM STDIN (FORMAT csv, NULL '{_NULL}')"
     with connection.cursor() as cursor:
@@ -26,7 +29,7 @@ def into(connection: "Connection", relation: str, frame: pa.Table) -> None:
             buffer = BytesIO()
             part = pl.from_arrow(frame.slice(start, _ROWS))
             assert isinstance(part, pl.DataFrame)
-            part.write_csv(
+            part.with_columns(arrays).write_csv(
                 buffer,
                 include_header=False,
                 null_value=_NULL,

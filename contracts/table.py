@@ -10,6 +10,7 @@ TIME = pa.timestamp("us", tz="UTC")
 DAY = pa.date32()
 TEXT = pa.string()
 REAL = pa.float64()
+REALS = pa.list_(pa.float32())
 WHOLE = pa.int64()
 FLAG = pa.bool_()
 

@@ -2,13 +2,24 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Date, Double, Index, MetaData, Text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    Double,
+    Index,
+    MetaData,
+    Text,
+)
+from sqlalchemy import REAL as SqlReal
 from sqlalchemy import Table as SqlTable
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.schema import PrimaryKeyConstraint
 from sqlalchemy.types import TypeEngine
 
-from contracts.table import DAY, FLAG, KNOWN_AT, LOAD_ID, REAL, TEXT, TIME, WHOLE, Table
+from contracts.table import DAY, FLAG, KNOWN_AT, LOAD_ID, REAL, REALS, TEXT, TIME, WHOLE, Table
 from contracts.table import Column as Declared
 from contracts.tables import TABLES
 
@@ -17,6 +28,7 @@ _TYPES: dict[object, TypeEngine[Any]] = {
     DAY: Date(),
     TEXT: Text(),
     REAL: Double(),
+    REALS: ARRAY(SqlReal),
     WHOLE: BigInteger(),
     FLAG: Boolean(),
 }

@@ -85,6 +85,8 @@ def test_roles_may_do_their_part_and_no_more(empty: Store, role: str) -> None:
     assert attempt("SELECT * FROM bars")
     assert attempt("INSERT INTO actions SELECT * FROM actions") == writer
     assert attempt("CREATE TABLE staging.mine (a int)") == writer
+    # The predictor reads, and logs the calls that it answered.
+    assert attempt("INSERT INTO requests SELECT * FROM requests")
     assert not attempt("DROP TABLE bars")
     assert not attempt("ALTER TABLE bars DISABLE TRIGGER append_only")
     assert not attempt("CREATE TABLE mine (a int)")

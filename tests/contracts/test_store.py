@@ -9,7 +9,7 @@ import pytest
 
 from contracts.store import OriginError, Provenance, Store, StoreUnavailable
 from contracts.table import FrameError
-from contracts.tables import BARS, HEADLINES, REJECTED
+from contracts.tables import BARS, EMBEDDINGS, HEADLINES, REJECTED
 
 pytestmark = pytest.mark.integration
 
@@ -144,6 +144,17 @@ def test_a_ledger_keeps_the_first_row_of_a_key(store: Store) -> None:
     row |= {"reason": "high below low", "row": '{"close": 1}', "rejected_at": DAY}
     frame = pa.Table.from_pylist([row], schema=REJECTED.schema)
     assert [store.record(REJECTED, frame) for _ in range(2)] == [1, 0]
+
+
+def test_a_vector_survives_the_way_in_and_out(store: Store) -> None:
+    vectors = [[0.1, -2e-30, 1e30], []]
+    texts = [{"text_hash": h, "model_version": "1", "embedded_at": DAY} for h in "ab"]
+    rows = [text | {"vector": v} for text, v in zip(texts, vectors, strict=True)]
+    assert store.record(EMBEDDINGS, pa.Table.from_pylist(rows, schema=EMBEDDINGS.schema)) == 2
+    found = store.query("SELECT vector FROM embeddings ORDER BY text_hash")["vector"]
+    assert (
+        found.to_pylist() == pa.array(vectors, EMBEDDINGS.schema.field("vector").type).to_pylist()
+    )
 
 
 def test_conditions_select_by_value_list_and_range(store: Store) -> None:

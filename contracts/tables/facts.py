@@ -1,0 +1,144 @@
+"""What is known about the world: versioned by `store.append`, read by `store.read`."""
+
+from contracts.table import DAY, REAL, TEXT, TIME, Column, Table
+
+_KNOWN_AT = Column("known_at", TIME)
+
+INSTRUMENTS = Table(
+    "instruments",
+    "fact",
+    key=("instrument_id",),
+    columns=(
+        Column("instrument_id", TEXT),
+        Column("name", TEXT),
+        Column("calendar", TEXT),
+        Column("currency", TEXT),
+        Column("asset_class", TEXT),
+        _KNOWN_AT,
+    ),
+)
+
+SYMBOLS = Table(
+    "symbols",
+    "fact",
+    key=("symbol", "valid_from"),
+    columns=(
+        Column("symbol", TEXT),
+        Column("instrument_id", TEXT),
+        Column("valid_from", DAY),
+        Column("valid_to", DAY, null=True),
+        _KNOWN_AT,
+    ),
+)
+
+MEMBERSHIPS = Table(
+    "memberships",
+    "fact",
+    key=("universe", "instrument_id", "valid_from"),
+    columns=(
+        Column("universe", TEXT),
+        Column("instrument_id", TEXT),
+        Column("valid_from", DAY),
+        Column("valid_to", DAY, null=True),
+        _KNOWN_AT,
+    ),
+)
+
+BARS = Table(
+    "bars",
+    "fact",
+    key=("instrument_id", "interval", "event_time", "source"),
+    columns=(
+        Column("instrument_id", TEXT),
+        Column("interval", TEXT),
+        Column("session", DAY),
+        Column("start_time", TIME, null=True),
+        Column("event_time", TIME),
+        Column("source", TEXT),
+        Column("open", REAL),
+        Column("high", REAL),
+        Column("low", REAL),
+        Column("close", REAL),
+        Column("volume", REAL),
+        Column("adjustment", TEXT),
+        _KNOWN_AT,
+    ),
+    indexes=(("interval", "session"),),
+    partition="event_time",
+)
+
+ACTIONS = Table(
+    "actions",
+    "fact",
+    key=("instrument_id", "ex_date", "kind", "source"),
+    columns=(
+        Column("instrument_id", TEXT),
+        Column("ex_date", DAY),
+        Column("kind", TEXT),
+        Column("source", TEXT),
+        Column("value", REAL),
+        _KNOWN_AT,
+    ),
+)
+
+HEADLINES = Table(
+    "headlines",
+    "fact",
+    key=("source", "native_id"),
+    columns=(
+        Column("source", TEXT),
+        Column("native_id", TEXT),
+        Column("event_time", TIME),
+        Column("text", TEXT),
+        Column("text_hash", TEXT),
+        Column("url", TEXT, null=True),
+        _KNOWN_AT,
+    ),
+    indexes=(("event_time",),),
+)
+
+HEADLINE_SYMBOLS = Table(
+    "headline_symbols",
+    "fact",
+    key=("source", "native_id", "instrument_id"),
+    columns=(
+        Column("source", TEXT),
+        Column("native_id", TEXT),
+        Column("instrument_id", TEXT),
+        Column("event_time", TIME),
+        _KNOWN_AT,
+    ),
+)
+
+DOCUMENTS = Table(
+    "documents",
+    "fact",
+    key=("source", "native_id"),
+    columns=(
+        Column("source", TEXT),
+        Column("native_id", TEXT),
+        Column("instrument_id", TEXT),
+        Column("form", TEXT),
+        Column("period_end", DAY, null=True),
+        Column("event_time", TIME),
+        Column("text", TEXT),
+        Column("text_hash", TEXT),
+        Column("url", TEXT, null=True),
+        _KNOWN_AT,
+    ),
+    indexes=(("instrument_id", "event_time"),),
+)
+
+OBSERVATIONS = Table(
+    "observations",
+    "fact",
+    key=("series", "event_time", "source"),
+    columns=(
+        Column("series", TEXT),
+        Column("event_time", TIME),
+        Column("source", TEXT),
+        Column("instrument_id", TEXT, null=True),
+        Column("value", REAL),
+        _KNOWN_AT,
+    ),
+)

@@ -1,0 +1,177 @@
+"""What was done: insert-only, one row per key, written by `store.record`."""
+
+from contracts.table import DAY, FLAG, REAL, REALS, TEXT, TIME, WHOLE, Column, Table
+
+LOADS = Table(
+    "loads",
+    "ledger",
+    key=("load_id",),
+    columns=(
+        Column("load_id", WHOLE),
+        Column("table_name", TEXT),
+        Column("verb", TEXT),
+        Column("source", TEXT),
+        Column("origin", TEXT),
+        Column("airflow_run", TEXT),
+        Column("git_commit", TEXT),
+        Column("rows_added", WHOLE),
+        Column("started_at", TIME),
+        Column("committed_at", TIME),
+    ),
+)
+
+REJECTED = Table(
+    "rejected",
+    "ledger",
+    key=("row_hash",),
+    columns=(
+        Column("row_hash", TEXT),
+        Column("table_name", TEXT),
+        Column("source", TEXT),
+        Column("batch", TEXT),
+        Column("reason", TEXT),
+        Column("row", TEXT, json=True),
+        Column("rejected_at", TIME),
+    ),
+)
+
+SENTIMENTS = Table(
+    "sentiments",
+    "ledger",
+    key=("text_hash", "model_version"),
+    columns=(
+        Column("text_hash", TEXT),
+        Column("model_version", TEXT),
+        Column("p_negative", REAL),
+        Column("p_neutral", REAL),
+        Column("p_positive", REAL),
+        Column("scored_at", TIME),
+    ),
+)
+
+# What a text means, as the vector of a registered encoder.
+EMBEDDINGS = Table(
+    "embeddings",
+    "ledger",
+    key=("text_hash", "model_version"),
+    columns=(
+        Column("text_hash", TEXT),
+        Column("model_version", TEXT),
+        Column("vector", REALS),
+        Column("embedded_at", TIME),
+    ),
+)
+
+MATERIALISATIONS = Table(
+    "materialisations",
+    "ledger",
+    key=("view_hash", "universe", "session", "snapshot"),
+    columns=(
+        Column("view_hash", TEXT),
+        Column("view", TEXT),
+        Column("universe", TEXT),
+        Column("session", DAY),
+        Column("snapshot", WHOLE),
+        Column("path", TEXT),
+        Column("rows", WHOLE),
+        Column("created_at", TIME),
+    ),
+)
+
+PREDICTIONS = Table(
+    "predictions",
+    "ledger",
+    key=("bundle", "instrument_id", "horizon", "as_of", "snapshot"),
+    columns=(
+        Column("prediction_id", TEXT),
+        Column("bundle", TEXT),
+        Column("model_version", WHOLE),
+        Column("universe", TEXT),
+        Column("instrument_id", TEXT),
+        Column("symbol", TEXT),
+        Column("session", DAY),
+        Column("horizon", WHOLE),
+        Column("as_of", TIME),
+        Column("snapshot", WHOLE),
+        Column("p_down", REAL),
+        Column("p_neutral", REAL),
+        Column("p_up", REAL),
+        Column("origin", TEXT),
+        Column("issued_at", TIME),
+    ),
+    indexes=(("symbol", "as_of"), ("universe", "session")),
+)
+
+OUTCOMES = Table(
+    "outcomes",
+    "ledger",
+    key=("prediction_id", "version"),
+    columns=(
+        Column("prediction_id", TEXT),
+        Column("version", WHOLE),
+        Column("label", WHOLE),
+        Column("total_return", REAL),
+        Column("delisted", FLAG),
+        Column("settled_at", TIME),
+        Column("snapshot", WHOLE),
+        Column("recorded_at", TIME),
+    ),
+)
+
+PROMOTIONS = Table(
+    "promotions",
+    "ledger",
+    key=("promotion_id",),
+    columns=(
+        Column("promotion_id", TEXT),
+        Column("universe", TEXT),
+        Column("decision", TEXT),
+        Column("bundle", TEXT),
+        Column("model_name", TEXT),
+        Column("model_version", WHOLE),
+        Column("previous_bundle", TEXT, null=True),
+        Column("actor", TEXT),
+        Column("reason", TEXT),
+        Column("evidence", TEXT, json=True),
+        Column("decided_at", TIME),
+    ),
+    indexes=(("universe", "decided_at"),),
+)
+
+DRIFT = Table(
+    "drift",
+    "ledger",
+    key=("test", "feature", "universe", "session", "snapshot", "bundle"),
+    columns=(
+        Column("test", TEXT),
+        Column("feature", TEXT),
+        Column("universe", TEXT),
+        Column("session", DAY),
+        Column("snapshot", WHOLE),
+        Column("bundle", TEXT),
+        Column("score", REAL),
+        Column("threshold", REAL),
+        Column("alarm", FLAG),
+        Column("scored_at", TIME),
+    ),
+)
+
+# An answered call. A caller may bring its own request id, so the time belongs to the key.
+REQUESTS = Table(
+    "requests",
+    "ledger",
+    key=("request_id", "answered_at"),
+    columns=(
+        Column("request_id", TEXT),
+        Column("answered_at", TIME),
+        Column("method", TEXT),
+        Column("route", TEXT),
+        Column("status", WHOLE),
+        Column("seconds", REAL),
+        Column("symbols", TEXT, json=True),
+        Column("universe", TEXT),
+        Column("model_version", WHOLE, null=True),
+        Column("key_name", TEXT, null=True),
+    ),
+    indexes=(("answered_at",),),
+)
