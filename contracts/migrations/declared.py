@@ -13,7 +13,7 @@ from sqlalchemy import (
     MetaData,
     Text,
 )
-from sqlalchemy import REAL as SqlReal
+from sqlalchemy import REAL as REAL_SQL
 from sqlalchemy import Table as SqlTable
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.schema import PrimaryKeyConstraint
@@ -28,7 +28,7 @@ _TYPES: dict[object, TypeEngine[Any]] = {
     DAY: Date(),
     TEXT: Text(),
     REAL: Double(),
-    REALS: ARRAY(SqlReal),
+    REALS: ARRAY(REAL_SQL),
     WHOLE: BigInteger(),
     FLAG: Boolean(),
 }
