@@ -15,6 +15,29 @@ _NEWEST_DRIFT = """
 SELECT DISTINCT ON (universe, test, feature) universe, test, feature, score, threshold, alarm
 FROM drift ORDER BY universe, test, feature, session DESC, scored_at DESC
 """
+# How far the bars reach, not what they say: no read as of a time is needed for that.
+_REACH = """
+SELECT max(event_time) AS at, (SELECT origin FROM loads LIMIT 1) AS origin
+FROM bars WHERE interval = '1d'
+"""
+# A weekend with a holiday, so that exchanges with other holidays are not behind.
+_BEHIND_DAYS = 4
+_LISTED = f"""
+WITH newest AS (SELECT max(event_time) AS at FROM bars WHERE interval = '1d'),
+members AS (
+  SELECT DISTINCT ON (instrument_id) instrument_id, valid_to FROM memberships
+  WHERE universe = %s ORDER BY instrument_id, valid_from DESC, known_at DESC
+),
+fresh AS (
+  SELECT DISTINCT instrument_id FROM bars
+  WHERE interval = '1d'
+    AND event_time > (SELECT at FROM newest) - interval '{_BEHIND_DAYS} days'
+)
+SELECT count(*) AS listed, count(*) FILTER (WHERE fresh.instrument_id IS NULL) AS behind
+FROM newest, members LEFT JOIN fresh USING (instrument_id)
+WHERE members.valid_to IS NULL OR members.valid_to >= newest.at::date
+"""
+
 # What the METRICS of settled forecasts are called here.
 _METRICS = {
     "accuracy": ("forecast_accuracy_ratio", "Share of settled forecasts that came true."),
@@ -27,7 +50,7 @@ _METRICS = {
 def gauges(store: Store, universe: str, now: datetime) -> list[GaugeMetricFamily]:
     """All gauges as the tables stand at `now` (UTC); raises StoreUnavailable."""
     return [
-        *_data(store, now),
+        *_data(store, universe, now),
         *_champion(store, universe, now),
         *_performance(universe, performance(store, universe)),
         *_drift(store),
@@ -55,7 +78,7 @@ def _counts(store: Store) -> list[dict[str, Any]]:
     return [{"table": name, "n": added.get(name, 0)} for name in TABLES]
 
 
-def _data(store: Store, now: datetime) -> Iterator[GaugeMetricFamily]:
+def _data(store: Store, universe: str, now: datetime) -> Iterator[GaugeMetricFamily]:
     yield _gauge("table_rows", "Rows of a table.", _counts(store), "n", "table")
     refused = store.query(
         "SELECT table_name AS table, source, reason, count(*) AS n FROM rejected GROUP BY 1, 2, 3"
@@ -66,15 +89,27 @@ def _data(store: Store, now: datetime) -> Iterator[GaugeMetricFamily]:
         "SELECT universe, origin, count(*) AS n, max(as_of) AS as_of FROM predictions GROUP BY 1, 2"
     ).to_pylist()
     yield _gauge("predictions", "Forecasts that were issued.", issued, "n", "universe", "origin")
-    # How far the bars reach, not what they say: no read as of a time is needed for that.
-    newest = store.query("SELECT max(event_time) AS at FROM bars WHERE interval = '1d'")["at"]
-    reached = [{"at": t.timestamp(), "age": (now - t).total_seconds()} for t in _known(newest)]
-    yield _gauge("newest_session_timestamp_seconds", "Close of the newest bar.", reached, "at")
-    yield _gauge("data_age_seconds", "Time since the close of the newest bar.", reached, "age")
+    listed = store.query(_LISTED, (universe,)).to_pylist()
+    listed = [row | {"universe": universe} for row in listed if row["listed"]]
+    yield _gauge("instruments_listed", "Members of the universe.", listed, "listed", "universe")
+    text = f"Members whose newest bar is {_BEHIND_DAYS} days older than the newest of all."
+    yield _gauge("instruments_behind", text, listed, "behind", "universe")
+    yield from _freshness(store, now)
 
 
-def _known(column: Any) -> list[datetime]:
-    return [value for value in column.to_pylist() if value is not None]
+def _freshness(store: Store, now: datetime) -> Iterator[GaugeMetricFamily]:
+    loaded = store.query(
+        'SELECT table_name AS "table", max(committed_at) AS at FROM loads GROUP BY 1'
+    ).to_pylist()
+    rows = [row | {"at": row["at"].timestamp()} for row in loaded]
+    text = "When rows were last added to a table."
+    yield _gauge("newest_load_timestamp_seconds", text, rows, "at", "table")
+    [reach] = store.query(_REACH).to_pylist()
+    newest = [reach | {"age": (now - reach["at"]).total_seconds()}] if reach["at"] else []
+    stamps = [row | {"at": row["at"].timestamp()} for row in newest]
+    text = "Close of the newest bar."
+    yield _gauge("newest_session_timestamp_seconds", text, stamps, "at", "origin")
+    yield _gauge("data_age_seconds", "Time since that close.", newest, "age", "origin")
 
 
 def _champion(store: Store, universe: str, now: datetime) -> Iterator[GaugeMetricFamily]:

@@ -1,4 +1,4 @@
-"""The dashboard and the alerts ask for metrics that somebody exports, in PromQL that parses."""
+"""The dashboard and the rules ask for metrics that somebody exports, in PromQL that parses."""
 
 import json
 import re
@@ -12,7 +12,6 @@ import promql_parser
 import pytest
 import yaml
 
-from contracts.settings import Settings
 from contracts.store import Store
 from monitoring.exporter import Exporter
 from serving.metrics import Metrics
@@ -20,7 +19,7 @@ from training.tracking import Mlflow
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "infra" / "grafana" / "dashboards.py"
-PROMETHEUS = ROOT / "infra" / "prometheus"
+RULES = sorted((ROOT / "helm" / "monitoring" / "rules").glob("*.yml"))
 _SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
 
 
@@ -44,9 +43,10 @@ def targets(board: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield target["expr"], target.get("legendFormat", "")
 
 
-def alerts() -> list[dict[str, Any]]:
-    groups = yaml.safe_load((PROMETHEUS / "alerts.yml").read_text())["groups"]
-    return [rule for group in groups for rule in group["rules"]]
+def rules() -> dict[str, str]:
+    """Expressions of the rules, by the metric they record or the alert they raise."""
+    groups = [g for file in RULES for g in yaml.safe_load(file.read_text())["groups"]]
+    return {r.get("record") or r["alert"]: r["expr"] for group in groups for r in group["rules"]}
 
 
 def names(expr: str) -> set[str]:
@@ -64,7 +64,7 @@ def names(expr: str) -> set[str]:
 
 def test_rows_and_panels_are_laid_out(board: dict[str, Any]) -> None:
     rows = [panel["title"] for panel in board["panels"] if panel["type"] == "row"]
-    assert rows == ["Business", "Drift", "Data"]
+    assert rows == ["Champion", "Accuracy", "Drift", "Latency", "Freshness"]
     boxes = [tuple(p["gridPos"][k] for k in "xywh") for p in panels(board)]
     assert all(x + w <= 24 for x, _, w, _ in boxes)
     cells = [(x + i, y + j) for x, y, w, h in boxes for i in range(w) for j in range(h)]
@@ -76,45 +76,27 @@ def test_rows_and_panels_are_laid_out(board: dict[str, Any]) -> None:
 def test_every_query_parses(board: dict[str, Any]) -> None:
     asked = [names(expr) for expr, _ in targets(board)]
     assert len(asked) > 15 and all(asked)
-    assert all(names(rule["expr"]) for rule in alerts())
+    recorded = {name for name in set[str]().union(*asked) if ":" in name}
+    assert recorded and recorded <= set(rules())
     with pytest.raises(ValueError):
         names("sum(rate(finpulse_http_requests_total[5m])")
 
 
-def test_alerts_say_what_happened_and_what_to_do() -> None:
-    for rule in alerts():
-        assert {"alert", "expr", "for", "labels", "annotations"} == set(rule)
-        assert rule["labels"]["severity"] in ("warning", "critical")
-        assert rule["annotations"]["summary"] and rule["annotations"]["action"]
-        assert promql_parser.parse_duration(rule["for"])
-    assert {"FinpulseDrift", "FinpulseExporterDown"} <= {rule["alert"] for rule in alerts()}
-
-
-def test_prometheus_scrapes_the_ports_of_the_settings() -> None:
-    chosen = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
-    scraped = {
-        job["job_name"]: job["static_configs"][0]["targets"] for job in chosen["scrape_configs"]
-    }
-    fields = Settings.model_fields
-    assert scraped == {
-        "finpulse-predictor": [f"127.0.0.1:{fields['predictor_port'].default}"],
-        "finpulse-exporter": [f"127.0.0.1:{fields['monitoring_port'].default}"],
-    }
-    assert all((PROMETHEUS / file).is_file() for file in chosen["rule_files"])
-    jobs = set(re.findall(r'job="([^"]+)"', (PROMETHEUS / "alerts.yml").read_text()))
-    assert jobs == set(scraped)
+def test_the_json_beside_the_chart_is_the_scripts(board: dict[str, Any]) -> None:
+    kept = json.loads((ROOT / "helm" / "monitoring" / "dashboards" / "finpulse.json").read_text())
+    assert kept == board, "run `python infra/grafana/dashboards.py helm/monitoring/dashboards`"
 
 
 @pytest.mark.integration
 def test_every_metric_asked_for_is_exported(store: Store, board: dict[str, Any]) -> None:
     exporter = Exporter(store, Mlflow("http://127.0.0.1:1"), "sim20")
     exporter.look()
-    exported = {"up"}
+    exported = {"up", *rules()}
     for registry in (exporter.registry, Metrics().registry):
         for family in registry.collect():
             exported |= {family.name + suffix for suffix in _SUFFIXES[family.type]}
     asked = set[str]().union(*(names(expr) for expr, _ in targets(board)))
-    asked |= set[str]().union(*(names(rule["expr"]) for rule in alerts()))
+    asked |= set[str]().union(*map(names, rules().values()))
     assert asked <= exported, f"nobody exports {sorted(asked - exported)}"
     variable = next(v for v in board["templating"]["list"] if v["name"] == "universe")
     metric = re.search(r"label_values\((\w+), universe\)", variable["query"])

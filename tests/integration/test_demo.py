@@ -20,6 +20,7 @@ import stages
 from airflow_client import Airflow, RunFailed
 from outcome import count
 from processes import marked
+from prometheus_client.parser import text_string_to_metric_families
 from stack import Stack, asked_settings
 from supervise import Supervisor
 
@@ -213,6 +214,18 @@ def test_drift_is_exported(demo: Demo) -> None:
         return re.findall(r'^finpulse_drift\w*\{.*test="psi".*$', text, re.M)
 
     assert eventually(series)
+
+
+def test_what_dashboard_and_rules_ask_for_is_exported_by_the_live_services(demo: Demo) -> None:
+    chart = ROOT / "helm" / "monitoring"
+    files = [*chart.glob("rules/*.yml"), *chart.glob("dashboards/*.json")]
+    asked = set(re.findall(r"\bfinpulse_[a-z_0-9]+", "".join(f.read_text() for f in files)))
+    urls = (demo.stack.predictor, demo.stack.monitoring)
+    found: set[str] = set()
+    for url in urls:
+        for family in text_string_to_metric_families(web.get(f"{url}/metrics").text):
+            found |= {family.name, *(sample.name for sample in family.samples)}
+    assert len(asked) > 20 and asked <= found, f"nobody exports {sorted(asked - found)}"
 
 
 def test_again_it_adds_nothing(demo: Demo) -> None:

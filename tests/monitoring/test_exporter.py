@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sklearn.metrics import log_loss, matthews_corrcoef
 
 from contracts.store import Store
-from contracts.tables import BARS, DRIFT, OUTCOMES, PREDICTIONS, REJECTED
+from contracts.tables import BARS, DRIFT, MEMBERSHIPS, OUTCOMES, PREDICTIONS, REJECTED
 from monitoring.exporter import Exporter
 from monitoring.performance import performance
 from training.tracking import Mlflow
@@ -128,12 +128,30 @@ def test_gauges_say_what_the_tables_hold(store: Store, market: Market) -> None:
     assert seen("settled_predictions", universe=universe, origin="live") == 3
     scored = {"universe": universe, "origin": "live", "forecaster": "champion"}
     assert seen("forecast_accuracy_ratio", **scored) == pytest.approx(2 / 3)
-    assert seen("newest_session_timestamp_seconds") == close_of(market.last).timestamp()
-    assert (seen("data_age_seconds") or 0) > 0
+    told = {"origin": "simulated"}
+    assert seen("newest_session_timestamp_seconds", **told) == close_of(market.last).timestamp()
+    assert (seen("data_age_seconds", **told) or 0) > 0
+    loaded = store.query("SELECT max(committed_at) AS at FROM loads WHERE table_name = 'bars'")
+    at = loaded["at"][0].as_py().timestamp()
+    assert seen("newest_load_timestamp_seconds", table="bars") == pytest.approx(at)
     office = {"version": "1", "bundle": bundle.hash, "actor": "trainer"}
     assert seen("champion_info", universe=universe, **office) == 1
     drifted = {"universe": universe, "test": "psi", "feature": "return_1"}
     assert seen("drift_score", **drifted) == 0.3 and seen("drift_alarm", **drifted) == 1
+
+
+def test_members_without_new_bars_are_behind_unless_they_left(store: Store, market: Market) -> None:
+    market.load(store)
+    known = {"universe": market.universe, "valid_from": market.sessions[0]}
+    known["known_at"] = close_of(market.sessions[0])
+    ended = {"instrument_id": "LEFT", "valid_to": market.sessions[5]}
+    rows = [known | ended, known | {"instrument_id": "SILENT", "valid_to": None}]
+    market.append(store, MEMBERSHIPS, rows)
+    exporter = Exporter(store, Mlflow(NOWHERE), market.universe)
+    exporter.look()
+    seen = scrape(exporter)
+    assert seen("instruments_listed", universe=market.universe) == 3 + 1
+    assert seen("instruments_behind", universe=market.universe) == 1
 
 
 def test_an_empty_database_has_its_zeros(store: Store, market: Market) -> None:

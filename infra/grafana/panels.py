@@ -1,0 +1,196 @@
+"""The panels of the dashboard, row by row: what is asked of Prometheus, and why one looks at it."""
+
+from dataclasses import dataclass
+
+OURS = 'universe="$universe"'
+BESIDE = "{{forecaster}}, {{origin}}"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One panel: queries as (PromQL, legend), a Grafana unit, and how wide it is of 24."""
+
+    title: str
+    text: str
+    queries: tuple[tuple[str, str], ...]
+    unit: str = "short"
+    span: int = 8
+    single: bool = False
+
+
+ROWS: dict[str, tuple[Panel, ...]] = {
+    "Champion": (
+        Panel(
+            "Champion in office",
+            "Model version that the ledger of promotions names.",
+            ((f"finpulse_champion_info{{{OURS}}}", "version {{version}}"),),
+            span=4,
+            single=True,
+        ),
+        Panel(
+            "Champion served",
+            "Model version that answers requests; it follows once it has forecasts.",
+            ((f"finpulse_serving_champion_info{{{OURS}}}", "version {{version}}"),),
+            span=4,
+            single=True,
+        ),
+        Panel(
+            "Time in office",
+            "Since the champion was promoted.",
+            ((f"finpulse_champion_age_seconds{{{OURS}}}", ""),),
+            "s",
+            span=4,
+            single=True,
+        ),
+        Panel(
+            "Alias and ledger",
+            "What comparing MLflow's alias with the ledger led to, within a day.",
+            (
+                (
+                    'increase(finpulse_alias_reconciliations_total{result!~"agreed|idle"}[1d])',
+                    "{{result}}",
+                ),
+            ),
+            span=12,
+        ),
+    ),
+    "Accuracy": (
+        Panel(
+            "Settled forecasts",
+            "The champion's forecasts whose truth is known.",
+            ((f"sum by (origin) (finpulse_settled_predictions{{{OURS}}})", "{{origin}}"),),
+            span=6,
+            single=True,
+        ),
+        Panel(
+            "Brier score gained",
+            "By how much the champion beats the class prior; below 0 it is worse.",
+            ((f"finpulse:brier_gain{{{OURS}}}", "{{origin}}"),),
+            span=18,
+        ),
+        Panel(
+            "Accuracy",
+            "Share of settled forecasts that came true, beside the class prior's.",
+            ((f"finpulse_forecast_accuracy_ratio{{{OURS}}}", BESIDE),),
+            "percentunit",
+            span=6,
+        ),
+        Panel(
+            "Matthews' correlation",
+            "Of forecast and truth; the class prior's is 0.",
+            ((f"finpulse_forecast_mcc{{{OURS}}}", BESIDE),),
+            span=6,
+        ),
+        Panel(
+            "Log loss",
+            "Lower is better; the class prior's is what knowing nothing costs.",
+            ((f"finpulse_forecast_log_loss{{{OURS}}}", BESIDE),),
+            span=6,
+        ),
+        Panel(
+            "Brier score",
+            "Lower is better, 0 to 2 over three classes.",
+            ((f"finpulse_forecast_brier_score{{{OURS}}}", BESIDE),),
+            span=6,
+        ),
+    ),
+    "Drift": (
+        Panel(
+            "Alarms",
+            "Features whose newest score is above its threshold.",
+            ((f"sum by (test) (finpulse_drift_alarm{{{OURS}}})", "{{test}}"),),
+            span=6,
+            single=True,
+        ),
+        Panel(
+            "Score over threshold",
+            "Above 1 a feature has moved too far from what the champion learnt from.",
+            (
+                (
+                    f"finpulse_drift_score{{{OURS}}} / finpulse_drift_threshold{{{OURS}}}",
+                    "{{feature}}, {{test}}",
+                ),
+            ),
+            span=18,
+        ),
+    ),
+    "Latency": (
+        Panel(
+            "Latency of /predict",
+            "From the first byte of a request to the last of its answer.",
+            (
+                (
+                    "histogram_quantile(0.5, sum by (le) (rate("
+                    'finpulse_http_request_duration_seconds_bucket{route=~"/predict.*"}[5m])))',
+                    "p50",
+                ),
+                ("finpulse:predict_duration_seconds:p99_5m", "p99"),
+            ),
+            "s",
+        ),
+        Panel(
+            "Requests",
+            "Answers per second by status.",
+            (("sum by (status) (rate(finpulse_http_requests_total[5m]))", "{{status}}"),),
+            "reqps",
+        ),
+        Panel(
+            "Server errors",
+            "Share of all answers.",
+            (("finpulse:http_errors:ratio_rate5m", ""),),
+            "percentunit",
+        ),
+    ),
+    "Freshness": (
+        Panel(
+            "Age of the newest bar",
+            "Since the close of the newest session that is stored.",
+            (("finpulse_data_age_seconds", "{{origin}}"),),
+            "s",
+            span=4,
+            single=True,
+        ),
+        Panel(
+            "Age of the newest forecast",
+            "Since the decision that is served as the newest.",
+            (("time() - finpulse_serving_newest_forecast_timestamp_seconds", ""),),
+            "s",
+            span=4,
+            single=True,
+        ),
+        Panel(
+            "Members behind",
+            "Members of the universe without a bar of these days, of all.",
+            (
+                (f"finpulse_instruments_behind{{{OURS}}}", "behind"),
+                (f"finpulse_instruments_listed{{{OURS}}}", "listed"),
+            ),
+            span=4,
+            single=True,
+        ),
+        Panel(
+            "Up",
+            "1 when the exporter reached it.",
+            (("finpulse_database_up", "database"), ("finpulse_mlflow_up", "MLflow")),
+            span=4,
+            single=True,
+        ),
+        Panel(
+            "Newest rows",
+            "Time since rows were last added to a table of facts.",
+            (("time() - finpulse_newest_load_timestamp_seconds", "{{table}}"),),
+            "s",
+        ),
+        Panel("Rows", "Rows of each table.", (("finpulse_table_rows", "{{table}}"),)),
+        Panel(
+            "Refused rows",
+            "Rows that the quality rules refused.",
+            (("finpulse_rejected_rows", "{{table}}: {{reason}}"),),
+        ),
+        Panel(
+            "Forecasts",
+            "Forecasts issued for their own session (live) and caught up (backfill).",
+            ((f"finpulse_predictions{{{OURS}}}", "{{origin}}"),),
+        ),
+    ),
+}

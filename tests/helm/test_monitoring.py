@@ -1,0 +1,64 @@
+"""The chart of the monitoring service: rules and dashboard arrive as they are."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+RULES = sorted((ROOT / "helm" / "monitoring" / "rules").glob("*.yml"))
+EVERYTHING = {n: {"enabled": True} for n in ("serviceMonitor", "rules", "dashboard")}
+
+
+def test_the_operators_objects_are_off_by_default(monitoring: Any) -> None:
+    assert set(monitoring.by_kind()) == {"ConfigMap", "Deployment", "Service"}
+    assert len(monitoring.render()) == 3 and len(monitoring.render(**EVERYTHING)) == 6
+
+
+def test_all_rules_arrive_unchanged(monitoring: Any) -> None:
+    made = monitoring.by_kind(rules={"enabled": True, "labels": {"release": "mine"}})
+    groups = [group for file in RULES for group in yaml.safe_load(file.read_text())["groups"]]
+    assert made["PrometheusRule"]["spec"]["groups"] == groups
+    assert made["PrometheusRule"]["metadata"]["labels"]["release"] == "mine"
+
+
+def test_the_dashboard_arrives_unchanged_under_the_sidecars_label(monitoring: Any) -> None:
+    [made] = [
+        each
+        for each in monitoring.render(dashboard={"enabled": True})
+        if each["metadata"]["name"].endswith("-dashboard")
+    ]
+    assert made["metadata"]["labels"]["grafana_dashboard"] == "1"
+    file = ROOT / "helm" / "monitoring" / "dashboards" / "finpulse.json"
+    assert json.loads(made["data"]["finpulse.json"]) == json.loads(file.read_text())
+
+
+def test_the_job_is_named_as_the_rules_name_it(monitoring: Any, predictor: Any) -> None:
+    told = "".join(file.read_text() for file in RULES)
+    for chart in (monitoring, predictor):
+        monitor = chart.by_kind(serviceMonitor={"enabled": True})["ServiceMonitor"]
+        [rule] = monitor["spec"]["endpoints"][0]["relabelings"]
+        assert rule["targetLabel"] == "job" and f'job="{rule["replacement"]}"' in told
+
+
+def test_one_pod_only_reconciles(monitoring: Any) -> None:
+    spec = monitoring.by_kind()["Deployment"]["spec"]
+    assert spec["replicas"] == 1 and spec["strategy"] == {"type": "Recreate"}
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"replicas": 2}, "replicas"),
+        ({"mlflow": {"url": "mlflow:5000"}}, "url"),
+        ({"mlflow": {"url": "http://name:password@mlflow"}}, "url"),
+        ({"serviceMonitor": {"interval": "15"}}, "interval"),
+        ({"rules": {"enable": True}}, "enable"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_its_name(
+    monitoring: Any, values: dict[str, Any], named: str
+) -> None:
+    assert named in monitoring.refusal(**values)

@@ -1,0 +1,62 @@
+"""The images: what the charts ask for, at the locked versions, for a user without rights."""
+
+import importlib.util
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCKERFILE = (ROOT / "infra" / "images" / "Dockerfile").read_text()
+TARGETS = ("predictor", "monitoring")
+
+
+def stage(name: str) -> str:
+    found = re.search(rf"^FROM \S+ AS {name}\n(.*?)(?=^FROM |\Z)", DOCKERFILE, re.M | re.S)
+    assert found, f"no stage {name}"
+    return found[1]
+
+
+def chart(name: str) -> tuple[dict[str, Any], dict[str, Any], str]:
+    folder = ROOT / "helm" / name
+    values, about = (
+        yaml.safe_load((folder / f).read_text()) for f in ("values.yaml", "Chart.yaml")
+    )
+    return values, about, (folder / "templates" / "deployment.yaml").read_text()
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_image_and_chart_are_of_one_mind(name: str) -> None:
+    values, about, deployment = chart(name)
+    assert (
+        f"--target {name} -t {values['image']['repository']}:{about['appVersion']} " in DOCKERFILE
+    )
+    [port] = re.findall(r"containerPort: (\d+)", deployment)
+    assert f"EXPOSE {port}\n" in stage(name)
+    user = re.search(r"runAsUser: (\d+)", deployment)
+    assert user and f"USER {user[1]}:{user[1]}\n" in stage("base")
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_the_command_is_a_verb(name: str) -> None:
+    found = re.search(r'CMD \["python", "-m", "(\w+)", "(\w+)"\]', stage(name))
+    assert found
+    main = importlib.import_module(f"{found[1]}.__main__")
+    assert callable(getattr(main, found[2]))
+
+
+def test_every_package_is_locked_and_uv_is_the_one_of_the_makefile() -> None:
+    asked = re.findall(r"--constraint requirements\.lock \\\n((?: {6}.*\n)+)", DOCKERFILE)
+    names = {n.strip('"').partition("[")[0] for n in " ".join(asked).replace("\\", "").split()}
+    locked = set(re.findall(r"^([\w.-]+)==", (ROOT / "requirements.lock").read_text(), re.M))
+    assert len(names) > 15 and names <= locked
+    pinned = re.search(r"ARG UV_VERSION=(\S+)", DOCKERFILE)
+    makefile = re.search(r"UV_VERSION \?= (\S+)", (ROOT / "Makefile").read_text())
+    assert pinned and makefile and pinned[1] == makefile[1]
+
+
+def test_all_our_packages_are_copied() -> None:
+    ours = {path.parent.name for path in ROOT.glob("*/__main__.py")}
+    assert ours == set(re.findall(r"^COPY (\w+) \1$", DOCKERFILE, re.M))
