@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     sim_noise: bool = Field(False, description="true: no planted effect, pure noise")
 
     text_model: str = Field("minilm", description="minilm, or a hub name such as ProsusAI/finbert")
+    text_labels: Path | None = Field(None, description="folder of labelled texts for minilm's head")
     contest_sessions: int = Field(120, ge=20, description="newest sessions kept out of training")
     replay_sessions: int = Field(40, ge=1, description="sessions that a new champion predicts")
     trials: int = Field(4, ge=1, description="trials of the tune step")

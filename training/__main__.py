@@ -33,11 +33,10 @@ def score_text(
     """Score the texts of headlines known at the session's close that have no sentiment yet."""
     from contracts.calendar import session_close
     from training import texts
-    from training.sentiment import scorer
 
     asked, store = _scope(universe, session, snapshot, recipe), open_store()
     as_of = session_close(asked.calendar, asked.session)
-    model = scorer(settings().text_model)
+    model = texts.model(settings().text_model, settings().text_labels)
     left = texts.unscored(store, as_of, snapshot, model.model_version)
     _progress(f"{left.num_rows} new texts for {model.model_version}")
     for done in texts.score(store, left, model, datetime.now(UTC)):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -9,9 +10,22 @@ import pyarrow.compute as pc
 from contracts.store import Store
 from contracts.tables import HEADLINES, SENTIMENTS
 from training.forecast import Floats
-from training.sentiment import ORDER, Scorer
+from training.labelled import ORDER
+from training.sentiment import Scorer
 
+MINILM = "minilm"
 _CHUNK = 1000
+
+
+def model(name: str, labels: Path | None) -> Scorer:
+    """`minilm`: the packaged encoder with our small head; else a checkpoint's own classes.
+
+    labels: a folder of labelled texts for the head (docs/model_card_sentiment.md). Raises
+    LabelOrderError, LabelledTextError, and OSError where a checkpoint cannot be had.
+    """
+    from training import checkpoint, head
+
+    return head.scorer(labels) if name == MINILM else checkpoint.scorer(name)
 
 
 def unscored(store: Store, as_of: datetime, snapshot: int, model_version: str) -> pa.Table:

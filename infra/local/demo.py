@@ -34,7 +34,7 @@ say = partial(print, flush=True)
 DECISIVE = (
     *("source", "data", "universe", "calendar", "symbols"),
     *("sim_instruments", "sim_sessions", "sim_end", "sim_seed", "sim_noise"),
-    *("text_model", "contest_sessions", "replay_sessions", "trials"),
+    *("text_model", "text_labels", "contest_sessions", "replay_sessions", "trials"),
 )
 
 
