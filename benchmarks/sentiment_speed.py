@@ -3,8 +3,8 @@
     python benchmarks/sentiment_speed.py [--texts FILE.parquet] [--count 1000] [--repeats 3]
 
 Texts are headlines of the simulated market, or the column `text` of a Parquet file. "Sorted" means
-batches of like length, as the scorer makes them; "unsorted" takes the texts as they come. Threads are
-OMP_NUM_THREADS. Prints medians of texts per second, ratios to torch unsorted, and how far the
+batches of like length, as the scorer makes them; "unsorted" takes the texts as they come. Threads
+are OMP_NUM_THREADS. Prints medians of texts per second, ratios to torch unsorted, and how far the
 embeddings of the two are apart at most.
 """
 
@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
