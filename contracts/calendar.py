@@ -73,6 +73,11 @@ def session_close(calendar: str, session: date) -> datetime:
     return _times(calendar, session)[1]
 
 
+def timezone(calendar: str) -> str:
+    """The time zone in which the exchange trades."""
+    return str(_calendar(calendar).tz)
+
+
 def shift(calendar: str, session: date, steps: int) -> date:
     """The session `steps` later (negative: earlier); raises NotASession past the calendar."""
     days = _days(calendar)

@@ -15,7 +15,7 @@ RUN = f"{PLACE} --recipe {{{{ params.recipe }}}}"
 
 STEPS = {
     "snapshot": "python -m contracts snapshot --run 'train_models/{{ run_id }}'",
-    "features": "python -m features materialise --view daily_0 --universe {{ params.universe }} "
+    "features": "python -m features materialise --view daily_1 --universe {{ params.universe }} "
     f"--first {{{{ params.first }}}} --last {{{{ params.session }}}} {SEEN}",
     "zero": f"python -m training zero {RUN}",
     "tune": f"python -m training tune {RUN}",

@@ -34,7 +34,7 @@ _FAILURES = (
 
 @app.command()
 def materialise(
-    view: View = "daily_0",
+    view: View = "daily_1",
     universe: Universe = "",
     first: First = "",
     last: Last = "",
@@ -62,7 +62,7 @@ def _day(text: str) -> date:
 
 
 @app.command()
-def describe(view: View = "daily_0") -> None:
+def describe(view: View = "daily_1") -> None:
     """Print the view's features with their units and lookbacks, then its hash and label."""
     chosen = views.view(view)
     for feature in chosen.members:

@@ -19,22 +19,30 @@ from features.series import Values
 if TYPE_CHECKING:
     from features.engine import Inputs
 
-Unit = Literal["return", "ratio", "score", "count", "rank", "price", "volume"]
+Unit = Literal["return", "ratio", "score", "count", "rank", "time", "price", "volume"]
 Lookback = int | str | Callable[[int], int]
 
-# The columns of a panel; a feature's inputs are these and other features.
-COLUMNS = (
-    "open",
-    "high",
-    "low",
-    "close",
-    "volume",
-    "dividend",
-    "total",
-    "headlines",
-    "scored",
-    "sentiment",
-)
+# The columns of a panel, with what they hold: a feature's inputs are these and other features.
+COLUMNS = {
+    "open": "first price, in the newest row's shares, as the other prices",
+    "high": "highest price",
+    "low": "lowest price",
+    "close": "last price",
+    "volume": "shares traded",
+    "dividend": "amount per share that goes ex in the row",
+    "total": "close with all dividends so far reinvested",
+    "headlines": "headlines known since the row before and up to the row's close",
+    "scored": "those of them that have a sentiment",
+    "sentiment": "sum of their p_positive - p_negative",
+    "sentiment_squares": "sum of the squares of the same",
+    "minute": "minute of the hour at which the bar closes, in the exchange's time zone",
+    "hour": "hour of the day at which it closes, likewise",
+    "weekday": "day of the week of the session, 0 is Monday",
+    "month": "month of the session, 1 to 12",
+    "elapsed": "share of the session gone by at the bar's close, 1 for a bar of the whole session",
+    "rested": "days without a session just before this one",
+    "rest": "days without a session just after this one, holidays included",
+}
 
 
 class FeatureError(ValueError):

@@ -15,9 +15,11 @@ import polars as pl
 
 from contracts import calendar
 from features.adjust import Actions, adjusted
+from features.clock import clock_columns
 from features.facts import Facts
 from features.feature import COLUMNS
-from features.panel import Flags, Panel, Times
+from features.headlines import headline_columns
+from features.panel import Flags, Panel, Times, times_of
 from features.series import Values
 
 _NUMBERS = ("open", "high", "low", "close", "volume")
@@ -109,19 +111,24 @@ def _panel(facts: Facts, segments: list[_Segment]) -> Panel:
     actions = _by_instrument(facts.actions.sort("ex_date", maintain_order=True))
     news = _by_instrument(facts.news.sort("known_at"))
     members = _by_instrument(facts.members)
-    symbols = _by_instrument(facts.symbols.join(_calendars(facts), on="instrument_id"))
+    calendars = dict(facts.members.select("instrument_id", "calendar").iter_rows())
+    symbols = _by_instrument(facts.symbols)
     rows = [segment.bars["session"].to_numpy() for segment in segments]
-    as_of = [_times(segment.bars["event_time"]) for segment in segments]
+    as_of = [times_of(segment.bars["event_time"]) for segment in segments]
     columns = [
         _adjusted(segment, actions.get(segment.instrument))
-        | _headlines(times, news.get(segment.instrument))
-        for segment, times in zip(segments, as_of, strict=True)
+        | headline_columns(times, news.get(segment.instrument))
+        | clock_columns(calendars[segment.instrument], days, times)
+        for segment, days, times in zip(segments, rows, as_of, strict=True)
     ]
     decided = [
         segment.decided & _member(days, times, members[segment.instrument])
         for segment, days, times in zip(segments, rows, as_of, strict=True)
     ]
-    ended = [_ended(symbols.get(segment.instrument), segment.until) for segment in segments]
+    ended = [
+        _ended(symbols.get(name), calendars[name], segment.until)
+        for name, segment in ((segment.instrument, segment) for segment in segments)
+    ]
     none = np.empty(0)
     return Panel(
         columns={n: np.concatenate([none, *(part[n] for part in columns)]) for n in COLUMNS},
@@ -137,14 +144,6 @@ def _panel(facts: Facts, segments: list[_Segment]) -> Panel:
 def _by_instrument(frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
     groups = frame.partition_by("instrument_id", as_dict=True, maintain_order=True)
     return {str(name): group for (name,), group in groups.items()}
-
-
-def _times(column: pl.Series) -> Times:
-    return column.dt.replace_time_zone(None).to_numpy()
-
-
-def _calendars(facts: Facts) -> pl.DataFrame:
-    return facts.members.select("instrument_id", "calendar").unique()
 
 
 def _adjusted(segment: _Segment, actions: pl.DataFrame | None) -> dict[str, Values]:
@@ -170,25 +169,11 @@ def _adjusted(segment: _Segment, actions: pl.DataFrame | None) -> dict[str, Valu
 _NO_ACTIONS = Actions(np.empty(0, "datetime64[D]"), np.empty(0))
 
 
-def _headlines(as_of: Times, news: pl.DataFrame | None) -> dict[str, Values]:
-    count, scored, sentiment = (np.zeros(len(as_of)) for _ in range(3))
-    if news is not None:
-        tone = news["tone"].to_numpy()
-        place = np.searchsorted(as_of, _times(news["known_at"]), side="left")
-        for column, weight in ((count, None), (scored, ~np.isnan(tone)), (sentiment, tone)):
-            rows = len(as_of) + 1  # one more for what became known after the last row
-            weights = None if weight is None else np.nan_to_num(weight.astype(float))
-            column[:] = np.bincount(place, weights, rows)[:-1]
-    for column in (count, scored, sentiment):
-        column[:1] = np.nan  # nobody knows when the first row's news began
-    return {"headlines": count, "scored": scored, "sentiment": sentiment}
-
-
 def _member(session: Times, as_of: Times, spans: pl.DataFrame) -> Flags:
     inside = np.zeros(len(session), bool)
     for _, versions in spans.group_by("valid_from"):
         member = np.zeros(len(session), bool)
-        times = _times(versions["known_at"])
+        times = times_of(versions["known_at"])
         for known_at, (start, end) in zip(
             times, versions.select("valid_from", "valid_to").iter_rows(), strict=True
         ):
@@ -200,11 +185,11 @@ def _member(session: Times, as_of: Times, spans: pl.DataFrame) -> Flags:
     return inside
 
 
-def _ended(symbols: pl.DataFrame | None, until: datetime) -> np.datetime64:
+def _ended(symbols: pl.DataFrame | None, name: str, until: datetime) -> np.datetime64:
     never = np.datetime64("NaT", "us")
     if symbols is None or symbols["valid_to"].null_count():
         return never
-    name, last, told = symbols["calendar"][0], symbols["valid_to"].max(), symbols["known_at"].max()
+    last, told = symbols["valid_to"].max(), symbols["known_at"].max()
     assert isinstance(last, date) and isinstance(told, datetime)
     closed = calendar.session_close(name, calendar.sessions(name, last - _WEEKS, last)[-1])
     certain = max(closed, told.astimezone(UTC))

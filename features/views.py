@@ -61,6 +61,28 @@ _VIEWS = (
         ),
         TripleBarrier(horizon=1, width=0.5, window=20),
     ),
+    FeatureView(
+        "daily_1",
+        (
+            "return_1",
+            "momentum_5",
+            "momentum_20",
+            "steady_momentum_5",
+            "mean_20",
+            "volatility_20",
+            "range_10",
+            "candle_body_share",
+            "volume_ratio_20",
+            "day_of_week",
+            "days_rested",
+            "news_sentiment_1",
+            "news_sentiment_5",
+            "news_count_1",
+            "momentum_rank",
+            "relative_return",
+        ),
+        TripleBarrier(horizon=1, width=0.5, window=20),
+    ),
 )
 
 

@@ -35,7 +35,7 @@ RECIPES = {
     for recipe in (
         Recipe(
             name=DEFAULT,
-            view="daily_0",
+            view="daily_1",
             objective="trend",
             experts=("xgboost",),
         ),

@@ -1,5 +1,7 @@
 """Features of one instrument's prices."""
 
+from math import sqrt
+
 from features import roll
 from features.engine import Inputs
 from features.feature import feature
@@ -28,3 +30,9 @@ def volatility(x: Inputs, w: int) -> Values:
 def range(x: Inputs, w: int) -> Values:
     """How far apart the highest and lowest price of w sessions lie, over the newest close."""
     return (roll.max(x.high, w) - roll.min(x.low, w)) / x.close
+
+
+@feature(lookback=1, inputs=("momentum_5", "volatility_20"), unit="score")
+def steady_momentum_5(x: Inputs) -> Values:
+    """The total return over 5 sessions in standard deviations of such a return."""
+    return x.momentum_5 / (x.volatility_20 * sqrt(5.0))

@@ -21,6 +21,7 @@ from contracts.tables import (
     SENTIMENTS,
     SYMBOLS,
 )
+from features.clock import clock_columns
 from features.matrix import load_matrix, materialise
 from features.panel import Panel
 from features.views import view
@@ -51,11 +52,16 @@ def seeded(instruments: int = 3, rows: int = 70, seed: int = 7) -> Panel:
         "scored": scored,
         "sentiment": scored * draw.uniform(-1, 1, size),
     }
+    columns["sentiment_squares"] = np.abs(columns["sentiment"]) * draw.random(size)
     days = np.array(last_sessions(CALENDAR, LAST, rows), dtype="datetime64[D]")
     closes = np.array(
         [session_close(CALENDAR, day).replace(tzinfo=None) for day in days.tolist()],
         dtype="datetime64[us]",
     )
+    columns |= {
+        name: np.tile(column, instruments)
+        for name, column in clock_columns(CALENDAR, days, closes).items()
+    }
     panel = Panel(
         columns=columns,
         offsets=np.arange(instruments + 1) * rows,
@@ -66,7 +72,7 @@ def seeded(instruments: int = 3, rows: int = 70, seed: int = 7) -> Panel:
         decided=np.ones(size, bool),
     )
     panel = panel.where((panel.segment != 1) | (panel.place >= 9))
-    for name in ("headlines", "scored", "sentiment"):
+    for name in ("headlines", "scored", "sentiment", "sentiment_squares"):
         panel.columns[name][panel.place == 0] = np.nan  # as in a panel of facts
     return panel
 
