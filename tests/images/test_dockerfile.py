@@ -47,16 +47,16 @@ def test_the_command_is_a_verb(name: str) -> None:
     assert callable(getattr(main, found[2]))
 
 
-def test_every_package_is_locked_and_uv_is_the_one_of_the_makefile() -> None:
+def test_every_package_is_locked_and_the_versions_are_those_of_the_makefile() -> None:
     asked = re.findall(r"--constraint requirements\.lock \\\n((?: {6}.*\n)+)", DOCKERFILE)
     names = {n.strip('"').partition("[")[0] for n in " ".join(asked).replace("\\", "").split()}
     locked = set(re.findall(r"^([\w.-]+)==", (ROOT / "requirements.lock").read_text(), re.M))
     assert len(names) > 15 and names <= locked
-    pinned = re.search(r"ARG UV_VERSION=(\S+)", DOCKERFILE)
-    makefile = re.search(r"UV_VERSION \?= (\S+)", (ROOT / "Makefile").read_text())
-    assert pinned and makefile and pinned[1] == makefile[1]
+    makefile = (ROOT / "Makefile").read_text()
+    for name, version in re.findall(r"ARG (\w+_VERSION)=(\S+)", DOCKERFILE):
+        assert f"{name} ?= {version}\n" in makefile
 
 
 def test_all_our_packages_are_copied() -> None:
     ours = {path.parent.name for path in ROOT.glob("*/__main__.py")}
-    assert ours == set(re.findall(r"^COPY (\w+) \1$", DOCKERFILE, re.M))
+    assert ours <= set(re.findall(r"^COPY (\w+) \1$", DOCKERFILE, re.M))

@@ -1,0 +1,3 @@
+-- Beside the database of facts: one for each service that keeps its own.
+CREATE DATABASE airflow;
+CREATE DATABASE mlflow;

@@ -1,0 +1,103 @@
+"""The compose file: valid, no secret in it, nobody starts before what he needs is healthy."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from contracts.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "infra" / "compose"
+FILE = FOLDER / "compose.yaml"
+CHOSEN: dict[str, Any] = yaml.safe_load(FILE.read_text())
+SERVICES: dict[str, Any] = CHOSEN["services"]
+
+
+def check(file: Path) -> int:
+    command = ["-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(file)]
+    return subprocess.run([sys.executable, *command], capture_output=True).returncode
+
+
+def test_it_is_valid_and_a_wrong_one_is_not(tmp_path: Path) -> None:
+    assert check(FILE) == 0
+    wrong = tmp_path / "compose.yaml"
+    wrong.write_text(FILE.read_text().replace("depends_on:", "depend_on:"))
+    assert check(wrong) == 1
+
+
+def test_the_services_of_the_stack_are_there() -> None:
+    asked = {"postgres", "mlflow", "airflow", "predictor", "monitoring", "prometheus", "grafana"}
+    assert asked <= set(SERVICES)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_all_share_a_network_and_wait_for_health(name: str) -> None:
+    service = SERVICES[name]
+    assert service["networks"] == ["finpulse"]
+    for needed, how in service.get("depends_on", {}).items():
+        assert how == {"condition": "service_healthy"}
+        assert SERVICES[needed]["healthcheck"]["test"][0] == "CMD"
+
+
+def test_names_that_are_spoken_to_are_waited_for() -> None:
+    for name, service in SERVICES.items():
+        spoken = re.findall(r"(?:@|//)(\w+)[:/]", str(service.get("environment", "")))
+        reached, todo = {name}, [name]
+        while todo:
+            todo = [n for t in todo for n in SERVICES[t].get("depends_on", {}) if n not in reached]
+            reached |= set(todo)
+        assert {other for other in spoken if other in SERVICES} <= reached, name
+
+
+def test_no_secret_is_written_down() -> None:
+    text = "\n".join(
+        path.read_text() for path in FOLDER.rglob("*.*") if path.is_file() and path.name != ".env"
+    )
+    asked = set(re.findall(r"\$\{(\w+)", text))
+    listed = re.findall(r"^(\w+)=(.*)$", (FOLDER / ".env.example").read_text(), re.M)
+    environment = {secret["environment"] for secret in CHOSEN["secrets"].values()}
+    assert asked | environment == {name for name, _ in listed}
+    assert not any(value for _, value in listed)
+    for word, value in re.findall(r"(PASSWORD|SECRET|FERNET_KEY)\w*: (\S+)", FILE.read_text()):
+        assert value.startswith(("${", "/run/secrets/")), word
+
+
+def test_settings_and_ports_are_ours() -> None:
+    known = {f"FINPULSE_{name.upper()}" for name in Settings.model_fields}
+    for service in SERVICES.values():
+        named = {n for n in service.get("environment", {}) if n.startswith("FINPULSE_")}
+        assert named <= known
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
+    fields = Settings.model_fields
+    for name in ("mlflow", "airflow", "predictor"):
+        port = fields[f"{name}_port"].default
+        assert SERVICES[name]["ports"] == [f"127.0.0.1:{port}:{port}"]
+
+
+def test_images_are_targets_and_mounts_are_there() -> None:
+    dockerfile = (ROOT / "infra" / "images" / "Dockerfile").read_text()
+    for service in SERVICES.values():
+        if build := service.get("build"):
+            assert f"--target {build['target']} -t {service['image']} ." in dockerfile
+        for volume in service.get("volumes", []):
+            source = volume.partition(":")[0]
+            if source.startswith("."):
+                assert (FOLDER / source).exists(), source
+            else:
+                assert source in CHOSEN["volumes"]
+
+
+def test_prometheus_asks_the_services_and_reads_the_rules() -> None:
+    chosen = yaml.safe_load((FOLDER / "prometheus.yml").read_text())
+    targets = [job["static_configs"][0]["targets"][0] for job in chosen["scrape_configs"]]
+    assert targets == ["predictor:8000", "monitoring:9108"]
+    laptop = yaml.safe_load((ROOT / "infra" / "prometheus" / "prometheus.yml").read_text())
+    jobs = [[job["job_name"] for job in each["scrape_configs"]] for each in (chosen, laptop)]
+    assert jobs[0] == jobs[1]
+    mounted = dict(volume.split(":")[:2] for volume in SERVICES["prometheus"]["volumes"])
+    assert mounted["../../helm/monitoring/rules"] == "/etc/prometheus/rules"
