@@ -3,18 +3,38 @@
 import os
 import sys
 from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "infra" / "local"))
+sys.path[:0] = [str(ROOT / "infra" / "local"), str(ROOT / "tests" / "fixtures")]
 
 import postgres as launcher  # noqa: E402
+from mlflow_server import mlflow_server  # noqa: E402, F401
 
 from contracts.settings import settings  # noqa: E402
 from contracts.store import Store  # noqa: E402
+
+# pyspark takes a main module without file and specification, as in a worker of xdist, for a run
+# of doctests and exits. A specification of this name starts nothing in spawned processes.
+if sys.modules["__main__"].__spec__ is None:
+    sys.modules["__main__"].__spec__ = ModuleSpec("__main__", None)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What belongs to one worker of xdist: a file, or all that share a slow server.
+
+    The whole stacks, which take longest, come first, and never two at once.
+    """
+    for item in items:
+        folder, shared = item.path.parent.name, "mlflow_server" in item.fixturenames  # type: ignore[attr-defined]
+        group = folder if folder == "integration" else "mlflow" if shared else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: item.path.parent.name != "integration")
 
 
 @pytest.fixture(autouse=True)

@@ -35,7 +35,7 @@ def sleeper(stack: Stack, name: str, value: str = "") -> Program:
 
 
 def wait_for(supervisor: Supervisor, name: str, state: str) -> int:
-    for _ in range(100):
+    for _ in range(600):
         info = supervisor.info(name)
         if info["statename"] == state:
             return int(info["pid"])
@@ -65,7 +65,7 @@ def test_a_killed_program_comes_back(stack: Stack) -> None:
     supervisor.start("one")
     pid = wait_for(supervisor, "one", "RUNNING")
     os.kill(pid, signal.SIGKILL)
-    for _ in range(100):
+    for _ in range(600):
         if supervisor.info("one")["pid"] not in (0, pid):
             break
         time.sleep(0.1)

@@ -97,7 +97,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     assert marked(home) == []
 
 
-def eventually(question: Callable[[], Any], seconds: float = 90) -> Any:
+def eventually(question: Callable[[], Any], seconds: float = 240) -> Any:
     """The first true answer; errors of a service that is coming back are waited out."""
     deadline = time.monotonic() + seconds
     while True:

@@ -1,16 +1,8 @@
 """Alias and ledger: whoever moves first, they end of one mind."""
 
-import os
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from market import FLAT, STEEP, Market
 
@@ -25,42 +17,6 @@ from training.tracking import Mlflow
 pytestmark = pytest.mark.integration
 
 NOW = datetime(2025, 7, 2, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real MLflow server over SQLite, stopped with its children."""
-    folder = tmp_path_factory.mktemp("mlflow")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
-    command += ["--host", "127.0.0.1", "--port", str(port)]
-    command += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
-    command += ["--artifacts-destination", str(folder / "artifacts")]
-    quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            command, env=os.environ | quiet, stdout=log, stderr=log, start_new_session=True
-        )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        _wait(url, folder / "log")
-        yield url
-    finally:
-        os.killpg(process.pid, 15)
-        process.wait(20)
-
-
-def _wait(url: str, log: Path, seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            httpx.get(f"{url}/health").raise_for_status()
-            return
-        except httpx.HTTPError:
-            assert time.monotonic() < deadline, log.read_text()[-2_000:]
-            time.sleep(0.3)
 
 
 class Registry:
@@ -95,10 +51,12 @@ class Registry:
 
 
 @pytest.fixture
-def registry(server: str, store: Store, market: Market, request: pytest.FixtureRequest) -> Any:
+def registry(
+    mlflow_server: str, store: Store, market: Market, request: pytest.FixtureRequest
+) -> Any:
     """Versions 1 (flat) and 2 (steep) of a universe named after the test; 1 is champion."""
     market.universe = request.node.name
-    made = Registry(Mlflow(server), market.universe)
+    made = Registry(Mlflow(mlflow_server), market.universe)
     flat = market.prior(FLAT, universe=market.universe)
     steep = market.prior(STEEP, universe=market.universe)
     assert (made.add(flat), made.add(steep)) == (1, 2)
@@ -177,8 +135,8 @@ def test_a_bundle_of_another_universe_is_refused(
 
 
 def test_without_a_champion_or_a_model_nothing_is_done(
-    store: Store, registry: Registry, server: str
+    store: Store, registry: Registry, mlflow_server: str
 ) -> None:
-    assert reconcile(store, Mlflow(server), "nobody", NOW) == "idle"
-    Registry(Mlflow(server), "uncrowned")
-    assert reconcile(store, Mlflow(server), "uncrowned", NOW) == "idle"
+    assert reconcile(store, Mlflow(mlflow_server), "nobody", NOW) == "idle"
+    Registry(Mlflow(mlflow_server), "uncrowned")
+    assert reconcile(store, Mlflow(mlflow_server), "uncrowned", NOW) == "idle"
