@@ -1,150 +1,166 @@
-"""The triple barrier: what became of a position entered at the next open.
+"""What a label is: the truth that a decision is judged by, declared with how far it looks ahead.
+
+    @label("total_return")
+    @dataclass(frozen=True)
+    class TotalReturn(Label):
+        horizon: int = 1
+        def outcome(self, held: Held) -> tuple[Values, Values]: ...
 
 A decision at a session's close enters at the open of the instrument's next traded session and
-looks at `horizon` traded sessions, the entry's included; halted ones are skipped. Two barriers lie
-at +-(width x volatility x sqrt(horizon)) around the entry, in total returns (dividends that go ex
-after the entry belong to the position). The class is the barrier touched first:
-
-- a later session that opens beyond a barrier touches it at its open, at that price;
-- a bar that reaches both visited the extreme nearer to its open first; when both are equally
-  near, the order cannot be known: neutral, at the bar's close;
-- none touched: neutral, at the last close.
-
-The outcome is settled at the close of the horizon's last session, also when a barrier was touched
-earlier. An instrument that is delisted before settles at its last traded price, flagged.
+looks at `horizon` traded sessions, the entry's included; halted ones are skipped. Everything is
+measured from that entry on, in total returns: dividends that go ex after the entry belong to the
+position and are reinvested at that session's close. The outcome is settled at the close of the
+horizon's last session. An instrument that is delisted before settles at its last traded price,
+flagged; when nothing could be bought any more it moved by nothing.
 """
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import ClassVar, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from features import roll
-from features.kernels import compiled
+from contracts.registry import Registry
 from features.panel import Flags, Panel, Times
-from features.series import Segments, Series, Values, Whole
+from features.series import Values, Whole
 
 DOWN, NEUTRAL, UP = 0, 1, 2
 
 
 @dataclass(frozen=True)
-class TripleBarrier:
-    """A label: sessions held, barriers in volatilities, sessions over which that is measured."""
+class Outcomes:
+    """Per row of a panel: value, total return of the position, time of settlement, delisted.
 
-    horizon: int = 1
-    width: float = 0.5
-    window: int = 20
-
-    @property
-    def reach(self) -> int:
-        """Rows needed up to a decision to know its barriers and the newest settled label."""
-        return self.window + 1 + self.horizon
-
-    @property
-    def name(self) -> str:
-        """The label in words, for manifests."""
-        return f"triple_barrier(horizon={self.horizon}, width={self.width}, window={self.window})"
-
-    @property
-    def identity(self) -> dict[str, object]:
-        """What a view is hashed over."""
-        return {"triple_barrier": asdict(self)}
-
-
-@dataclass(frozen=True)
-class Labels:
-    """Per row of a panel: class (0, 1, 2), total return, time of settlement, delisted.
-
-    settled: False where the outcome is not known, or where there were no barriers; the other
-    columns mean nothing there.
+    settled: False where the outcome is not known, or where the decision had no basis; the other
+    columns mean nothing there. value: 0, 1, 2 (down, neutral, up) of a label with classes, else a
+    number. total_return: from the entry to where the label closes the position.
     """
 
     settled: Flags
-    label: NDArray[np.int64]
+    value: Values
     total_return: Values
     settled_at: Times
     delisted: Flags
 
 
-def barriers(panel: Panel, rule: TripleBarrier) -> Values:
-    """The distance of the barriers as a return, per row; null without enough history."""
-    segments = Segments(panel.offsets, "instrument")
-    total = Series.of(panel.columns["total"], segments)
-    volatility = roll.std(roll.change(total, 1), rule.window)
-    width = np.asarray(volatility) * rule.width * np.sqrt(rule.horizon)
-    return np.where(width > 0.0, width, np.nan)
+@dataclass(frozen=True)
+class Held:
+    """The position that each row's decision enters at the open of the row after it.
 
-
-def settle(panel: Panel, rule: TripleBarrier, width: Values) -> Labels:
-    """The outcome of a decision on each row, with barriers at `width`."""
-    rows = len(panel.session)
-    label, last = np.full(rows, -1), np.full(rows, -1)
-    total_return, delisted = np.full(rows, np.nan), np.zeros(rows, bool)
-    ended = ~np.isnat(panel.ended)
-    columns = (panel.columns[name] for name in ("open", "high", "low", "close", "dividend"))
-    bars = np.ascontiguousarray(np.stack(list(columns)))
-    _settle(bars, panel.offsets, ended, width, rule.horizon, (label, last, total_return, delisted))
-    settled_at = panel.as_of[last]
-    gone = panel.ended[panel.segment]
-    settled_at = np.where(delisted, np.maximum(settled_at, gone), settled_at)
-    return Labels(label >= 0, label, total_return, settled_at, delisted)
-
-
-def persistence(panel: Panel, rule: TripleBarrier) -> NDArray[np.int64]:
-    """Per row: the class of the decision whose horizon ends in this row, -1 when there is none.
-
-    It is the newest settled label of the instrument, as it was known in the row's segment.
+    decided: rows with a known outcome. last: the last row held of each; the decision's own row
+    when the instrument never traded again. basis: (k, positions), as `Label.basis` gave it.
     """
-    label = settle(panel, rule, barriers(panel, rule)).label
-    before = np.arange(len(label)) - rule.horizon
-    return np.where(panel.place >= rule.horizon, label[before], -1)
 
+    panel: Panel
+    decided: Whole
+    last: Whole
+    basis: Values
 
-@compiled
-def _settle(
-    bars: Values,
-    offsets: Whole,
-    ended: Flags,
-    width: Values,
-    horizon: int,
-    out: tuple[Whole, Whole, Values, Flags],
-) -> None:
-    label, last, total_return, delisted = out
-    for s in range(len(offsets) - 1):
-        for i in range(offsets[s], offsets[s + 1]):
-            cut = i + horizon >= offsets[s + 1]
-            if np.isnan(width[i]) or (cut and not ended[s]):
-                continue
-            last[i] = offsets[s + 1] - 1 if cut else i + horizon
-            delisted[i] = cut
-            label[i], total_return[i] = _outcome(bars, i, last[i], width[i])
+    @property
+    def traded(self) -> Flags:
+        """Which of them could be entered at all."""
+        return self.last > self.decided
 
+    def row(self, step: int) -> Whole:
+        """The row of the step-th session held, or of the last one where there are fewer."""
+        return np.minimum(self.decided + step, self.last)
 
-@compiled
-def _outcome(bars: Values, decided: int, last: int, width: float) -> tuple[int, float]:
-    if last == decided:  # delisted before the entry: nothing was bought
-        return NEUTRAL, 0.0
-    opens, highs, lows, closes, dividends = bars
-    entry, units = opens[decided + 1], 1.0
-    upper, lower = entry * (1.0 + width), entry * (1.0 - width)
-    for j in range(decided + 1, last + 1):
+    def worth(self, column: str, step: int) -> Values:
+        """The position at that price of the step-th session, over the entry's price."""
+        first, row = self.row(1), self.row(step)
+        columns = self.panel.columns
+        shares = columns["total"] / columns["close"]
         # Who buys at the open of an ex-date gets no dividend.
-        paid = dividends[j] if j > decided + 1 else 0.0
-        start, close = units * (opens[j] + paid), units * (closes[j] + paid)
-        if start >= upper:
-            return UP, start / entry - 1.0
-        if start <= lower:
-            return DOWN, start / entry - 1.0
-        above = units * (highs[j] + paid) >= upper
-        below = units * (lows[j] + paid) <= lower
-        if above and below:
-            rise, fall = highs[j] - opens[j], opens[j] - lows[j]
-            if rise == fall:
-                return NEUTRAL, close / entry - 1.0
-            above, below = rise < fall, fall < rise
-        if above:
-            return UP, upper / entry - 1.0
-        if below:
-            return DOWN, lower / entry - 1.0
-        units *= 1.0 + paid / closes[j]
-    return NEUTRAL, units * closes[last] / entry - 1.0
+        paid = np.where(row > first, columns["dividend"][row], 0.0)
+        grown = np.where(row > first, shares[row - 1] / shares[first], 1.0)
+        value = grown * (columns[column][row] + paid) / columns["open"][first]
+        return np.where(self.traded, value, 1.0)
+
+    @property
+    def total_return(self) -> Values:
+        """From the entry to the last close, as a fraction."""
+        return self.worth("close", int((self.last - self.decided).max(initial=1))) - 1.0
+
+
+class Label(ABC):
+    """One kind of truth; members are frozen dataclasses under `@label`, their fields its terms.
+
+    kind: its name among labels. classes: whether values are down, neutral, up. lookback: rows up
+    to a decision, its own included, that the basis needs.
+    """
+
+    kind: ClassVar[str]
+    classes: ClassVar[bool] = False
+    horizon: int
+    lookback: int = 1
+
+    @abstractmethod
+    def outcome(self, held: Held) -> tuple[Values, Values]:
+        """Value and total return of each position held."""
+
+    def basis(self, panel: Panel) -> Values:
+        """What the label takes from the decision's own time, free of scale: (k, rows).
+
+        Null where there is not history enough; a decision without basis has no label.
+        """
+        return np.empty((0, len(panel.session)))
+
+    @property
+    def reach(self) -> int:
+        """Rows needed up to a decision to know its basis and the newest settled label."""
+        return self.lookback + self.horizon
+
+    @property
+    def name(self) -> str:
+        """The label in words, for manifests."""
+        return f"{self.kind}({', '.join(f'{k}={v}' for k, v in self._terms.items())})"
+
+    @property
+    def identity(self) -> dict[str, object]:
+        """What a view is hashed over."""
+        return {self.kind: self._terms}
+
+    @property
+    def _terms(self) -> dict[str, object]:
+        return asdict(self)  # type: ignore[call-overload,no-any-return]
+
+    def settle(self, panel: Panel, basis: Values) -> Outcomes:
+        """The outcome of a decision on each row, with the basis of its time."""
+        rows = len(panel.session)
+        ends = panel.offsets[1:][panel.segment]
+        cut = np.arange(rows) + self.horizon >= ends
+        last = np.where(cut, ends - 1, np.arange(rows) + self.horizon)
+        gone = panel.ended[panel.segment]
+        settled = np.isfinite(basis).all(axis=0) & ~(cut & np.isnat(gone))
+        decided = np.flatnonzero(settled)
+        value, total_return = np.full(rows, np.nan), np.full(rows, np.nan)
+        held = Held(panel, decided, last[decided], basis[:, decided])
+        value[decided], total_return[decided] = self.outcome(held)
+        settled_at = np.where(cut, np.maximum(panel.as_of[last], gone), panel.as_of[last])
+        return Outcomes(settled, value, total_return, settled_at, settled & cut)
+
+    def persistence(self, panel: Panel) -> Values:
+        """Per row: the value of the decision whose horizon ends in this row, else null.
+
+        It is the newest settled label of the instrument, as it was known in the row's segment.
+        """
+        value = self.settle(panel, self.basis(panel)).value
+        before = np.arange(len(value)) - self.horizon
+        return np.where(panel.place >= self.horizon, value[before], np.nan)
+
+
+LABELS: Registry[type[Label]] = Registry("label", "features.labels")
+
+Member = TypeVar("Member", bound=type[Label])
+
+
+def label(kind: str, *, classes: bool = False) -> Callable[[Member], Member]:
+    """Declare a frozen dataclass as the label of that kind."""
+
+    def declare(member: Member) -> Member:
+        member.kind, member.classes = kind, classes
+        LABELS.add(kind, member)
+        return member
+
+    return declare

@@ -20,8 +20,9 @@ from contracts.tables import MATERIALISATIONS
 from features.engine import evaluate
 from features.facts import Facts, Request, members, read
 from features.history import decision_panel, newest_panel
-from features.label import TripleBarrier, barriers, persistence, settle
+from features.label import Label
 from features.panel import Panel
+from features.series import Values
 from features.views import FeatureView
 
 _KEY = ["session", "instrument_id"]
@@ -98,10 +99,10 @@ def load_matrix(
     """The view's features and labels of the sessions, sorted by session and instrument.
 
     Columns: instrument_id, symbol, session, as_of, the features (float32, null explicit), label
-    (0 down, 1 neutral, 2 up; null until it is settled by the close of `last`), settled_at,
-    total_return (from the entry to a touched barrier or the last close), delisted, persistence
-    (class of the newest label settled by as_of). Raises MatrixMissing unless all sessions are
-    materialised at exactly this snapshot.
+    (0 down, 1 neutral, 2 up, or a float64 where the view's label has no classes; null until it is
+    settled by the close of `last`), settled_at, total_return (from the entry to where the label
+    closes the position), delisted, persistence (the newest label settled by as_of). Raises
+    MatrixMissing unless all sessions are materialised at exactly this snapshot.
     """
     asked = _Range(store, view, universe, first, last, snapshot)
     written = asked.written()
@@ -184,27 +185,32 @@ def _named(keys: pl.DataFrame, facts: Facts) -> pl.DataFrame:
     return found.select("instrument_id", symbol, "session", "as_of", *keys.columns[3:])
 
 
-def _labels(facts: Facts, rule: TripleBarrier) -> pl.DataFrame:
-    """Labels of the decided rows: barriers as known then, outcomes as known at the facts' end."""
+def _labels(facts: Facts, rule: Label) -> pl.DataFrame:
+    """Labels of the decided rows: bases as known then, outcomes as known at the facts' end."""
     then, now = decision_panel(facts, rule.reach), newest_panel(facts)
-    decided = then.decided
+    of_then = rule.basis(then)[:, then.decided]
+    names = [f"basis_{place}" for place in range(len(of_then))]
     decisions = _keys(then).with_columns(
-        width=barriers(then, rule)[decided],
-        persistence=pl.Series(persistence(then, rule)[decided]),
+        **dict(zip(names, of_then, strict=True)),
+        persistence=_numbers(rule, rule.persistence(then)[then.decided]),
     )
     held = _keys(now).join(decisions, on=_KEY, how="left", maintain_order="left")
-    width = np.full(len(now.session), np.nan)
-    width[now.decided] = held["width"].fill_null(np.nan).to_numpy()
-    outcome = settle(now, rule, width)
+    basis = np.full((len(names), len(now.session)), np.nan)
+    basis[:, now.decided] = held.select(names).fill_null(np.nan).to_numpy().T
+    outcome = rule.settle(now, basis)
     known = pl.Series(outcome.settled[now.decided]) & (
         pl.Series(outcome.settled_at[now.decided]) <= facts.end.replace(tzinfo=None)
     )
     columns = {
-        "label": pl.Series(outcome.label[now.decided]),
+        "label": _numbers(rule, outcome.value[now.decided]),
         "settled_at": pl.Series(outcome.settled_at[now.decided]).dt.replace_time_zone("UTC"),
         "total_return": pl.Series(outcome.total_return[now.decided]),
         "delisted": pl.Series(outcome.delisted[now.decided]),
     }
     settled = {name: pl.when(known).then(column) for name, column in columns.items()}
-    carried = pl.when(pl.col("persistence") >= 0).then(pl.col("persistence"))
-    return held.select(*_KEY, **settled, persistence=carried)
+    return held.select(*_KEY, **settled, persistence="persistence")
+
+
+def _numbers(rule: Label, values: Values) -> pl.Series:
+    found = pl.Series(values).fill_nan(None)
+    return found.cast(pl.Int64) if rule.classes else found

@@ -7,7 +7,8 @@ from functools import cached_property
 
 from contracts.registry import UnknownMember
 from features.feature import FEATURES, Feature, FeatureError
-from features.label import TripleBarrier
+from features.label import Label
+from features.labels.triple_barrier import TripleBarrier
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class FeatureView:
 
     name: str
     features: tuple[str, ...]
-    label: TripleBarrier
+    label: Label
     version: int = 1
 
     @cached_property

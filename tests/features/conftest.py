@@ -1,7 +1,9 @@
 """A seeded panel, and a small market whose facts a test writes by hand."""
 
+import sys
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -25,6 +27,8 @@ from features.clock import clock_columns
 from features.matrix import load_matrix, materialise
 from features.panel import Panel
 from features.views import view
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "fixtures"))
 
 CALENDAR = "XNYS"
 LAST = date(2025, 6, 30)

@@ -17,7 +17,7 @@ from contracts.registry import UnknownMember
 from features import feature as declaration
 from features.engine import evaluate
 from features.feature import FEATURES, Feature, FeatureError
-from features.label import TripleBarrier, barriers, settle
+from features.labels.triple_barrier import TripleBarrier
 from features.panel import Panel
 from features.views import FeatureView, view, views
 
@@ -32,8 +32,8 @@ def file_of(one: FeatureView) -> Path:
 def golden(one: FeatureView, panel: Panel) -> dict[str, list[float | None]]:
     """The view's values and labels at the panel's end, to 9 significant digits."""
     values = dict(evaluate(panel, one.members))
-    outcome = settle(panel, one.label, barriers(panel, one.label))
-    values["label"] = np.where(outcome.settled, outcome.label, np.nan)
+    outcome = one.label.settle(panel, one.label.basis(panel))
+    values["label"] = outcome.value
     values["total_return"] = outcome.total_return
     rows = panel.place >= np.diff(panel.offsets)[panel.segment] - SHOWN
     return {

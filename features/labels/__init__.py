@@ -1,0 +1,1 @@
+"""Labels, one kind per file."""

@@ -1,0 +1,43 @@
+"""How much prices moved while a position was held."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from features.label import Held, Label, label
+from features.series import Values
+
+Estimator = Literal["garman_klass", "close_to_close"]
+
+
+@label("realised_volatility")
+@dataclass(frozen=True)
+class RealisedVolatility(Label):
+    """The root mean square of log returns per session held; a fraction, not annualised.
+
+    close_to_close: of the total returns from close to close, the first from the entry's open.
+    garman_klass: 0.5 ln(high/low)^2 - (2 ln 2 - 1) ln(close/open)^2 stands for a session's squared
+    return (Garman and Klass, 1980): surer by far, blind for what happens overnight.
+    """
+
+    horizon: int = 5
+    estimator: Estimator = "garman_klass"
+
+    def outcome(self, held: Held) -> tuple[Values, Values]:
+        """The volatility, and the total return of the whole horizon."""
+        squares = np.zeros(len(held.decided))
+        for step in range(1, self.horizon + 1):
+            inside = held.decided + step <= held.last
+            squares += np.where(inside, self._square(held, step), 0.0)
+        sessions = np.maximum(held.last - held.decided, 1)
+        return np.sqrt(squares / sessions), held.total_return
+
+    def _square(self, held: Held, step: int) -> Values:
+        if self.estimator == "close_to_close":
+            before = held.worth("close", step - 1) if step > 1 else 1.0
+            return np.asarray(np.log(held.worth("close", step) / before) ** 2)
+        row, columns = held.row(step), held.panel.columns
+        ranged = np.log(columns["high"][row] / columns["low"][row])
+        moved = np.log(columns["close"][row] / columns["open"][row])
+        return np.asarray(0.5 * ranged**2 - (2.0 * np.log(2.0) - 1.0) * moved**2)

@@ -1,0 +1,47 @@
+"""The triple barrier: what became of a position that is closed at a gain, at a loss, or in time."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from features import roll
+from features.label import Held, Label, label
+from features.panel import Panel
+from features.series import Segments, Series, Values
+from features.touch import first_touch
+
+
+@label("triple_barrier", classes=True)
+@dataclass(frozen=True)
+class TripleBarrier(Label):
+    """Which of two barriers the position touches first (features/touch.py), else neutral.
+
+    They lie at +-(width x volatility x sqrt(horizon)) around the entry; the volatility is that of
+    `window` daily total returns, as known at the decision.
+    """
+
+    horizon: int = 1
+    width: float = 0.5
+    window: int = 20
+
+    @property
+    def lookback(self) -> int:  # type: ignore[override]
+        """The rows of the volatility's returns."""
+        return self.window + 1
+
+    def basis(self, panel: Panel) -> Values:
+        """The distance of the barriers as a return (1, rows); null where nothing moved."""
+        width = volatility(panel, self.window) * self.width * np.sqrt(self.horizon)
+        return np.where(width > 0.0, width, np.nan)[None]
+
+    def outcome(self, held: Held) -> tuple[Values, Values]:
+        """The class of the barrier touched first, and the return at which it was."""
+        entry = held.panel.columns["open"][held.row(1)]
+        width = held.basis[0]
+        return first_touch(held, entry * (1.0 - width), entry * (1.0 + width))
+
+
+def volatility(panel: Panel, window: int) -> Values:
+    """The standard deviation of `window` daily total returns up to each row."""
+    total = Series.of(panel.columns["total"], Segments(panel.offsets, "instrument"))
+    return np.asarray(roll.std(roll.change(total, 1), window))
