@@ -1,81 +1,104 @@
 """Evaluates features over a panel, block by block of instruments, then across each session."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from features.feature import COLUMNS, FEATURES, Feature, FeatureError
+from features.feature import FEATURES, Feature, FeatureError
+from features.kernels import finite
 from features.panel import Panel
-from features.series import Segments, Series, Values, Whole
+from features.series import Numbers, Scratch, Segments, Series, Values, Whole
 
-BLOCK = 64
+BLOCK_ROWS = 16_384
 
 
 class Block:
-    """Columns of some rows, and each feature that was asked for, computed once."""
+    """Columns of some rows, and the features that others read, computed once."""
 
     def __init__(self, columns: Mapping[str, Values], segments: Segments) -> None:
         self.segments = segments
         self._columns = columns
         self._known: dict[str, Series] = {}
 
-    def column(self, name: str) -> Series:
-        """A column of the block by name."""
-        if name not in self._known:
-            self._known[name] = Series.of(self._columns[name], self.segments)
-        return self._known[name]
+    def series(self, name: str, reader: Feature) -> Series:
+        """The column or feature that the reader has among its inputs."""
+        found = self._known.get(name)
+        if found is None:
+            if name in self._columns:
+                # The loops are compiled for arrays that could be written to.
+                values = np.require(self._columns[name], np.float64, ["C", "W"])
+            else:
+                values = self._feature(name, reader)
+            found = self._known[name] = Series.of(values, self.segments)
+        return found
 
-    def value(self, feature: Feature) -> Series:
-        """A feature's values; everything that is not finite becomes null (NaN)."""
-        if feature.name not in self._known:
-            with np.errstate(all="ignore"):
-                found = np.asarray(feature.compute(Inputs(self, feature)), dtype=np.float64)
-            rows = int(self.segments.offsets[-1])
-            if found.shape != (rows,):
-                raise FeatureError(
-                    f"{feature.name}: expected one value per row ({rows}), found {found.shape}"
-                )
-            values = np.where(np.isfinite(found), found, np.nan)
-            self._known[feature.name] = Series.of(values, self.segments)
-        return self._known[feature.name]
+    def _feature(self, name: str, reader: Feature) -> Values:
+        source = FEATURES.get(name)
+        if source.cross_section and not reader.cross_section:
+            raise FeatureError(
+                f"{reader.name} looks at {name}, which is computed across instruments "
+                "afterwards: declare it cross_section=True, or use other inputs"
+            )
+        values = self.segments.empty()
+        self.compute(source, values)
+        return values
+
+    def compute(self, feature: Feature, out: Numbers) -> None:
+        """Write a feature's values; everything that is not finite becomes null (NaN)."""
+        found = feature.compute(Inputs(self, feature))
+        if found.shape != out.shape:
+            raise FeatureError(
+                f"{feature.name}: expected one value per row {out.shape}, found {found.shape}"
+            )
+        finite(np.asarray(found, dtype=np.float64), out)
 
 
 class Inputs:
     """The `x` of a feature's function: its declared inputs as attributes, and nothing else."""
 
     def __init__(self, block: Block, feature: Feature) -> None:
-        self._block = block
         self._feature = feature
+        self.__dict__.update({name: block.series(name, feature) for name in feature.inputs})
 
     def __getattr__(self, name: str) -> Series:
-        if name not in self._feature.inputs:
-            raise FeatureError(
-                f"{self._feature.name} reads {name!r}, which is not among its declared inputs "
-                f"{self._feature.inputs}"
-            )
-        if name in COLUMNS:
-            return self._block.column(name)
-        source = FEATURES.get(name)
-        if self._block.segments.kind == "session" and not source.cross_section:
-            return self._block.column(name)  # computed before, by instrument
-        return self._block.value(source)
+        raise FeatureError(
+            f"{self._feature.name} reads {name!r}, which is not among its declared inputs "
+            f"{self._feature.inputs}"
+        )
 
 
-def evaluate(panel: Panel, features: Sequence[Feature], block: int = BLOCK) -> dict[str, Values]:
-    """Values of the features, float64 per row of the panel, NaN for null.
+def evaluate(
+    panel: Panel,
+    features: Sequence[Feature],
+    *,
+    dtype: DTypeLike = np.float64,
+    block_rows: int = BLOCK_ROWS,
+    threads: int = 0,
+) -> dict[str, Numbers]:
+    """Values of the features per row of the panel, NaN for null, computed in float64.
 
-    block: segments walked at a time; it bounds memory and changes no value. Features across a
+    block_rows: rows of whole segments walked at a time; it bounds memory and changes no value.
+    threads: blocks walked at once; 0 for OMP_NUM_THREADS, or else the cores. Features across a
     session are computed over the panel's decided rows of one `as_of`, and are null elsewhere.
     """
-    own = [f for f in features if not f.cross_section]
-    across = [f for f in features if f.cross_section]
-    below = [s for f in _nested(across) for s in f.sources if not s.cross_section]
-    wanted = {f.name: f for f in (*own, *below)}
-    _refuse_upward(list(wanted.values()))
-    values = _by_instrument(panel, list(wanted.values()), block)
+    wanted, rows = {feature.name: feature for feature in features}, len(panel.session)
+    values = dict(zip(wanted, np.empty((len(wanted), rows), dtype), strict=True))
+    own = [(f, values[f.name]) for f in wanted.values() if not f.cross_section]
+    across = [f for f in wanted.values() if f.cross_section]
+    below = {s.name: s for f in _nested(across) for s in f.sources if not s.cross_section}
+    kept = {name: np.empty(rows) for name in below}
+    _by_instrument(
+        panel, [*own, *((f, kept[f.name]) for f in below.values())], block_rows, threads or _cores()
+    )
     if across:
-        values |= _by_session(panel, across, values)
-    return {feature.name: values[feature.name] for feature in features}
+        _by_session(panel, across, kept, values)
+    return values
+
+
+def _cores() -> int:
+    return int(os.environ.get("OMP_NUM_THREADS", "0")) or len(os.sched_getaffinity(0))
 
 
 def _nested(features: Sequence[Feature]) -> Iterator[Feature]:
@@ -84,44 +107,68 @@ def _nested(features: Sequence[Feature]) -> Iterator[Feature]:
         yield from _nested([source for source in feature.sources if source.cross_section])
 
 
-def _refuse_upward(features: Sequence[Feature]) -> None:
-    for feature in features:
-        for source in feature.sources:
-            if source.cross_section:
-                raise FeatureError(
-                    f"{feature.name} looks at {source.name}, which is computed across instruments "
-                    "afterwards: declare it cross_section=True, or use other inputs"
-                )
-            _refuse_upward([source])
+def _by_instrument(
+    panel: Panel, targets: Sequence[tuple[Feature, Numbers]], block_rows: int, threads: int
+) -> None:
+    read = {name for feature, _ in targets for name in feature.inputs}
+    scratches = list[Scratch]()
 
-
-def _by_instrument(panel: Panel, features: Sequence[Feature], block: int) -> dict[str, Values]:
-    out = {feature.name: np.full(len(panel.session), np.nan) for feature in features}
-    last = len(panel.instruments)
-    for start in range(0, last, block):
-        offsets: Whole = panel.offsets[start : min(start + block, last) + 1]
+    def walk(offsets: Whole) -> None:
+        scratch = scratches.pop() if scratches else Scratch()
         rows = slice(int(offsets[0]), int(offsets[-1]))
         columns = {name: values[rows] for name, values in panel.columns.items()}
-        part = Block(columns, Segments(offsets - offsets[0], "instrument"))
-        for feature in features:
-            out[feature.name][rows] = part.value(feature)
-    return out
+        block = Block(columns, Segments(offsets - offsets[0], "instrument", scratch))
+        with np.errstate(all="ignore"):
+            for feature, out in targets:
+                if feature.name in read:
+                    finite(np.asarray(block.series(feature.name, feature)), out[rows])
+                else:
+                    block.compute(feature, out[rows])
+        scratch.reset()
+        scratches.append(scratch)
+
+    _walk_all(walk, list(_blocks(panel.offsets, block_rows)), threads)
+
+
+def _walk_all(walk: Callable[[Whole], None], blocks: Sequence[Whole], threads: int) -> None:
+    if threads == 1 or len(blocks) == 1:
+        for block in blocks:
+            walk(block)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(walk, blocks):
+            pass
+
+
+def _blocks(offsets: Whole, block_rows: int) -> Iterator[Whole]:
+    first, last = 0, len(offsets) - 1
+    while first < last:
+        end = int(np.searchsorted(offsets, offsets[first] + block_rows, "right")) - 1
+        end = min(max(end, first + 1), last)
+        yield offsets[first : end + 1]
+        first = end
 
 
 def _by_session(
-    panel: Panel, features: Sequence[Feature], values: Mapping[str, Values]
-) -> dict[str, Values]:
+    panel: Panel,
+    features: Sequence[Feature],
+    sources: Mapping[str, Values],
+    out: Mapping[str, Numbers],
+) -> None:
     decided = np.flatnonzero(panel.decided)
     # By the moment of decision, not the date: at one exchange's close the other's is not known.
     order = decided[np.argsort(panel.as_of[decided].astype(np.int64), kind="stable")]
     _, first = np.unique(panel.as_of[order], return_index=True)
     offsets = np.append(first, len(order)).astype(np.int64)
     read = {name for f in _nested(features) for name in f.inputs}
-    known = {**panel.columns, **values}
+    known = {**panel.columns, **sources}
     columns = {name: known[name][order] for name in read & known.keys()}
     block = Block(columns, Segments(offsets, "session"))
-    out = {}
-    for feature in features:
-        out[feature.name] = np.full(len(panel.session), np.nan)
-        out[feature.name][order] = block.value(feature)
-    return out
+    values = np.empty(len(order))
+    with np.errstate(all="ignore"):
+        for feature in features:
+            block.compute(feature, values)
+            out[feature.name][:] = np.nan
+            out[feature.name][order] = values

@@ -1,8 +1,6 @@
 """The compiled loops behind `features.roll` and `features.cross`.
 
-All write into `out`, which arrives full of NaN. Sums may be reassociated, and windows are slices
-walked by range(w), because only so are the loops vectorised (12 times faster). NaN keeps its
-meaning: it spreads to every window that holds it.
+NaN keeps its meaning everywhere: it spreads to every window that holds it.
 """
 
 from collections.abc import Callable
@@ -11,10 +9,10 @@ from typing import Any, TypeAlias, TypeVar, cast
 import numpy as np
 from numba import njit
 
-from features.series import Values, Whole
+from features.series import Numbers, Values, Whole
 
 Kernel: TypeAlias = Callable[..., None]
-_OPTIONS = {"nogil": True, "cache": True, "fastmath": {"reassoc"}, "error_model": "numpy"}
+_OPTIONS = {"nogil": True, "cache": True, "error_model": "numpy"}
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -24,127 +22,63 @@ def compiled(function: F) -> F:
 
 
 @compiled
+def forget(out: Values, offsets: Whole, w: int) -> None:
+    """Make null what has no full window of w rows in its segment."""
+    for s in range(len(offsets) - 1):
+        out[offsets[s] : min(offsets[s] + w - 1, offsets[s + 1])] = np.nan
+
+
+@compiled
 def lag(x: Values, offsets: Whole, w: int, out: Values) -> None:
     """The first row of each window."""
-    for s in range(len(offsets) - 1):
-        for i in range(offsets[s] + w - 1, offsets[s + 1]):
-            out[i] = x[i - w + 1]
+    out[w - 1 :] = x[: max(len(x) - w + 1, 0)]
+    forget(out, offsets, w)
 
 
 @compiled
-def mean(x: Values, offsets: Whole, w: int, out: Values) -> None:
-    """The mean of each window."""
-    for s in range(len(offsets) - 1):
-        for i in range(offsets[s] + w - 1, offsets[s + 1]):
-            window = x[i - w + 1 : i + 1]
-            centre, gathered = window[0], 0.0
-            for j in range(w):
-                gathered += window[j] - centre
-            out[i] = centre + gathered / w
+def finite(x: Values, out: Numbers) -> None:
+    """Copy into `out`, perhaps of lower precision; what is not finite there becomes NaN."""
+    for i in range(len(x)):
+        out[i] = x[i]
+        if not np.isfinite(out[i]):
+            out[i] = np.nan
 
 
 @compiled
-def total(x: Values, offsets: Whole, w: int, out: Values) -> None:
-    """The sum of each window."""
-    for s in range(len(offsets) - 1):
-        for i in range(offsets[s] + w - 1, offsets[s + 1]):
-            window = x[i - w + 1 : i + 1]
-            gathered = 0.0
-            for j in range(w):
-                gathered += window[j]
-            out[i] = gathered
+def quantiles(x: Values, offsets: Whole, w: int, q: float, low: Values, high: Values) -> None:
+    """The q-quantile of each window, and its mirror, the (1 - q)-quantile.
 
-
-@compiled
-def std(x: Values, offsets: Whole, w: int, out: Values) -> None:
-    """The standard deviation of each window, in two passes."""
-    for s in range(len(offsets) - 1):
-        for i in range(offsets[s] + w - 1, offsets[s + 1]):
-            window = x[i - w + 1 : i + 1]
-            centre, gathered, squares = window[0], 0.0, 0.0
-            for j in range(w):
-                gathered += window[j] - centre
-            middle = gathered / w
-            for j in range(w):
-                off = (window[j] - centre) - middle
-                squares += off * off
-            out[i] = np.sqrt(squares / (w - 1))
-
-
-@compiled
-def largest(x: Values, offsets: Whole, w: int, out: Values) -> None:
-    """The maximum of each window."""
-    for s in range(len(offsets) - 1):
-        for i in range(offsets[s] + w - 1, offsets[s + 1]):
-            window = x[i - w + 1 : i + 1]
-            best = window[0]
-            for j in range(1, w):
-                if window[j] > best or np.isnan(window[j]):
-                    best = window[j]
-            out[i] = best
-
-
-@compiled
-def slope(x: Values, offsets: Whole, w: int, out: Values) -> None:
-    """The least-squares slope of each window on 0, 1, ..., w - 1."""
-    middle = (w - 1) / 2.0
-    spread = w * (w * w - 1.0) / 12.0
-    for s in range(len(offsets) - 1):
-        for i in range(offsets[s] + w - 1, offsets[s + 1]):
-            window = x[i - w + 1 : i + 1]
-            centre, gathered = window[0], 0.0
-            for j in range(w):
-                gathered += (j - middle) * (window[j] - centre)
-            out[i] = gathered / spread
-
-
-@compiled
-def corr(x: Values, offsets: Whole, w: int, y: Values, out: Values) -> None:
-    """Pearson's correlation of each window of x and y."""
-    for s in range(len(offsets) - 1):
-        for i in range(offsets[s] + w - 1, offsets[s + 1]):
-            one, other = x[i - w + 1 : i + 1], y[i - w + 1 : i + 1]
-            first, second, mx, my = one[0], other[0], 0.0, 0.0
-            for j in range(w):
-                mx += one[j] - first
-                my += other[j] - second
-            mx, my = mx / w, my / w
-            xx, yy, xy = 0.0, 0.0, 0.0
-            for j in range(w):
-                dx, dy = (one[j] - first) - mx, (other[j] - second) - my
-                xx += dx * dx
-                yy += dy * dy
-                xy += dx * dy
-            if xx > 0.0 and yy > 0.0:
-                out[i] = xy / np.sqrt(xx * yy)
-
-
-@compiled
-def quantile(x: Values, offsets: Whole, w: int, q: float, out: Values) -> None:
-    """The q-quantile of each window."""
+    The window is kept sorted: its row w before leaves and the new one enters in one vectorised
+    pass without branches. NaN stands in it as infinity and is counted.
+    """
+    one, other = np.full(w + 3, np.inf), np.full(w + 3, np.inf)
+    one[0], nulls = -np.inf, 0
+    other[0] = -np.inf
     place = q * (w - 1)
-    low = int(np.floor(place))
-    high = min(low + 1, w - 1)
-    for s in range(len(offsets) - 1):
-        for i in range(offsets[s] + w - 1, offsets[s + 1]):
-            window = np.sort(x[i - w + 1 : i + 1])
-            # NaN sorts last: one at the end means one in the window.
-            if not np.isnan(window[w - 1]):
-                out[i] = window[low] + (place - low) * (window[high] - window[low])
-
-
-@compiled
-def ema(x: Values, offsets: Whole, w: int, decay: float, out: Values) -> None:
-    """The exponentially weighted mean of each window, weights summing to one."""
-    weights = (1.0 - decay) ** np.arange(w - 1, -1, -1)
-    weights /= weights.sum()
-    for s in range(len(offsets) - 1):
-        for i in range(offsets[s] + w - 1, offsets[s + 1]):
-            window = x[i - w + 1 : i + 1]
-            centre, gathered = window[0], 0.0
-            for j in range(w):
-                gathered += weights[j] * (window[j] - centre)
-            out[i] = centre + gathered
+    below = int(place)
+    part = place - below
+    for i in range(len(x)):
+        leaves, enters = x[i - w] if i >= w else np.inf, x[i]
+        if np.isnan(leaves):
+            leaves, nulls = np.inf, nulls - 1
+        if np.isnan(enters):
+            enters, nulls = np.inf, nulls + 1
+        left, middle, right, target = one[:w], one[1 : w + 1], one[2 : w + 2], other[1 : w + 1]
+        for j in range(w):
+            before = left[j] if left[j] < leaves else middle[j]
+            after = middle[j] if middle[j] < leaves else right[j]
+            entered = after if after < enters else enters
+            target[j] = before if before > entered else entered
+        one, other = other, one
+        if nulls > 0:
+            low[i] = high[i] = np.nan
+        else:
+            a, b = one[1 + below], one[2 + below]
+            low[i] = a + part * (b - a) if part > 0.0 else a
+            a, b = one[w - below], one[w - below - 1]
+            high[i] = a + part * (b - a) if part > 0.0 else a
+    forget(low, offsets, w)
+    forget(high, offsets, w)
 
 
 @compiled

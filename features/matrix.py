@@ -149,10 +149,9 @@ def _receipt(asked: _Range, sessions: Sequence[date], key: str, frame: pl.DataFr
 
 def _features(facts: Facts, view: FeatureView) -> pl.DataFrame:
     panel = decision_panel(facts, view.reach)
-    values = evaluate(panel, view.members)
+    values = evaluate(panel, view.members, dtype=np.float32)
     columns = {
-        name: pl.Series(values[name][panel.decided].astype(np.float32)).fill_nan(None)
-        for name in view.features
+        name: pl.Series(values[name][panel.decided]).fill_nan(None) for name in view.features
     }
     return _named(_keys(panel).with_columns(**columns), facts).sort(_KEY)
 

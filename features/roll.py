@@ -2,9 +2,7 @@
 
 Each takes a series of a block and gives a series of the same rows. A value exists only when its
 whole window lies within the instrument's rows and holds no null (`lag`, `diff` and `change` look at
-two rows only). Every window is computed from its
-own rows alone, centred on its first: one absurd price leaves no trace behind it, and the last
-rows of a history give bit for bit what the whole history gives.
+two rows only), and it comes from its window's rows alone.
 """
 
 from collections.abc import Callable
@@ -14,11 +12,13 @@ from typing import Concatenate, ParamSpec, cast
 
 import numpy as np
 
-from features import kernels
-from features.kernels import Kernel
-from features.series import Series, Values, segments_of
+from features import kernels, windows
+from features.series import Segments, Series, Values, segments_of
 
 P = ParamSpec("P")
+# What `windows.comoments` is to gather: pairs of its series.
+_NONE, _SQUARES = np.empty((0, 2), np.int64), np.array([[0, 0]])
+_PRODUCT, _ALL = np.array([[0, 1]]), np.array([[0, 0], [1, 1], [0, 1]])
 
 
 def _primitive(
@@ -29,92 +29,128 @@ def _primitive(
     @wraps(function)
     def once(x: Values, *args: P.args, **options: P.kwargs) -> Series:
         segments = segments_of(x, "instrument")
-        others = tuple(a for a in args if isinstance(a, Series))
-        plain = tuple(a for a in args if not isinstance(a, Series))
-        key = (function.__name__, *plain, *sorted(options.items()))
-        inputs = (cast(Series, x), *others)
-        return segments.once(key, inputs, lambda: function(x, *args, **options))
+        key = (function, x, *args, *options.items())
+        found = segments.known.get(key)
+        if found is None:
+            found = segments.known[key] = Series.of(function(x, *args, **options), segments)
+        return found
 
     return cast(Callable[Concatenate[Values, P], Series], once)
 
 
-def _over(kernel: Kernel, x: Values, w: int, *more: object, least: int = 1) -> Values:
+def _ready(x: Values, w: int, least: int = 1) -> tuple[Values, Segments, Values]:
     if w < least:
         raise ValueError(f"a window of at least {least} rows is needed, found {w}")
-    out = np.full(len(x), np.nan)
-    offsets = segments_of(x, "instrument").offsets
-    kernel(np.asarray(x), offsets, w, *more, out)
-    return out
+    segments = segments_of(x, "instrument")
+    if len(x) != segments.rows:
+        raise ValueError(f"a series has its segments' {segments.rows} rows, found {len(x)}")
+    return np.asarray(x), segments, segments.empty()
 
 
 @_primitive
 def lag(x: Values, k: int = 1) -> Values:
     """The value k rows before."""
-    return _over(kernels.lag, x, k + 1)
+    values, segments, out = _ready(x, k + 1)
+    kernels.lag(values, segments.offsets, k + 1, out)
+    return out
 
 
 @_primitive
 def diff(x: Values, k: int = 1) -> Values:
     """x[t] - x[t-k]."""
-    return np.asarray(x) - lag(x, k)
+    values, _, out = _ready(x, k + 1)
+    return np.subtract(values, np.asarray(lag(x, k)), out=out)
 
 
 @_primitive
 def change(x: Values, k: int = 1) -> Values:
     """The return over k rows, x[t] / x[t-k] - 1, as a fraction."""
+    values, _, out = _ready(x, k + 1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(x) / lag(x, k) - 1.0
+        np.divide(values, np.asarray(lag(x, k)), out=out)
+    return np.subtract(out, 1.0, out=out)
 
 
 @_primitive
 def mean(x: Values, w: int) -> Values:
     """The arithmetic mean of w rows."""
-    return _over(kernels.mean, x, w)
+    values, segments, out = _ready(x, w)
+    windows.comoments(values, values, segments.offsets, w, _NONE, out[None])
+    return out
 
 
 @_primitive
 def sum(x: Values, w: int) -> Values:
     """The sum of w rows."""
-    return _over(kernels.total, x, w)
+    values, segments, out = _ready(x, w)
+    windows.weighted(values, segments.offsets, w, 1.0, out)
+    return out
 
 
 @_primitive
 def std(x: Values, w: int) -> Values:
     """The standard deviation of w rows (ddof 1)."""
-    return _over(kernels.std, x, w, least=2)
+    values, segments, out = _ready(x, w, least=2)
+    windows.comoments(values, values, segments.offsets, w, _SQUARES, out[None])
+    return np.sqrt(np.divide(out, w - 1.0, out=out), out=out)
 
 
 @_primitive
 def max(x: Values, w: int) -> Values:
     """The largest of w rows."""
-    return _over(kernels.largest, x, w)
+    values, segments, out = _ready(x, w)
+    windows.extreme(values, segments.offsets, w, 1.0, out)
+    return out
 
 
 @_primitive
 def min(x: Values, w: int) -> Values:
     """The smallest of w rows."""
-    return -_over(kernels.largest, Series.of(-x, segments_of(x, "instrument")), w)
+    values, segments, out = _ready(x, w)
+    windows.extreme(values, segments.offsets, w, -1.0, out)
+    return out
 
 
 @_primitive
 def slope(x: Values, w: int) -> Values:
     """The least-squares slope of w rows on time, per row."""
-    return _over(kernels.slope, x, w, least=2)
+    values, segments, out = _ready(x, w, least=2)
+    time = np.arange(len(values), dtype=np.float64)
+    windows.comoments(values, time, segments.offsets, w, _PRODUCT, out[None])
+    return np.divide(out, w * (w * w - 1.0) / 12.0, out=out)
 
 
 @_primitive
 def corr(x: Values, y: Values, w: int) -> Values:
     """Pearson's correlation of two series over w rows; null when either is constant."""
     segments_of(y, "instrument")
-    return _over(kernels.corr, x, w, np.asarray(y), least=2)
+    values, segments, out = _ready(x, w, least=2)
+    products = np.empty((3, len(out)))
+    windows.comoments(values, np.asarray(y), segments.offsets, w, _ALL, products)
+    xx, yy, xy = np.sqrt(products[0]), np.sqrt(products[1]), products[2]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        np.divide(xy, xx, out=out)
+        np.divide(out, yy, out=out)
+    return out
 
 
-@_primitive
 def quantile(x: Values, w: int, q: float) -> Values:
     """The q-quantile of w rows, interpolated linearly between order statistics."""
     if not 0.0 <= q <= 1.0:
         raise ValueError(f"a quantile lies between 0 and 1, found {q}")
-    return _over(kernels.quantile, x, w, q)
+    # A quantile and its mirror come from one walk over the sorted windows.
+    tail = round(q if q < 0.5 else 1.0 - q, 12)
+    known, key = segments_of(x, "instrument").known, (quantile, x, w, tail)
+    if key not in known:
+        known[key] = _tails(x, w, tail)
+    return cast(Series, known[key][q >= 0.5])
+
+
+def _tails(x: Values, w: int, tail: float) -> tuple[Series, Series]:
+    values, segments, low = _ready(x, w)
+    high = segments.empty()
+    kernels.quantiles(values, segments.offsets, w, tail, low, high)
+    return Series.of(low, segments), Series.of(high, segments)
 
 
 @_primitive
@@ -124,7 +160,10 @@ def ema(x: Values, span: int) -> Values:
     Rows before the window carry less than 1e-10 of the weight and are left out, so that the value
     depends on declared rows only; it is null until the window is full.
     """
-    return _over(kernels.ema, x, warm_up(span), 2.0 / (span + 1.0))
+    w, keep = warm_up(span), 1.0 - 2.0 / (span + 1.0)
+    values, segments, out = _ready(x, w)
+    windows.weighted(values, segments.offsets, w, keep, out)
+    return np.multiply(out, (1.0 - keep) / (1.0 - keep**w), out=out)
 
 
 def warm_up(span: int) -> int:

@@ -1,12 +1,12 @@
 """A column of a block, and the segments in which its rows belong together."""
 
-from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 Values: TypeAlias = NDArray[np.float64]
+Numbers: TypeAlias = NDArray[np.floating[Any]]
 Whole: TypeAlias = NDArray[np.int64]
 Kind = Literal["instrument", "session"]
 
@@ -15,30 +15,52 @@ class Segments:
     """Which rows belong together: segment s holds the rows offsets[s] to offsets[s + 1].
 
     kind: what a segment is: one instrument's rows in time, or one session's rows across
-    instruments. Results of primitives on these segments are remembered as long as they live, so
-    that features share what they have in common.
+    instruments. known: results of primitives on these segments, by call, so that features share
+    what they have in common.
     """
 
-    def __init__(self, offsets: Whole, kind: Kind) -> None:
+    def __init__(self, offsets: Whole, kind: Kind, scratch: "Scratch | None" = None) -> None:
         self.offsets = offsets
         self.kind = kind
-        self._known: dict[tuple[object, ...], tuple[object, Series]] = {}
+        self.rows = int(offsets[-1])
+        self.known: dict[tuple[object, ...], Any] = {}
+        self._scratch = scratch or Scratch()
 
-    def once(
-        self, key: tuple[object, ...], inputs: tuple["Series", ...], make: Callable[[], Values]
-    ) -> "Series":
-        """The series of `make()`, made when it is first asked for by this key and these inputs."""
-        # Identity is a safe key because the inputs are kept alive beside the result.
-        full = (*key, *(id(series) for series in inputs))
-        if full not in self._known:
-            self._known[full] = (inputs, Series.of(make(), self))
-        return self._known[full][1]
+    def empty(self) -> Values:
+        """Room for one value per row; it holds anything."""
+        return self._scratch.take(self.rows)
+
+
+class Scratch:
+    """Arrays that one block leaves to the next: the first touch of new memory is slow."""
+
+    def __init__(self) -> None:
+        self._arrays: list[Values] = []
+        self._taken = 0
+
+    def take(self, rows: int) -> Values:
+        """An array of that many rows that nobody has taken since the last reset."""
+        arrays, place = self._arrays, self._taken
+        self._taken += 1
+        if place == len(arrays):
+            arrays.append(np.empty(rows))
+        elif len(arrays[place]) < rows:
+            arrays[place] = np.empty(rows)
+        return arrays[place][:rows]
+
+    def reset(self) -> None:
+        """Take back all arrays; whoever holds one will see it overwritten."""
+        self._taken = 0
 
 
 class Series(np.ndarray[Any, np.dtype[np.float64]]):
-    """An array of float64 (NaN is null) that knows its segments; arithmetic keeps them."""
+    """An array of float64 (NaN is null) that knows its segments; arithmetic keeps them.
+
+    A series is hashed by identity: it is a key to what was computed of it.
+    """
 
     segments: Segments | None
+    __hash__ = object.__hash__  # type: ignore[assignment]
 
     @classmethod
     def of(cls, values: Values, segments: Segments) -> "Series":

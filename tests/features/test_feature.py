@@ -69,7 +69,7 @@ def test_shared_inputs_are_computed_once_per_block(panel: Panel) -> None:
 
     base = Feature("base", counted, 1, ("close",), "ratio")
     twice = Feature("twice", counted, 1, ("close",), "ratio")
-    evaluate(panel, [base, base, twice], block=2)
+    evaluate(panel, [base, base, twice], block_rows=140)
     assert len(calls) == 2 * 2  # two blocks, two features
 
 

@@ -29,8 +29,8 @@ def rows_for(feature: Feature) -> int:
     return max(70, feature.lookback + 49)
 
 
-def values(panel: Panel, feature: Feature, block: int = 64) -> Values:
-    return evaluate(panel, [feature], block)[feature.name]
+def values(panel: Panel, feature: Feature, block_rows: int = 10**6) -> Values:
+    return np.asarray(evaluate(panel, [feature], block_rows=block_rows)[feature.name])
 
 
 def assert_equal(found: Values, wanted: Values) -> None:
@@ -134,9 +134,9 @@ def test_nulls_are_explicit(feature: Feature, panel: Panel) -> None:
 @every_feature
 def test_the_block_size_does_not_matter(feature: Feature, make_panel: Callable[..., Panel]) -> None:
     panel = make_panel(instruments=7, rows=rows_for(feature))
-    whole = values(panel, feature, block=100)
-    for block in (1, 3):
-        np.testing.assert_array_equal(values(panel, feature, block), whole)
+    whole = values(panel, feature)
+    for block_rows in (1, 3 * rows_for(feature)):
+        np.testing.assert_array_equal(values(panel, feature, block_rows), whole)
 
 
 @every_feature
