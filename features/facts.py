@@ -185,13 +185,21 @@ def _news(asked: _Asked, bars: pl.DataFrame) -> pl.DataFrame:
     return fresh.join(scores, on="text_hash", how="left").select(_NO_NEWS.columns)
 
 
-def _tones(store: Store, hashes: list[str]) -> pl.DataFrame:
-    # Of the scoring model used last; a new one scores every text anew before it is used.
+def text_model(store: Store) -> str:
+    """The version of the scoring model used last, empty before any was used.
+
+    A new one scores every text anew before its scores are looked at.
+    """
     newest = "SELECT model_version FROM sentiments ORDER BY scored_at DESC, model_version LIMIT 1"
+    found = store.query(newest)["model_version"].to_pylist()
+    return str(found[0]) if found else ""
+
+
+def _tones(store: Store, hashes: list[str]) -> pl.DataFrame:
     found = store.query(
         "SELECT text_hash, p_positive - p_negative AS tone FROM sentiments "
-        f"WHERE model_version = ({newest}) AND text_hash = ANY(%s::text[])",
-        [hashes],
+        "WHERE model_version = %s AND text_hash = ANY(%s::text[])",
+        [text_model(store), hashes],
     )
     return _frame(found).select(
         pl.col("text_hash").cast(pl.String), pl.col("tone").cast(pl.Float64)

@@ -4,10 +4,12 @@ Features of a session never change at a snapshot, so they are written once. Labe
 sessions settle later; they are settled when a matrix is loaded, with what is known by its end.
 """
 
+import hashlib
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -18,7 +20,7 @@ from contracts import objects
 from contracts.store import Store
 from contracts.tables import MATERIALISATIONS
 from features.engine import evaluate
-from features.facts import Facts, Request, members, read
+from features.facts import Facts, Request, members, read, text_model
 from features.history import decision_panel, newest_panel
 from features.label import Label
 from features.panel import Panel
@@ -49,11 +51,24 @@ class _Range:
     def sessions(self) -> tuple[date, ...]:
         return members(self.store, self.universe, self.first, self.last, self.snapshot).sessions
 
+    @cached_property
+    def text_model(self) -> str:
+        """The model whose sentiments the features are made of; empty where none reads them."""
+        return text_model(self.store) if self.view.reads_sentiment else ""
+
+    @property
+    def key(self) -> str:
+        """Of the file of those sessions, in the object store."""
+        model = self.text_model and "_" + hashlib.sha256(self.text_model.encode()).hexdigest()[:8]
+        name = f"{self.first}_{self.last}_{self.snapshot}{model}.parquet"
+        return f"matrices/{self.view.hash}/{self.universe}/{name}"
+
     def written(self) -> dict[date, str]:
+        where = [self.view.hash, self.universe, self.snapshot]
         found = self.store.query(
             "SELECT session, path FROM materialisations WHERE view_hash = %s AND universe = %s "
-            "AND snapshot = %s AND session BETWEEN %s AND %s",
-            [self.view.hash, self.universe, self.snapshot, self.first, self.last],
+            "AND snapshot = %s AND text_model = %s AND session BETWEEN %s AND %s",
+            [*where, self.text_model, self.first, self.last],
         )
         pairs = zip(found["session"].to_pylist(), found["path"].to_pylist(), strict=True)
         return dict(pairs)
@@ -64,6 +79,7 @@ def materialise(
 ) -> int:
     """Write the features of the sessions that have none at this snapshot; returns their number.
 
+    Another text model than the one they were written with makes those that read sentiment anew.
     Raises NoFacts for an unknown universe, NotASession for a range without a session, and
     TextUnscored when a feature reads sentiment that is not there: it would stay null for good.
     """
@@ -75,8 +91,7 @@ def materialise(
     facts = read(store, request)
     _refuse_unscored(facts, request, view)
     frame = _features(facts, view).filter(pl.col("session").is_in(missing))
-    folder = f"matrices/{view.hash}/{universe}"
-    key = f"{folder}/{missing[0]}_{missing[-1]}_{snapshot}.parquet"
+    key = replace(asked, first=missing[0], last=missing[-1]).key
     buffer = io.BytesIO()
     pq.write_table(frame.to_arrow(), buffer, compression="zstd")
     objects.put(key, buffer.getvalue())
@@ -85,7 +100,7 @@ def materialise(
 
 def _refuse_unscored(facts: Facts, request: Request, view: FeatureView) -> None:
     unscored = facts.news["tone"].null_count()
-    if unscored and any("scored" in feature.columns for feature in view.members):
+    if unscored and view.reads_sentiment:
         raise TextUnscored(
             f"{unscored} headlines of {request.universe} up to {request.last} have no sentiment: "
             f"run `python -m training score-text --universe {request.universe} --session "
@@ -137,7 +152,7 @@ def _strings(table: pa.Table) -> pa.Table:
 def _receipt(asked: _Range, sessions: Sequence[date], key: str, frame: pl.DataFrame) -> pa.Table:
     counts = dict(frame.group_by("session").len().iter_rows())
     constant = {"view_hash": asked.view.hash, "view": asked.view.name, "universe": asked.universe}
-    constant |= {"path": key}
+    constant |= {"path": key, "text_model": asked.text_model}
     now = datetime.now(UTC)
     rows = [
         {**constant, "session": day, "snapshot": asked.snapshot, "rows": counts.get(day, 0)}

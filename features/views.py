@@ -38,6 +38,11 @@ class FeatureView:
         return max(self.label.reach, *(feature.lookback for feature in self.members))
 
     @cached_property
+    def reads_sentiment(self) -> bool:
+        """Whether a feature is made of texts' sentiments."""
+        return any("scored" in feature.columns for feature in self.members)
+
+    @cached_property
     def hash(self) -> str:
         """16 hexadecimal digits over version, names, order, lookbacks, versions and label."""
         features = [feature.identity for feature in self.members]

@@ -65,13 +65,14 @@ EMBEDDINGS = Table(
 MATERIALISATIONS = Table(
     "materialisations",
     "ledger",
-    key=("view_hash", "universe", "session", "snapshot"),
+    key=("view_hash", "universe", "session", "snapshot", "text_model"),
     columns=(
         Column("view_hash", TEXT),
         Column("view", TEXT),
         Column("universe", TEXT),
         Column("session", DAY),
         Column("snapshot", WHOLE),
+        Column("text_model", TEXT),
         Column("path", TEXT),
         Column("rows", WHOLE),
         Column("created_at", TIME),

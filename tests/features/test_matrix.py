@@ -1,5 +1,6 @@
 """Matrices against a real Postgres: written once, complete, of one snapshot."""
 
+from datetime import timedelta
 from typing import Any
 
 import polars as pl
@@ -84,6 +85,24 @@ def test_a_matrix_belongs_to_one_snapshot(market: Any) -> None:
             market.sessions[-1],
             snapshot - 1,
         )
+
+
+def test_another_text_model_makes_its_own_matrix(market: Any) -> None:
+    market.load()
+    at = market.close_of(market.sessions[40]) - timedelta(hours=1)
+    market.headline(at, "news", 0.5)
+    asked, days = (market.store, DAILY, market.universe), market.sessions
+
+    def tone() -> list[float]:
+        frame = market.one("SIM001", first=38, last=42)
+        return frame["news_sentiment_1"].drop_nulls().to_list()
+
+    assert tone() == [0.5]
+    market.score("news", -0.5, at + timedelta(minutes=1), "m-2")
+    assert tone() == [-0.5]
+    assert materialise(*asked, days[38], days[42], market.store.snapshot()) == 0
+    models = market.store.query("SELECT DISTINCT text_model, path FROM materialisations")
+    assert sorted(models["text_model"].to_pylist()) == ["m-1", "m-2"]
 
 
 def test_an_unknown_universe_is_named(store: Store, market: Any) -> None:
