@@ -68,14 +68,17 @@ def threshold(test: DriftTest, values: Values, sessions: Days, length: int) -> f
     values, sessions: (n,), the reference. A window is `length` successive sessions, scored against
     all others. Never below the threshold that the test declares.
     """
-    days = np.unique(sessions)
+    order = np.argsort(sessions, kind="stable")
+    values = values[order]
+    days, first = np.unique(sessions[order], return_index=True)
     starts = range(0, len(days) - length, max(1, length // 4))
     if len(starts) < _WINDOWS:
         return test.threshold
     scores = []
     for start in starts:
-        inside = (sessions >= days[start]) & (sessions < days[start + length])
-        scores.append(test.score(values[~inside], values[inside]))
+        begin, end = first[start], first[start + length]
+        others = np.concatenate([values[:begin], values[end:]])
+        scores.append(test.score(others, values[begin:end]))
     return max(test.threshold, float(np.quantile(scores, 1 - FALSE_ALARMS)))
 
 

@@ -63,7 +63,10 @@ def test_the_verb_ends_with_the_alarms(store: Store, market: Market, trained: An
     market.promote(store, market.champion(trained, 1))
     options = ["drift", "--session", str(market.last), "--snapshot", str(store.snapshot())]
     done = CliRunner().invoke(app, [*options, "--sessions", "5"], catch_exceptions=False)
-    assert done.stdout.splitlines()[-1] == f"1 alarms in {len(VIEW.features)} scores"
+    count = len(VIEW.features) * len(DRIFT_TESTS.names())
+    alarms = [line for line in done.stdout.splitlines() if line.endswith("ALARM")]
+    assert {line.split()[0] for line in alarms} == set(DRIFT_TESTS.names())
+    assert done.stdout.splitlines()[-1] == f"{len(alarms)} alarms in {count} scores"
 
 
 def seasons(rows: int = 20, sessions: int = 400, regime: float = 0.0) -> tuple[Any, Any]:
