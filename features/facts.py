@@ -16,11 +16,15 @@ from contracts.tables import (
     HEADLINES,
     INSTRUMENTS,
     MEMBERSHIPS,
+    OBSERVATIONS,
     SYMBOLS,
 )
+from features.macro import SERIES
 
 # A headline that became known longer after it happened is history, not news: it counts nowhere.
 STALE = timedelta(days=30)
+# A macro value older than this at the first row is no longer the newest of its series.
+YEAR = timedelta(days=366)
 
 
 class NoFacts(LookupError):
@@ -34,6 +38,8 @@ class Facts:
     first: the first session asked for. end: the last one's close. members, bars, actions: all
     versions in the order of `store.versions`, members with their calendar. symbols: the newest.
     news: one row per headline and instrument: instrument_id, known_at, tone (null when unscored).
+    observations: all versions of macro values. interval: that of the bars. around: whether what
+    lies around the bars was read (news, observations) and is to be made (an index).
     """
 
     first: date
@@ -43,18 +49,36 @@ class Facts:
     bars: pl.DataFrame
     actions: pl.DataFrame
     news: pl.DataFrame
+    observations: pl.DataFrame
+    interval: str
+    around: bool
+
+    @property
+    def calendars(self) -> dict[str, str]:
+        """Each instrument's calendar."""
+        return dict(self.members.select("instrument_id", "calendar").iter_rows())
+
+    @property
+    def group(self) -> list[str]:
+        """Whose bars make one segment: an instrument's, of minutes those of one session."""
+        return ["instrument_id"] if self.interval == "1d" else ["instrument_id", "session"]
 
 
 @dataclass(frozen=True)
 class Request:
-    """Facts of a universe from `first` to `last`, with `reach` rows up to each of its sessions."""
+    """Facts of a universe from `first` to `last`, with `reach` rows up to each of its sessions.
+
+    interval: 1d, or 1m for the minutes of the sessions themselves. around: with headlines and
+    observations, and for an index.
+    """
 
     universe: str
     first: date
     last: date
     snapshot: int
     reach: int
-    news: bool = True
+    around: bool = True
+    interval: str = "1d"
 
 
 @dataclass(frozen=True)
@@ -111,7 +135,10 @@ def read(store: Store, request: Request) -> Facts:
         symbols=_frame(store.read(SYMBOLS, joined.end, snapshot, ids)),
         bars=bars,
         actions=_frame(actions),
-        news=_news(asked, bars) if request.news else _NO_NEWS,
+        news=_news(asked, bars) if request.around else _NO_NEWS,
+        observations=_observations(asked, bars) if request.around else NO_OBSERVATIONS,
+        interval=request.interval,
+        around=request.around,
     )
 
 
@@ -131,6 +158,15 @@ _NO_NEWS = pl.DataFrame(
     schema={"instrument_id": pl.String, "known_at": pl.Datetime("us", "UTC"), "tone": pl.Float64}
 )
 
+NO_OBSERVATIONS = pl.DataFrame(
+    schema={
+        "series": pl.String,
+        "event_time": pl.Datetime("us", "UTC"),
+        "known_at": pl.Datetime("us", "UTC"),
+        "value": pl.Float64,
+    }
+)
+
 
 def _frame(table: object) -> pl.DataFrame:
     frame = pl.from_arrow(table)
@@ -148,21 +184,37 @@ def _bars(asked: _Asked) -> pl.DataFrame:
     request, ids = asked.request, asked.members.ids
 
     def between(low: date | None, high: date, some: list[str]) -> pl.DataFrame:
-        where = {"interval": "1d", "instrument_id": some, "session": (low, high)}
+        where = {"interval": request.interval, "instrument_id": some, "session": (low, high)}
         return asked.versions(BARS, where | {"source": asked.sources})
 
+    if request.interval != "1d":
+        return between(request.first, request.last, ids).sort(_ORDER, maintain_order=True)
     # Sessions are at most 5 of 7 days; holidays and halts are made up for below.
     start = request.first - timedelta(days=request.reach * 7 // 5 + 15)
     bars = between(start, request.last, ids)
-    punctual = pl.col("known_at") <= pl.col("event_time")
-    before = bars.filter(punctual & (pl.col("session") < request.first))
-    counts = before.group_by("instrument_id").agg(pl.col("session").n_unique())
-    enough = counts.filter(pl.col("session") >= request.reach)["instrument_id"]
+    counts = _before(bars, request.first).group_by("instrument_id").len()
+    enough = counts.filter(pl.col("len") >= request.reach)["instrument_id"]
     short = sorted(set(ids) - set(enough))
     if short:
         bars = pl.concat([between(None, start - timedelta(days=1), short), bars])
-    order = ["instrument_id", "event_time", "source", "known_at"]
-    return bars.sort(order, maintain_order=True)
+        oldest = _before(bars, request.first).group_by("instrument_id").tail(request.reach)
+        low = oldest["session"].min()
+        # An index is made of all members: who was halted for long needs the others' bars, too.
+        if isinstance(low, date) and low < start and request.around:
+            others = sorted(set(ids) - set(short))
+            span = low - timedelta(days=15), start - timedelta(days=1)
+            bars = pl.concat([between(*span, others), bars])
+    return bars.sort(_ORDER, maintain_order=True)
+
+
+_ORDER = ["instrument_id", "event_time", "source", "known_at"]
+
+
+def _before(bars: pl.DataFrame, first: date) -> pl.DataFrame:
+    punctual = bars.filter(
+        (pl.col("known_at") <= pl.col("event_time")) & (pl.col("session") < first)
+    )
+    return punctual.unique(["instrument_id", "session"]).sort("session")
 
 
 def _news(asked: _Asked, bars: pl.DataFrame) -> pl.DataFrame:
@@ -183,6 +235,15 @@ def _news(asked: _Asked, bars: pl.DataFrame) -> pl.DataFrame:
     fresh = both.filter(pl.col("known_at") - pl.col("event_time_headline") <= STALE)
     scores = _tones(asked.store, fresh["text_hash"].unique().to_list())
     return fresh.join(scores, on="text_hash", how="left").select(_NO_NEWS.columns)
+
+
+def _observations(asked: _Asked, bars: pl.DataFrame) -> pl.DataFrame:
+    if not len(bars):
+        return NO_OBSERVATIONS
+    names = [name for names in SERIES.values() for name in names]
+    since = (bars["event_time"].min() - YEAR, None)  # type: ignore[operator]
+    found = asked.versions(OBSERVATIONS, {"series": names, "event_time": since})
+    return found.select(NO_OBSERVATIONS.columns)
 
 
 def text_model(store: Store) -> str:

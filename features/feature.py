@@ -19,7 +19,7 @@ from features.series import Values
 if TYPE_CHECKING:
     from features.engine import Inputs
 
-Unit = Literal["return", "ratio", "score", "count", "rank", "time", "price", "volume"]
+Unit = Literal["return", "ratio", "score", "count", "rank", "time", "level", "price", "volume"]
 Lookback = int | str | Callable[[int], int]
 
 # The columns of a panel, with what they hold: a feature's inputs are these and other features.
@@ -35,6 +35,10 @@ COLUMNS = {
     "scored": "those of them that have a sentiment",
     "sentiment": "sum of their p_positive - p_negative",
     "sentiment_squares": "sum of the squares of the same",
+    "index_return": "return of the universe's members on the same exchange since the row before",
+    "inflation": "newest value of the series known at the row's close, as first or last revised",
+    "payrolls": "likewise",
+    "output": "likewise",
     "minute": "minute of the hour at which the bar closes, in the exchange's time zone",
     "hour": "hour of the day at which it closes, likewise",
     "weekday": "day of the week of the session, 0 is Monday",
@@ -43,6 +47,9 @@ COLUMNS = {
     "rested": "days without a session just before this one",
     "rest": "days without a session just after this one, holidays included",
 }
+
+# What these hold is counted since the row before, so that they are null in a history's first row.
+SINCE_THE_ROW_BEFORE = ("headlines", "scored", "sentiment", "sentiment_squares", "index_return")
 
 
 class FeatureError(ValueError):

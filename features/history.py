@@ -6,8 +6,8 @@ restated bars, late bars, late actions. Each such moment cuts its instrument's h
 epochs, and an epoch's decisions look at a segment of their own, as it was known in the epoch.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -19,10 +19,15 @@ from features.clock import clock_columns
 from features.facts import Facts
 from features.feature import COLUMNS
 from features.headlines import headline_columns
+from features.index import Index, index_column, index_of
+from features.macro import macro_columns
 from features.panel import Flags, Panel, Times, times_of
 from features.series import Values
 
 _NUMBERS = ("open", "high", "low", "close", "volume")
+
+
+_BAR = ["session", "start_time"]  # the start tells the minutes of a session apart
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ def decision_panel(facts: Facts, reach: int) -> Panel:
     """
     cuts, after, first = _cuts(facts), _after(facts), facts.first
     segments = list[_Segment]()
-    for (name,), bars in facts.bars.group_by("instrument_id", maintain_order=True):
+    for (name, *_), bars in facts.bars.group_by(facts.group, maintain_order=True):
         instrument = str(name)
         if instrument in cuts:
             segments.extend(_epochs(instrument, bars, cuts[instrument], after, first, reach))
@@ -51,11 +56,11 @@ def decision_panel(facts: Facts, reach: int) -> Panel:
 
 
 def newest_panel(facts: Facts) -> Panel:
-    """The panel as it is known at the facts' end, one segment per instrument."""
-    groups = facts.bars.group_by("instrument_id", maintain_order=True)
+    """The panel as it is known at the facts' end, one segment per instrument (and session)."""
+    groups = facts.bars.group_by(facts.group, maintain_order=True)
     after, first = _after(facts), facts.first
     return _panel(
-        facts, [_segment(str(name), bars, after, None, first) for (name,), bars in groups]
+        facts, [_segment(str(name), bars, after, None, first) for (name, *_), bars in groups]
     )
 
 
@@ -66,7 +71,7 @@ def _after(facts: Facts) -> datetime:
 def _segment(
     name: str, bars: pl.DataFrame, until: datetime, since: datetime | None, first: date
 ) -> _Segment:
-    newest = bars.unique(["session"], keep="last", maintain_order=True)
+    newest = bars.unique(_BAR, keep="last", maintain_order=True)
     decided = newest["session"] >= first
     if since is not None:
         decided &= newest["event_time"] >= since
@@ -86,20 +91,7 @@ def _epochs(
 
 def _cuts(facts: Facts) -> dict[str, list[datetime]]:
     late_bars = facts.bars.filter(pl.col("known_at") > pl.col("event_time"))
-    closes = facts.bars.select("instrument_id", "session", "event_time").unique()
-    late_actions = (
-        facts.actions.select("instrument_id", "ex_date", "known_at")
-        .sort("ex_date")
-        .join_asof(
-            closes.sort("session"),
-            left_on="ex_date",
-            right_on="session",
-            by="instrument_id",
-            strategy="forward",
-            check_sortedness=False,  # it is sorted above
-        )
-        .filter(pl.col("known_at") > pl.col("event_time"))
-    )
+    late_actions = _dated(facts).filter(pl.col("known_at") > pl.col("event_time"))
     late = pl.concat(
         [frame.select("instrument_id", "known_at") for frame in (late_bars, late_actions)]
     )
@@ -107,17 +99,55 @@ def _cuts(facts: Facts) -> dict[str, list[datetime]]:
     return {str(name): times["known_at"].to_list() for (name,), times in grouped}
 
 
+def _dated(facts: Facts) -> pl.DataFrame:
+    """Actions with `event_time`, the first close at which they hold."""
+    closes = facts.bars.group_by("instrument_id", "session").agg(pl.col("event_time").min())
+    return facts.actions.sort("ex_date", maintain_order=True).join_asof(
+        closes.sort("session"),
+        left_on="ex_date",
+        right_on="session",
+        by="instrument_id",
+        strategy="forward",
+        check_sortedness=False,  # it is sorted above
+    )
+
+
+def _indices(facts: Facts) -> Mapping[str, Index]:
+    if not facts.around:
+        return {}
+    first_told = facts.bars.filter(pl.col("known_at") <= pl.col("event_time")).unique(
+        ["instrument_id", *_BAR], keep="first", maintain_order=True
+    )
+    in_time = _dated(facts).filter(pl.col("known_at") <= pl.col("event_time"))
+    told = replace(
+        facts, first=date.min, bars=first_told, actions=in_time.select(facts.actions.columns)
+    )
+    panel = newest_panel(replace(told, around=False))
+    total = panel.columns["total"]
+    value = np.append(np.nan, total[1:] / total[:-1] - 1.0)[: len(total)]
+    exchange = np.array([facts.calendars[name] for name in panel.instruments], dtype=object)
+    counted = panel.decided & (panel.place > 0)
+    return {
+        name: index_of(panel.as_of[rows], value[rows])
+        for name in set(facts.calendars.values())
+        for rows in (counted & (exchange[panel.segment] == name),)
+    }
+
+
 def _panel(facts: Facts, segments: list[_Segment]) -> Panel:
     actions = _by_instrument(facts.actions.sort("ex_date", maintain_order=True))
     news = _by_instrument(facts.news.sort("known_at"))
     members = _by_instrument(facts.members)
-    calendars = dict(facts.members.select("instrument_id", "calendar").iter_rows())
+    calendars = facts.calendars
     symbols = _by_instrument(facts.symbols)
     rows = [segment.bars["session"].to_numpy() for segment in segments]
     as_of = [times_of(segment.bars["event_time"]) for segment in segments]
+    index = _indices(facts)
     columns = [
         _adjusted(segment, actions.get(segment.instrument))
         | headline_columns(times, news.get(segment.instrument))
+        | index_column(times, index.get(calendars[segment.instrument]))
+        | macro_columns(times, facts.observations)
         | clock_columns(calendars[segment.instrument], days, times)
         for segment, days, times in zip(segments, rows, as_of, strict=True)
     ]

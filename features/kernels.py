@@ -82,6 +82,51 @@ def quantiles(x: Values, offsets: Whole, w: int, q: float, low: Values, high: Va
 
 
 @compiled
+def since_largest(x: Values, offsets: Whole, w: int, out: Values) -> None:
+    """How many rows lie after the newest maximum of each window."""
+    for s in range(len(offsets) - 1):
+        for i in range(offsets[s] + w - 1, offsets[s + 1]):
+            window = x[i - w + 1 : i + 1]
+            best, gathered = 0, 0.0
+            for j in range(w):
+                gathered += window[j]
+                if window[j] >= window[best]:
+                    best = j
+            if not np.isnan(gathered):
+                out[i] = w - 1 - best
+
+
+@compiled
+def swing(x: Values, offsets: Whole, w: int, k: int, out: Values) -> None:
+    """The newest row of each window that no row up to k before or after it exceeds."""
+    for s in range(len(offsets) - 1):
+        for i in range(offsets[s] + w - 1, offsets[s + 1]):
+            window = x[i - w + 1 : i + 1]
+            if np.isnan(window.sum()):
+                continue
+            for j in range(w - 1 - k, k - 1, -1):
+                if window[j] >= window[j - k : j + k + 1].max():
+                    out[i] = window[j]
+                    break
+
+
+@compiled
+def node(x: Values, offsets: Whole, w: int, weight: Values, bins: int, out: Values) -> None:
+    """The middle of the heaviest of `bins` equal parts between each window's extremes."""
+    for s in range(len(offsets) - 1):
+        for i in range(offsets[s] + w - 1, offsets[s + 1]):
+            window, weights = x[i - w + 1 : i + 1], weight[i - w + 1 : i + 1]
+            low, high = window.min(), window.max()
+            if np.isnan(window.sum()) or not weights.sum() > 0.0:
+                continue
+            profile = np.zeros(bins)
+            for j in range(w):
+                part = int((window[j] - low) / (high - low) * bins) if high > low else 0
+                profile[min(part, bins - 1)] += weights[j]
+            out[i] = low + (profile.argmax() + 0.5) * (high - low) / bins
+
+
+@compiled
 def session_mean(x: Values, offsets: Whole, out: Values) -> None:
     """The mean of each segment's values that are not null, given to all its rows."""
     for s in range(len(offsets) - 1):

@@ -130,7 +130,7 @@ def load_matrix(
             f"{missing[0]} --last {missing[-1]} --snapshot {snapshot}`"
         )
     parts = [_part(path, written) for path in sorted(set(written.values()))]
-    request = Request(universe, first, last, snapshot, view.label.reach, news=False)
+    request = Request(universe, first, last, snapshot, view.label.reach, around=False)
     settled = _labels(read(store, request), view.label)
     joined = pl.concat(parts).join(settled, on=_KEY, how="left").sort(_KEY)
     return _strings(joined.to_arrow())

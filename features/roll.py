@@ -154,6 +154,28 @@ def _tails(x: Values, w: int, tail: float) -> tuple[Series, Series]:
 
 
 @_primitive
+def since_max(x: Values, w: int) -> Values:
+    """How many rows ago the largest of w rows was, the newest of equal ones."""
+    return _over(kernels.since_largest, x, w)
+
+
+@_primitive
+def swing_high(x: Values, w: int, k: int) -> Values:
+    """The newest peak within w rows: a row that none of the k before and k after it exceeds.
+
+    A peak is known k rows later and not before; null without one.
+    """
+    return _over(kernels.swing, x, w, k, least=2 * k + 1)
+
+
+@_primitive
+def node(x: Values, weight: Values, w: int, bins: int) -> Values:
+    """Where in the range of w rows most weight lies: the middle of the heaviest of equal parts."""
+    segments_of(weight, "instrument")
+    return _over(kernels.node, x, w, np.asarray(weight), bins)
+
+
+@_primitive
 def ema(x: Values, span: int) -> Values:
     """The exponential mean with decay 2 / (span + 1) over the finite window `warm_up(span)`.
 

@@ -13,12 +13,16 @@ from features.labels.triple_barrier import TripleBarrier
 
 @dataclass(frozen=True)
 class FeatureView:
-    """Features in order, and the label they are to predict. A change is a new view or version."""
+    """Features in order, and the label they are to predict. A change is a new view or version.
+
+    interval: that of the bars, 1d or 1m; minutes are looked back on within their session.
+    """
 
     name: str
     features: tuple[str, ...]
     label: Label
     version: int = 1
+    interval: str = "1d"
 
     @cached_property
     def members(self) -> tuple[Feature, ...]:
@@ -46,9 +50,100 @@ class FeatureView:
     def hash(self) -> str:
         """16 hexadecimal digits over version, names, order, lookbacks, versions and label."""
         features = [feature.identity for feature in self.members]
-        content = json.dumps([self.version, features, self.label.identity])
-        return hashlib.sha256(content.encode()).hexdigest()[:16]
+        content = [self.version, features, self.label.identity]
+        if self.interval != "1d":
+            content.append(self.interval)
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
+
+_PRICES = (
+    "return_1",
+    "momentum_5",
+    "momentum_20",
+    "momentum_60",
+    "steady_momentum_5",
+    "mean_5",
+    "mean_20",
+    "mean_60",
+    "standard_score_20",
+    "bollinger_position",
+    "stochastic_14",
+    "simple_rsi_14",
+    "efficiency_20",
+    "autocorrelation_20",
+    "volatility_5",
+    "volatility_20",
+    "volatility_ratio",
+    "garman_klass_20",
+    "overnight_share_20",
+    "drawdown_60",
+    "candle_body_share",
+    "upper_shadow_share",
+    "lower_shadow_share",
+    "range_position_20",
+    "swing_high_60",
+    "swing_low_60",
+    "volume_node_60",
+    "mean_cross",
+    "breakout_20",
+)
+_VOLUMES = (
+    "volume_ratio_20",
+    "volume_score_20",
+    "balance_20",
+    "money_flow_14",
+    "volume_correlation_20",
+    "illiquidity_60",
+)
+_MARKET = (
+    "index_momentum_5",
+    "index_momentum_20",
+    "index_volatility_20",
+    "beta_60",
+    "residual_return",
+    "relative_return",
+    "momentum_rank",
+    "reversal_rank",
+    "volatility_rank",
+    "breadth",
+    "dispersion",
+)
+_CALENDAR = ("day_of_week", "days_rested", "days_of_rest_ahead")
+_TEXT = (
+    "news_sentiment_1",
+    "news_sentiment_5",
+    "news_sentiment_decayed",
+    "news_disagreement_5",
+    "news_surprise_20",
+    "news_count_1",
+    "news_coverage_20",
+    "news_attention_20",
+    "relative_sentiment",
+    "mood",
+)
+_MACRO = ("inflation_level", "inflation_change_60", "payrolls_change_60", "output_level")
+_MINUTES = (
+    "return_1",
+    "momentum_5",
+    "momentum_20",
+    "steady_momentum_5",
+    "standard_score_20",
+    "stochastic_14",
+    "simple_rsi_14",
+    "efficiency_20",
+    "volatility_5",
+    "volatility_20",
+    "range_position_60",
+    "mean_60",
+    "volume_ratio_20",
+    "balance_20",
+    "weighted_price_20",
+    "relative_return",
+    "breadth",
+    "minute_of_hour",
+    "hour_of_day",
+    "session_position",
+)
 
 _VIEWS = (
     FeatureView(
@@ -88,6 +183,19 @@ _VIEWS = (
             "relative_return",
         ),
         TripleBarrier(horizon=1, width=0.5, window=20),
+    ),
+    FeatureView(
+        "market_2",
+        (*_PRICES, *_VOLUMES, *_MARKET, *_CALENDAR),
+        TripleBarrier(horizon=1, width=0.5, window=20),
+    ),
+    FeatureView(
+        "daily_2",
+        (*_PRICES, *_VOLUMES, *_MARKET, *_CALENDAR, *_TEXT, *_MACRO),
+        TripleBarrier(horizon=1, width=0.5, window=20),
+    ),
+    FeatureView(
+        "minute_2", _MINUTES, TripleBarrier(horizon=15, width=1.0, window=30), interval="1m"
     ),
 )
 

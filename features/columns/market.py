@@ -1,9 +1,48 @@
-"""Features of an instrument among those decided at the same moment."""
+"""Features of an instrument within its market: its index, and those decided at the same moment."""
 
-from features import cross
+import numpy as np
+
+from features import cross, roll
 from features.engine import Inputs
 from features.feature import feature
 from features.series import Values
+
+
+@feature(lookback="w + 1", w=(5, 20, 60), inputs=("index_return",), unit="return")
+def index_momentum(x: Inputs, w: int) -> Values:
+    """The return of the universe's index over w sessions."""
+    return np.expm1(roll.sum(np.log1p(x.index_return), w))
+
+
+@feature(lookback="w + 1", w=(20,), inputs=("index_return",), unit="return")
+def index_volatility(x: Inputs, w: int) -> Values:
+    """The standard deviation of w returns of the universe's index."""
+    return roll.std(x.index_return, w)
+
+
+@feature(lookback="w", w=(60,), inputs=("index_return", "return_1"), unit="score")
+def index_correlation(x: Inputs, w: int) -> Values:
+    """The correlation of w daily returns with those of the universe's index."""
+    return roll.corr(x.return_1, x.index_return, w)
+
+
+@feature(lookback="w", w=(60,), inputs=("index_return", "return_1"), unit="ratio")
+def beta(x: Inputs, w: int) -> Values:
+    """How much the instrument moves with its index: the slope of w returns on the index's."""
+    together = roll.corr(x.return_1, x.index_return, w)
+    return together * roll.std(x.return_1, w) / roll.std(x.index_return, w)
+
+
+@feature(lookback=1, inputs=("return_1", "beta_60", "index_return"), unit="return")
+def residual_return(x: Inputs) -> Values:
+    """The daily return less what its beta makes of the index's."""
+    return x.return_1 - x.beta_60 * x.index_return
+
+
+@feature(lookback=1, inputs=("momentum_20", "index_momentum_20"), unit="return")
+def index_relative_20(x: Inputs) -> Values:
+    """The return over 20 sessions less that of the index."""
+    return x.momentum_20 - x.index_momentum_20
 
 
 @feature(lookback=1, inputs=("momentum_20",), unit="rank", cross_section=True)
@@ -16,3 +55,51 @@ def momentum_rank(x: Inputs) -> Values:
 def relative_return(x: Inputs) -> Values:
     """The daily total return less the universe's mean."""
     return x.return_1 - cross.mean(x.return_1)
+
+
+@feature(lookback=1, inputs=("momentum_5",), unit="rank", cross_section=True)
+def reversal_rank(x: Inputs) -> Values:
+    """The share of the universe with a smaller return over 5 sessions."""
+    return cross.rank(x.momentum_5)
+
+
+@feature(lookback=1, inputs=("volatility_20",), unit="rank", cross_section=True)
+def volatility_rank(x: Inputs) -> Values:
+    """The share of the universe with a smaller volatility."""
+    return cross.rank(x.volatility_20)
+
+
+@feature(lookback=1, inputs=("volume_ratio_20",), unit="rank", cross_section=True)
+def volume_rank(x: Inputs) -> Values:
+    """The share of the universe whose volume is nearer to, or more below, its usual one."""
+    return cross.rank(x.volume_ratio_20)
+
+
+@feature(lookback=1, inputs=("rose",), unit="ratio", cross_section=True)
+def breadth(x: Inputs) -> Values:
+    """The share of the universe whose close rose."""
+    return cross.mean(x.rose)
+
+
+@feature(lookback=1, inputs=("mean_20",), unit="ratio", cross_section=True)
+def breadth_above_mean(x: Inputs) -> Values:
+    """The share of the universe that closed above its mean of 20 sessions."""
+    return cross.mean(np.heaviside(1.0 - x.mean_20, 0.0))
+
+
+@feature(lookback=1, inputs=("return_1",), unit="return", cross_section=True)
+def dispersion(x: Inputs) -> Values:
+    """The standard deviation of the universe's daily returns, as of a whole population."""
+    return np.sqrt(cross.mean((x.return_1 - cross.mean(x.return_1)) ** 2))
+
+
+@feature(lookback=1, inputs=("news_sentiment_5",), unit="score", cross_section=True)
+def relative_sentiment(x: Inputs) -> Values:
+    """The sentiment of 5 sessions less the universe's mean."""
+    return x.news_sentiment_5 - cross.mean(x.news_sentiment_5)
+
+
+@feature(lookback=1, inputs=("news_sentiment_1",), unit="score", cross_section=True)
+def mood(x: Inputs) -> Values:
+    """The mean sentiment of the session over the universe, each instrument counting once."""
+    return cross.mean(x.news_sentiment_1)

@@ -14,16 +14,10 @@ def return_1(x: Inputs) -> Values:
     return roll.change(x.total, 1)
 
 
-@feature(lookback="w + 1", w=(5, 20), inputs=("total",), unit="return")
+@feature(lookback="w + 1", w=(5, 20, 60), inputs=("total",), unit="return")
 def momentum(x: Inputs, w: int) -> Values:
     """The total return over w sessions."""
     return roll.change(x.total, w)
-
-
-@feature(lookback="w", w=(20,), inputs=("return_1",), unit="return")
-def volatility(x: Inputs, w: int) -> Values:
-    """The standard deviation of w daily total returns, per session."""
-    return roll.std(x.return_1, w)
 
 
 @feature(lookback="w", w=(10,), inputs=("high", "low", "close"), unit="ratio")

@@ -23,74 +23,26 @@ from contracts.tables import (
     SENTIMENTS,
     SYMBOLS,
 )
-from features.clock import clock_columns
 from features.matrix import load_matrix, materialise
 from features.panel import Panel
+from features.trial import CALENDAR, LAST, trial_panel
 from features.views import view
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "fixtures"))
 
-CALENDAR = "XNYS"
-LAST = date(2025, 6, 30)
-NEVER = np.datetime64("NaT", "us")
 ORIGIN = Provenance("load", "simulated", "simulated", vintages=True)
-
-
-def seeded(instruments: int = 3, rows: int = 70, seed: int = 7) -> Panel:
-    """Random walks with news, one segment each, the second of them shorter by nine rows."""
-    draw = np.random.default_rng(seed)
-    size = instruments * rows
-    close = (50 * np.exp(np.cumsum(draw.normal(0, 0.02, (instruments, rows)), axis=1))).ravel()
-    open_ = close * np.exp(draw.normal(0, 0.008, size))
-    headlines = draw.integers(0, 4, size).astype(float)
-    scored = np.maximum(headlines - (draw.random(size) < 0.2), 0.0)
-    columns = {
-        "open": open_,
-        "high": np.maximum(open_, close) * (1 + 0.01 * draw.random(size)),
-        "low": np.minimum(open_, close) * (1 - 0.01 * draw.random(size)),
-        "close": close,
-        "volume": draw.integers(1_000, 100_000, size).astype(float),
-        "dividend": np.zeros(size),
-        "total": close * np.repeat(1 + 0.1 * draw.random(instruments), rows),
-        "headlines": headlines,
-        "scored": scored,
-        "sentiment": scored * draw.uniform(-1, 1, size),
-    }
-    columns["sentiment_squares"] = np.abs(columns["sentiment"]) * draw.random(size)
-    days = np.array(last_sessions(CALENDAR, LAST, rows), dtype="datetime64[D]")
-    closes = np.array(
-        [session_close(CALENDAR, day).replace(tzinfo=None) for day in days.tolist()],
-        dtype="datetime64[us]",
-    )
-    columns |= {
-        name: np.tile(column, instruments)
-        for name, column in clock_columns(CALENDAR, days, closes).items()
-    }
-    panel = Panel(
-        columns=columns,
-        offsets=np.arange(instruments + 1) * rows,
-        instruments=tuple(f"SIM{i + 1:03}" for i in range(instruments)),
-        ended=np.full(instruments, NEVER),
-        session=np.tile(days, instruments),
-        as_of=np.tile(closes, instruments),
-        decided=np.ones(size, bool),
-    )
-    panel = panel.where((panel.segment != 1) | (panel.place >= 9))
-    for name in ("headlines", "scored", "sentiment", "sentiment_squares"):
-        panel.columns[name][panel.place == 0] = np.nan  # as in a panel of facts
-    return panel
 
 
 @pytest.fixture
 def panel() -> Panel:
     """The seeded panel."""
-    return seeded()
+    return trial_panel()
 
 
 @pytest.fixture
 def make_panel() -> Callable[..., Panel]:
     """Seeded panels of other sizes."""
-    return seeded
+    return trial_panel
 
 
 class Market:

@@ -19,6 +19,7 @@ from features.engine import evaluate
 from features.feature import FEATURES, Feature, FeatureError
 from features.labels.triple_barrier import TripleBarrier
 from features.panel import Panel
+from features.trial import trial_panel
 from features.views import FeatureView, view, views
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
@@ -113,12 +114,10 @@ def test_features_that_change_with_the_scale_are_refused(monkeypatch: pytest.Mon
 
 
 def main() -> None:
-    from conftest import seeded  # beside this file when it is run as a script
-
     GOLDEN.mkdir(exist_ok=True)
     for one in views():
         if not file_of(one).exists():
-            columns = golden(one, seeded()).items()
+            columns = golden(one, trial_panel()).items()
             lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(x)}" for name, x in columns)
             file_of(one).write_text(f"{{\n{lines}\n}}\n")
 

@@ -1,0 +1,78 @@
+"""A made-up panel on which features are tried: random walks, news, an index, macro values."""
+
+from datetime import date
+
+import numpy as np
+
+from contracts.calendar import last_sessions, session_close
+from features.clock import clock_columns
+from features.feature import SINCE_THE_ROW_BEFORE
+from features.panel import Panel
+from features.series import Values
+
+CALENDAR = "XNYS"
+LAST = date(2025, 6, 30)
+LATER = 9  # rows by which the second instrument's history is shorter
+
+
+def trial_panel(instruments: int = 3, rows: int = 70, seed: int = 7) -> Panel:
+    """Instruments of one exchange, one segment each, the second of them a little shorter."""
+    days = np.array(last_sessions(CALENDAR, LAST, rows), dtype="datetime64[D]")
+    closes = np.array(
+        [session_close(CALENDAR, day).replace(tzinfo=None) for day in days.tolist()],
+        dtype="datetime64[us]",
+    )
+    size = instruments * rows
+    columns = _bars_and_news(instruments, rows, seed) | _around(instruments, rows, seed)
+    clock = clock_columns(CALENDAR, days, closes)
+    columns |= {name: np.tile(column, instruments) for name, column in clock.items()}
+    panel = Panel(
+        columns=columns,
+        offsets=np.arange(instruments + 1) * rows,
+        instruments=tuple(f"SIM{i + 1:03}" for i in range(instruments)),
+        ended=np.full(instruments, np.datetime64("NaT", "us")),
+        session=np.tile(days, instruments),
+        as_of=np.tile(closes, instruments),
+        decided=np.ones(size, bool),
+    )
+    return forget(panel.where((panel.segment != 1) | (panel.place >= LATER)))
+
+
+def forget(panel: Panel) -> Panel:
+    """The panel as if nothing came before its first rows, as in a panel of facts."""
+    for name in SINCE_THE_ROW_BEFORE:
+        panel.columns[name][panel.place == 0] = np.nan
+    return panel
+
+
+def _bars_and_news(instruments: int, rows: int, seed: int) -> dict[str, Values]:
+    draw, size = np.random.default_rng(seed), instruments * rows
+    close = (50 * np.exp(np.cumsum(draw.normal(0, 0.02, (instruments, rows)), axis=1))).ravel()
+    open_ = close * np.exp(draw.normal(0, 0.008, size))
+    headlines = draw.integers(0, 4, size).astype(float)
+    scored = np.maximum(headlines - (draw.random(size) < 0.2), 0.0)
+    return {
+        "open": open_,
+        "high": np.maximum(open_, close) * (1 + 0.01 * draw.random(size)),
+        "low": np.minimum(open_, close) * (1 - 0.01 * draw.random(size)),
+        "close": close,
+        "volume": draw.integers(1_000, 100_000, size).astype(float),
+        "dividend": np.zeros(size),
+        "total": close * np.repeat(1 + 0.1 * draw.random(instruments), rows),
+        "headlines": headlines,
+        "scored": scored,
+        "sentiment": scored * draw.uniform(-1, 1, size),
+    }
+
+
+def _around(instruments: int, rows: int, seed: int) -> dict[str, Values]:
+    draw, size = np.random.default_rng(seed + 1), instruments * rows
+    monthly = {
+        name: np.tile(np.repeat(draw.normal(2.0, 1.0, rows // 21 + 1), 21)[:rows], instruments)
+        for name in ("inflation", "payrolls", "output")
+    }
+    squares = 4.0 * draw.random(size)
+    return monthly | {
+        "sentiment_squares": squares,
+        "index_return": np.tile(draw.normal(0.0, 0.01, rows), instruments),
+    }
