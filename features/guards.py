@@ -12,12 +12,12 @@ import numpy as np
 from features.engine import evaluate
 from features.feature import Feature
 from features.panel import Flags, Panel
-from features.series import Values
+from features.series import Numbers
 from features.trial import forget, trial_panel
 
 PRICES = ("open", "high", "low", "close", "total", "dividend")
 ROWS = 70  # of the trial beyond the longest lookback
-Found = Mapping[str, Values]
+Found = Mapping[str, Numbers]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def trial(features: Sequence[Feature]) -> Trial:
     return Trial(features, trial_panel(rows=longest + ROWS))
 
 
-def same(found: Values, wanted: Values) -> bool:
+def same(found: Numbers, wanted: Numbers) -> bool:
     """Equal to 1e-9, nulls in the same places."""
     null = np.isnan(wanted)
     if found.shape != wanted.shape or not (np.isnan(found) == null).all():

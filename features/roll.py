@@ -153,10 +153,18 @@ def _tails(x: Values, w: int, tail: float) -> tuple[Series, Series]:
     return Series.of(low, segments), Series.of(high, segments)
 
 
+def _sparse(kernel: kernels.Kernel, x: Values, w: int, *more: object, least: int = 1) -> Values:
+    # These kernels write only where there is something to say.
+    values, segments, out = _ready(x, w, least)
+    out.fill(np.nan)
+    kernel(values, segments.offsets, w, *more, out)
+    return out
+
+
 @_primitive
 def since_max(x: Values, w: int) -> Values:
     """How many rows ago the largest of w rows was, the newest of equal ones."""
-    return _over(kernels.since_largest, x, w)
+    return _sparse(kernels.since_largest, x, w)
 
 
 @_primitive
@@ -165,14 +173,14 @@ def swing_high(x: Values, w: int, k: int) -> Values:
 
     A peak is known k rows later and not before; null without one.
     """
-    return _over(kernels.swing, x, w, k, least=2 * k + 1)
+    return _sparse(kernels.swing, x, w, k, least=2 * k + 1)
 
 
 @_primitive
 def node(x: Values, weight: Values, w: int, bins: int) -> Values:
     """Where in the range of w rows most weight lies: the middle of the heaviest of equal parts."""
     segments_of(weight, "instrument")
-    return _over(kernels.node, x, w, np.asarray(weight), bins)
+    return _sparse(kernels.node, x, w, np.asarray(weight), bins)
 
 
 @_primitive
