@@ -1,25 +1,26 @@
 """The DAG `train_models`: a challenger is trained, judged, and promoted if it wins."""
 
+import json
 import os
 from pathlib import Path
 
 from airflow.providers.standard.operators.bash import BashOperator
-from airflow.sdk import DAG, Param, chain
-
-# The experts of the recipe; each is fitted by a task of its own.
-EXPERTS = ("xgboost",)
+from airflow.sdk import DAG, Param, chain, task
 
 SEEN = "--snapshot {{ ti.xcom_pull(task_ids='snapshot') }}"
 PLACE = f"--universe {{{{ params.universe }}}} --session {{{{ params.session }}}} {SEEN}"
 RUN = f"{PLACE} --recipe {{{{ params.recipe }}}}"
 
-STEPS = {
+BEFORE = {
     "snapshot": "python -m contracts snapshot --run 'train_models/{{ run_id }}'",
-    "features": "python -m features materialise --view daily_1 --universe {{ params.universe }} "
+    "features": "python -m features materialise --view "
+    "$(python -m training view --recipe {{ params.recipe }}) --universe {{ params.universe }} "
     f"--first {{{{ params.first }}}} --last {{{{ params.session }}}} {SEEN}",
     "zero": f"python -m training zero {RUN}",
     "tune": f"python -m training tune {RUN}",
-    "fit": [f"python -m training fit --expert {expert} {RUN}" for expert in EXPERTS],
+}
+AFTER = {
+    "ensemble": f"python -m training ensemble {RUN}",
     "evidence": f"python -m training evidence {RUN}",
     "contest": f"python -m training contest {RUN}",
     "promote": f"python -m training promote {RUN}",
@@ -32,6 +33,13 @@ EVERY_STEP = {
     "env": {"AIRFLOW_CTX_MAP_INDEX": "{{ ti.map_index }}"},
 }
 
+
+@task.bash
+def fit(expert: str) -> str:
+    """The command that fits one expert of the recipe."""
+    return f"python -m training fit --expert {expert} {RUN}"
+
+
 with DAG(
     "train_models",
     schedule=None,
@@ -41,16 +49,19 @@ with DAG(
         "universe": os.environ.get("FINPULSE_UNIVERSE", "sim20"),
         "first": Param(type="string", format="date", description="first session learnt from"),
         "session": Param(type="string", format="date", description="trained at its close"),
-        "recipe": "daily_trend",
+        "recipe": Param("default", type="string", description="a name in training/recipes.py"),
     },
     doc_md="A challenger is tuned, fitted and judged against the champion on sessions that neither "
     "has seen, and promoted if it wins, all at the snapshot of the step `snapshot`.",
 ) as dag:
+    experts = BashOperator(
+        task_id="experts",
+        bash_command="python -m training experts --recipe {{ params.recipe }}",
+        output_processor=json.loads,
+    )
     chain(
-        *[
-            BashOperator.partial(task_id=name).expand(bash_command=step)
-            if isinstance(step, list)
-            else BashOperator(task_id=name, bash_command=step)
-            for name, step in STEPS.items()
-        ]
+        *[BashOperator(task_id=name, bash_command=step) for name, step in BEFORE.items()],
+        experts,
+        fit.expand(expert=experts.output),
+        *[BashOperator(task_id=name, bash_command=step) for name, step in AFTER.items()],
     )

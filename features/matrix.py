@@ -19,15 +19,17 @@ import pyarrow.parquet as pq
 from contracts import objects
 from contracts.store import Store
 from contracts.tables import MATERIALISATIONS
+from features import roll
 from features.engine import evaluate
 from features.facts import Facts, Request, members, read, text_model
 from features.history import decision_panel, newest_panel
 from features.label import Label
 from features.panel import Panel
-from features.series import Values
+from features.series import Segments, Series, Values
 from features.views import FeatureView
 
 _KEY = ["session", "instrument_id"]
+BEFORE = 10  # sessions of `return_before`
 
 
 class MatrixMissing(LookupError):
@@ -116,8 +118,9 @@ def load_matrix(
     Columns: instrument_id, symbol, session, as_of, the features (float32, null explicit), label
     (0 down, 1 neutral, 2 up, or a float64 where the view's label has no classes; null until it is
     settled by the close of `last`), settled_at, total_return (from the entry to where the label
-    closes the position), delisted, persistence (the newest label settled by as_of). Raises
-    MatrixMissing unless all sessions are materialised at exactly this snapshot.
+    closes the position), delisted, persistence (the newest label settled by as_of), return_before
+    (total return over the BEFORE sessions up to the decision, for the baseline that bets against
+    it). Raises MatrixMissing unless all sessions are materialised at exactly this snapshot.
     """
     asked = _Range(store, view, universe, first, last, snapshot)
     written = asked.written()
@@ -207,6 +210,7 @@ def _labels(facts: Facts, rule: Label) -> pl.DataFrame:
     decisions = _keys(then).with_columns(
         **dict(zip(names, of_then, strict=True)),
         persistence=_numbers(rule, rule.persistence(then)[then.decided]),
+        return_before=pl.Series(_return_before(then)[then.decided]).fill_nan(None),
     )
     held = _keys(now).join(decisions, on=_KEY, how="left", maintain_order="left")
     basis = np.full((len(names), len(now.session)), np.nan)
@@ -222,7 +226,12 @@ def _labels(facts: Facts, rule: Label) -> pl.DataFrame:
         "delisted": pl.Series(outcome.delisted[now.decided]),
     }
     settled = {name: pl.when(known).then(column) for name, column in columns.items()}
-    return held.select(*_KEY, **settled, persistence="persistence")
+    return held.select(*_KEY, "return_before", **settled, persistence="persistence")
+
+
+def _return_before(panel: Panel) -> Values:
+    total = Series.of(panel.columns["total"], Segments(panel.offsets, "instrument"))
+    return np.asarray(roll.change(total, BEFORE))
 
 
 def _numbers(rule: Label, values: Values) -> pl.Series:

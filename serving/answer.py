@@ -1,7 +1,7 @@
 """The forms of requests and answers: what `/docs` shows and callers may rely on."""
 
 from datetime import date, datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import orjson
 from fastapi import Response
@@ -48,6 +48,9 @@ class Prediction(BaseModel):
     p_down: float
     p_neutral: float
     p_up: float
+    signal: Literal["buy", "sell", "hold"] | None = Field(
+        description="by the model's thresholds; null in forecasts older than signals are"
+    )
     as_of: datetime = Field(description="when the forecast was decided: the session's close")
     snapshot: int = Field(description="newest load that the forecast has seen")
     data_age_seconds: float = Field(description="now minus as_of")

@@ -13,8 +13,8 @@ from contracts.calendar import last_sessions, session_close
 from contracts.champion import Champion
 from contracts.store import Store
 from contracts.tables import PREDICTIONS
-from training.bundle import Bundle, BundleError
-from training.forecast import Values
+from training.bundle import Bundle
+from training.windows import History, lookback
 
 _CHANCES = ("p_down", "p_neutral", "p_up")
 
@@ -29,10 +29,6 @@ class Run:
     catch_up: int
 
 
-class ViewChanged(BundleError):
-    """The view of a bundle is no longer what it was trained on."""
-
-
 def predict(store: Store, champion: Champion, bundle: Bundle, run: Run, now: datetime) -> int:
     """Record the champion's forecasts of the run's sessions that have none; returns their number.
 
@@ -44,7 +40,8 @@ def predict(store: Store, champion: Champion, bundle: Bundle, run: Run, now: dat
     if not missed:
         return 0
     matrix = _matrix(store, bundle, run, missed)
-    return store.record(PREDICTIONS, _rows(matrix, champion, bundle, run, now))
+    forecast = _forecast(matrix, bundle, missed)
+    return store.record(PREDICTIONS, _rows(forecast, champion, bundle, run, now))
 
 
 def _sessions(store: Store, bundle: Bundle, run: Run) -> Sequence[date]:
@@ -74,23 +71,30 @@ def _matrix(store: Store, bundle: Bundle, run: Run, sessions: Sequence[date]) ->
     from features.matrix import load_matrix, materialise
     from features.views import view
 
-    manifest = bundle.manifest
-    chosen = view(manifest.view)
-    if chosen.hash != manifest.view_hash:
-        raise ViewChanged(
-            f"bundle {bundle.hash[:12]} was trained on view {manifest.view} {manifest.view_hash}, "
-            f"the code has {chosen.hash}: run the code of commit {manifest.git_commit[:12]}, or "
-            "train and promote a bundle on the view of today"
-        )
-    first, last = min(sessions), max(sessions)
+    bundle.require_view()
+    chosen = view(bundle.manifest.view)
+    # The sessions before are there for the first one's window to look back on.
+    first, last = min(sessions) - lookback(bundle.manifest.window), max(sessions)
     materialise(store, chosen, run.universe, first, last, run.snapshot)
-    matrix = load_matrix(store, chosen, run.universe, first, last, run.snapshot)
-    return matrix.filter(pc.is_in(matrix["session"], value_set=pa.array(sessions, pa.date32())))
+    return load_matrix(store, chosen, run.universe, first, last, run.snapshot)
 
 
-def _values(matrix: pa.Table, features: Sequence[str]) -> Values:
-    columns = [matrix[name].to_numpy() for name in features]
-    return np.column_stack(columns).astype(np.float32)
+def _forecast(matrix: pa.Table, bundle: Bundle, sessions: Sequence[date]) -> pa.Table:
+    """The rows of those sessions with their forecasts and signals."""
+    whole = matrix.sort_by([("instrument_id", "ascending"), ("session", "ascending")])
+    values = [whole[name].to_numpy() for name in bundle.manifest.features]
+    history = History.of(
+        np.array(whole["instrument_id"].to_pylist(), dtype=np.str_),
+        whole["session"].to_numpy(),
+        np.column_stack(values).astype(np.float32),
+    )
+    rows = np.flatnonzero(pc.is_in(whole["session"], pa.array(sessions, pa.date32())).to_numpy())
+    chances = bundle.forecast(history.windows(rows, bundle.manifest.window))
+    known = whole.select(["instrument_id", "symbol", "session", "as_of"]).take(pa.array(rows))
+    columns = {name: chances[:, place] for place, name in enumerate(_CHANCES)}
+    for name, column in (columns | {"signal": bundle.signals(chances)}).items():
+        known = known.append_column(name, pa.array(column))
+    return known
 
 
 def prediction_id(
@@ -102,15 +106,12 @@ def prediction_id(
 
 
 def _rows(
-    matrix: pa.Table, champion: Champion, bundle: Bundle, run: Run, now: datetime
+    forecast: pa.Table, champion: Champion, bundle: Bundle, run: Run, now: datetime
 ) -> pa.Table:
-    known = matrix.select(["instrument_id", "symbol", "session", "as_of"]).to_pylist()
-    chances = bundle.forecast(_values(matrix, bundle.manifest.features)).tolist()
     horizon = bundle.manifest.horizon
     return pa.Table.from_pylist(
         [
             row
-            | dict(zip(_CHANCES, chance, strict=True))
             | {
                 "prediction_id": prediction_id(
                     bundle.hash, row["instrument_id"], horizon, row["as_of"], run.snapshot
@@ -123,7 +124,7 @@ def _rows(
                 "origin": "live" if row["session"] == run.session else "backfill",
                 "issued_at": now,
             }
-            for row, chance in zip(known, chances, strict=True)
+            for row in forecast.to_pylist()
         ],
         schema=PREDICTIONS.schema,
     )

@@ -13,8 +13,8 @@ from training.bundle import Manifest
 Row = Mapping[str, Any]
 
 _SERVED = (
-    "symbol, instrument_id, session, horizon, p_down, p_neutral, p_up, as_of, snapshot, "
-    "bundle, prediction_id, origin, issued_at"
+    "symbol, instrument_id, session, horizon, p_down, p_neutral, p_up, signal, as_of, "
+    "snapshot, bundle, prediction_id, origin, issued_at"
 )
 
 

@@ -7,6 +7,7 @@ import typer
 
 from contracts.settings import settings
 from contracts.store import open_store
+from training import recipes
 from training.recipes import DEFAULT
 from training.scope import Scope, scope
 
@@ -83,11 +84,38 @@ def fit(
     universe: Universe = "",
     recipe: Recipe = DEFAULT,
 ) -> None:
-    """Fit one expert on all that had settled before the contest, and register its bundle."""
+    """Walk one expert forward, fit it on all that had settled, and register its bundle."""
     from training import fitting
 
     asked, store = _scope(universe, session, snapshot, recipe), open_store()
     done = fitting.fit(store, asked, expert)
+    _progress(f"model version {done.version}")
+    typer.echo(done.bundle)
+
+
+@app.command()
+def view(recipe: Recipe = DEFAULT) -> None:
+    """Print the recipe's feature view."""
+    typer.echo(recipes.recipe(recipe).view)
+
+
+@app.command()
+def experts(recipe: Recipe = DEFAULT) -> None:
+    """Print the recipe's experts as a JSON list: one `fit` each."""
+    import orjson
+
+    typer.echo(orjson.dumps(recipes.recipe(recipe).experts).decode())
+
+
+@app.command()
+def ensemble(
+    session: Session, snapshot: Snapshot, universe: Universe = "", recipe: Recipe = DEFAULT
+) -> None:
+    """Combine the fitted experts by what they said out of sample, and register the bundle."""
+    from training import fitting
+
+    asked, store = _scope(universe, session, snapshot, recipe), open_store()
+    done = fitting.fit_together(store, asked)
     _progress(f"model version {done.version}")
     typer.echo(done.bundle)
 
@@ -100,16 +128,17 @@ def evidence(
     recipe: Recipe = DEFAULT,
     explained: Annotated[str, typer.Option(help="why an accuracy above 60 % is no leak")] = "",
 ) -> None:
-    """Score the fitted experts out of sample beside naive baselines, with intervals."""
+    """Score experts and ensemble out of sample beside naive baselines, with intervals."""
     from rich.console import Console
 
     from training import proving
-    from training.report import evidence_table
+    from training.report import WIDTH, evidence_table
 
     asked, store = _scope(universe, session, snapshot, recipe), open_store()
-    found = proving.prove(store, asked, explained, _progress)
-    for bundle, gathered in found.items():
-        Console(stderr=True, width=140).print(evidence_table(gathered))
+    found = proving.prove(store, asked, explained)
+    *_, of_ensemble = found.values()
+    Console(stderr=True, width=WIDTH).print(evidence_table(of_ensemble))
+    for bundle in found:
         typer.echo(f"evidence/{bundle}.json")
 
 
@@ -144,14 +173,31 @@ def promote(
 
 
 @app.command()
+def rollback(
+    reason: Annotated[str, typer.Option(help="why, for the ledger")],
+    universe: Universe = "",
+    bundle: Annotated[str, typer.Option(help="only if this bundle is in office")] = "",
+) -> None:
+    """Put the champion before the one in office back, after checking that it loads."""
+    from training import office
+
+    asked, store = universe or settings().universe, open_store()
+    back = office.roll_back(store, asked, reason, datetime.now(UTC), bundle)
+    if back is None:
+        typer.echo(f"{bundle} is not in office: nothing to roll back")
+    else:
+        typer.echo(f"champion of {asked}: {back.bundle} (version {back.model_version})")
+
+
+@app.command()
 def report(universe: Universe = "") -> None:
     """Show evidence beside its baselines, the newest contest's decision and the champion."""
     from rich.console import Console
 
-    from training.report import tables
+    from training.report import WIDTH, tables
 
     for table in tables(open_store(), universe or settings().universe):
-        Console(width=140).print(table)
+        Console(width=WIDTH).print(table)
 
 
 if __name__ == "__main__":

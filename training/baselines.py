@@ -6,7 +6,7 @@ from typing import TypeAlias
 import numpy as np
 
 from training.experts.class_prior import ClassPrior
-from training.forecast import CLASSES, UP, Floats, Forecasts, Labels
+from training.forecast import CLASSES, DOWN, UP, Floats, Forecasts, Labels
 from training.samples import UNKNOWN, Samples
 
 Baseline: TypeAlias = Callable[[Samples, Samples], Forecasts]
@@ -15,12 +15,17 @@ Baseline: TypeAlias = Callable[[Samples, Samples], Forecasts]
 def class_prior(train: Samples, test: Samples) -> Forecasts:
     """The training frequencies; its class is always the training majority."""
     prior = ClassPrior()
-    return prior.predict(prior.fit(train), test.values)
+    return prior.forecast(prior.fit(train), test)
 
 
 def persistence(train: Samples, test: Samples) -> Forecasts:
     """The class of the instrument's newest settled label; without one, the training majority."""
     return _hard(_last(train, train), _last(train, test), train)
+
+
+def reversal(train: Samples, test: Samples) -> Forecasts:
+    """Against the return of the sessions before: down after a rise, up after a fall."""
+    return _hard(_against(train, train), _against(train, test), train)
 
 
 def always_up(train: Samples, test: Samples) -> Forecasts:
@@ -31,13 +36,23 @@ def always_up(train: Samples, test: Samples) -> Forecasts:
 BASELINES: dict[str, Baseline] = {
     "class_prior": class_prior,
     "persistence": persistence,
+    "reversal": reversal,
     "always_up": always_up,
 }
 
 
+def _majority(train: Samples) -> int:
+    return int(np.bincount(train.labels, minlength=len(CLASSES)).argmax())
+
+
 def _last(train: Samples, rows: Samples) -> Labels:
-    majority = np.bincount(train.labels, minlength=len(CLASSES)).argmax()
-    return np.where(rows.persistence == UNKNOWN, majority, rows.persistence).astype(np.int64)
+    unknown = rows.persistence == UNKNOWN
+    return np.where(unknown, _majority(train), rows.persistence).astype(np.int64)
+
+
+def _against(train: Samples, rows: Samples) -> Labels:
+    risen, fallen = rows.return_before > 0, rows.return_before < 0
+    return np.where(risen, DOWN, np.where(fallen, UP, _majority(train))).astype(np.int64)
 
 
 def _hard(in_train: Labels, in_test: Labels, train: Samples) -> Forecasts:

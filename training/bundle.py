@@ -8,35 +8,46 @@ an equal hash. Light: neither mlflow nor scikit-learn, and no pickle.
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from contracts import objects
 from training import engines
-from training.forecast import CLASSES, Floats, Values
+from training.forecast import CLASSES, Floats, Thresholds, Values
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST = "manifest.json"
 GOLDEN = "golden.json"
 GOLDEN_ROWS = 50
-TOLERANCE = 1e-6
+TOLERANCE = 1e-5
+
+
+# The kinds of files that a bundle may hold: none of them can run code when it is read.
+KINDS = (".json", ".onnx", ".ubj")
 
 
 class BundleError(ValueError):
     """A bundle is absent, changed or not of this code; the message names bundle and file."""
 
 
+class ViewChanged(BundleError):
+    """The view of a bundle is no longer what it was trained on."""
+
+
 @dataclass(frozen=True)
 class Manifest:
     """What a bundle is made of.
 
-    as_of: the moment up to which truth was known to the training (UTC). snapshot: the loads that
-    it saw. features: names in the order of the model's inputs. files: name -> SHA-256.
+    expert: the expert's or the ensemble's name. as_of: the moment up to which truth was known to
+    the training (UTC). snapshot: the loads that it saw. features: names in the order of the model's
+    inputs. files: name -> SHA-256. window: rows up to a decision that the model looks at.
+    thresholds: when its forecasts are a signal to buy or sell.
     """
 
     expert: str
@@ -54,6 +65,8 @@ class Manifest:
     git_commit: str
     libraries: Mapping[str, str]
     files: Mapping[str, str]
+    window: int = 1
+    thresholds: Thresholds = Thresholds()
     format_version: int = FORMAT_VERSION
 
     def canonical(self) -> bytes:
@@ -73,6 +86,7 @@ class Manifest:
             )
         fields["features"] = tuple(fields["features"])
         fields["as_of"] = datetime.fromisoformat(fields["as_of"])
+        fields["thresholds"] = Thresholds(**fields.get("thresholds", {}))
         return cls(**fields)
 
 
@@ -85,14 +99,35 @@ class Bundle:
     engine: engines.Engine
 
     def forecast(self, values: Values) -> Floats:
-        """Probabilities (n, 3) of down, neutral, up; `values` is float32 (n, k), nulls are NaN."""
-        expected = len(self.manifest.features)
-        if values.ndim != 2 or values.shape[1] != expected:
+        """Probabilities (n, 3) of down, neutral, up; `values` is float32, nulls are NaN.
+
+        values: windows (n, window, k); rows (n, k) where the window is one row.
+        """
+        window, features = self.manifest.window, self.manifest.features
+        windows = values[:, None, :] if values.ndim == 2 and window == 1 else values
+        if windows.ndim != 3 or windows.shape[1:] != (window, len(features)):
             raise BundleError(
-                f"bundle {self.hash[:12]} takes (n, {expected}) values in the order "
-                f"{', '.join(self.manifest.features)}; found shape {values.shape}"
+                f"bundle {self.hash[:12]} takes (n, {window}, {len(features)}) values in the order "
+                f"{', '.join(features)}; found shape {values.shape}"
             )
-        return self.engine(np.ascontiguousarray(values, dtype=np.float32))
+        return self.engine(np.ascontiguousarray(windows, dtype=np.float32))
+
+    def signals(self, probabilities: Floats) -> list[str]:
+        """Buy, sell or hold for each row of probabilities (n, 3)."""
+        return self.manifest.thresholds.signals(probabilities)
+
+    def require_view(self) -> None:
+        """Raise ViewChanged unless the code's view of that name is the one it was trained on."""
+        from features.views import view
+
+        name, trained_on = self.manifest.view, self.manifest.view_hash
+        found = view(name).hash
+        if found != trained_on:
+            raise ViewChanged(
+                f"bundle {self.hash[:12]} was trained on view {name} {trained_on}, the code has "
+                f"{found}: run the code of commit {self.manifest.git_commit[:12]}, or train and "
+                "promote a bundle on the view of today"
+            )
 
 
 def _digest(content: bytes) -> str:
@@ -103,21 +138,25 @@ def _key(bundle_hash: str, name: str) -> str:
     return f"bundles/{bundle_hash}/{name}"
 
 
-def golden_rows(values: Values) -> Values:
-    """GOLDEN_ROWS rows spread evenly over `values` (repeated when there are fewer)."""
-    return values.take(np.linspace(0, len(values) - 1, GOLDEN_ROWS).round().astype(int), axis=0)
+def golden_rows(count: int) -> NDArray[np.intp]:
+    """GOLDEN_ROWS places spread evenly over `count` rows (repeated when there are fewer)."""
+    return np.linspace(0, count - 1, GOLDEN_ROWS).round().astype(np.intp)
 
 
 def _golden(inputs: Values, outputs: Floats) -> bytes:
-    rows = [[None if np.isnan(v) else float(v) for v in row] for row in inputs]
-    return json.dumps({"inputs": rows, "outputs": outputs.tolist()}).encode()
+    flat = [None if np.isnan(v) else float(v) for v in inputs.ravel()]
+    return json.dumps({"shape": inputs.shape, "inputs": flat, "outputs": outputs.tolist()}).encode()
 
 
 def save(manifest: Manifest, files: Mapping[str, bytes], inputs: Values) -> Bundle:
     """Store the model `files` with golden answers to `inputs`; returns the bundle, loaded back.
 
-    manifest: all but `files`, which are filled in here. Saving the same bundle again is no change.
+    manifest: all but `files`, which are filled in here. inputs: windows (n, window, k). Saving
+    the same bundle again is no change. Raises BundleError for a file that a bundle may not hold.
     """
+    for name, content in files.items():
+        _require_harmless(name, content)
+    inputs = inputs.reshape(len(inputs), manifest.window, len(manifest.features))
     outputs = engines.read(files)(inputs)
     everything = {**files, GOLDEN: _golden(inputs, outputs)}
     sealed = replace(manifest, files={n: _digest(c) for n, c in sorted(everything.items())})
@@ -143,8 +182,24 @@ def load_folder(folder: Path, bundle_hash: str) -> Bundle:
 
 def copy_to(folder: Path, bundle: Bundle) -> None:
     """Write the bundle's files into `folder`, from which `load_folder` takes them."""
-    for name in (MANIFEST, *bundle.manifest.files):
-        (folder / name).write_bytes(objects.get(_key(bundle.hash, name)))
+    for name, content in files_of(bundle.hash, (MANIFEST, *bundle.manifest.files)).items():
+        place = folder / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content)
+
+
+def files_of(bundle_hash: str, names: Iterable[str]) -> dict[str, bytes]:
+    """The contents of those files of a stored bundle; check it by loading it."""
+    return {name: objects.get(_key(bundle_hash, name)) for name in names}
+
+
+def _require_harmless(name: str, content: bytes) -> None:
+    # A pickle begins with the opcode PROTO, whatever its file is called.
+    if not name.endswith(KINDS) or content[:1] == b"\x80":
+        raise BundleError(
+            f"{name} may not be part of a bundle: expected {', '.join(KINDS)} and no pickle, which "
+            "could run any code when it is read"
+        )
 
 
 def _verified(bundle_hash: str, fetch: Callable[[str], bytes]) -> Bundle:
@@ -163,13 +218,15 @@ def _verified(bundle_hash: str, fetch: Callable[[str], bytes]) -> Bundle:
 
     manifest = Manifest.parse(part(MANIFEST, bundle_hash))
     files = {name: part(name, expected) for name, expected in manifest.files.items()}
+    for name, content in files.items():
+        _require_harmless(name, content)
     loaded = Bundle(bundle_hash, manifest, engines.read(files))
     _check_golden(loaded, json.loads(files[GOLDEN]))
     return loaded
 
 
-def _check_golden(loaded: Bundle, golden: Mapping[str, list[list[float | None]]]) -> None:
-    inputs = np.array(golden["inputs"], dtype=np.float32).reshape(-1, len(loaded.manifest.features))
+def _check_golden(loaded: Bundle, golden: Mapping[str, Any]) -> None:
+    inputs = np.array(golden["inputs"], dtype=np.float32).reshape(golden["shape"])
     expected = np.array(golden["outputs"], dtype=np.float64).reshape(-1, len(CLASSES))
     apart = float(np.abs(loaded.forecast(inputs) - expected).max(initial=0))
     if not apart <= TOLERANCE:

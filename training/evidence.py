@@ -1,6 +1,6 @@
 """No number without its baseline and its interval: out-of-sample scores over all folds."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -8,14 +8,13 @@ import numpy as np
 
 from training.baselines import BASELINES
 from training.bootstrap import Blocks, interval
-from training.expert import Expert
-from training.folds import Fold, WalkForward
+from training.folds import Fold
 from training.forecast import Forecasts
 from training.samples import Samples
-from training.score import METRICS, Tally, tally
+from training.score import METRICS, Scores, tally
+from training.walk import Walk, tested
 
 TOO_GOOD = 0.60
-PERMUTATIONS = 3
 
 
 class LeakUntilExplained(ValueError):
@@ -33,15 +32,14 @@ class Value:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Scores of an expert beside its baselines on the same out-of-sample rows.
+    """Scores of an expert or ensemble beside all others on the same out-of-sample rows.
 
-    scores: name -> metric -> Value, for the expert and each baseline. beside: baseline ->
-    metric -> Value of the paired difference expert minus baseline. null: metric -> scores of the
+    scores: name -> metric -> Value, for each forecaster and baseline. beside: other -> metric ->
+    Value of the paired difference, this one minus the other. null: metric -> scores of the
     expert when its training labels are permuted.
     """
 
     expert: str
-    hyperparameters: Mapping[str, Any]
     n: int
     sessions: int
     first: str
@@ -72,34 +70,40 @@ class Evidence:
         return cls(**{**fields, **parsed})
 
 
-def gather(expert: Expert[Any], samples: Samples, cut: WalkForward, blocks: Blocks) -> Evidence:
-    """Fit on each fold, forecast what came after, score all of it together.
+def gather(
+    walks: Mapping[str, Walk], samples: Samples, folds: Sequence[Fold], blocks: Blocks
+) -> dict[str, Evidence]:
+    """Evidence of each forecaster by name: all of them and the baselines, on the same rows.
 
-    Deterministic in its arguments. Raises TrainingError, ShuffledTime.
+    walks: what each said of the folds' test rows. Deterministic in its arguments.
     """
-    folds = cut.split(samples)
-    test = samples.take(np.concatenate([f.test for f in folds]))
-    rows = {expert.name: _score(test, (_forecast(expert, samples, f) for f in folds))}
+    test = samples.take(tested(folds))
+    said = {name: walked.forecasts for name, walked in walks.items()}
     for name, baseline in BASELINES.items():
-        answers = (baseline(samples.take(f.train), samples.take(f.test)) for f in folds)
-        rows.setdefault(name, _score(test, answers))
-    weights = blocks.weights(len(rows[expert.name].sessions))
-    return Evidence(
-        expert=expert.name,
-        hyperparameters=expert.hyperparameters(),
-        n=len(test),
-        sessions=len(weights[0]),
-        first=str(test.sessions[0]),
-        last=str(test.sessions[-1]),
-        folds=len(folds),
-        scores={name: _values(row, weights) for name, row in rows.items()},
-        beside={
-            name: _differences(rows[expert.name], row, weights)
-            for name, row in rows.items()
-            if name != expert.name
-        },
-        null=_null(expert, samples, folds[-1], blocks.seed),
-    )
+        answers = [baseline(samples.take(f.train), samples.take(f.test)) for f in folds]
+        said.setdefault(name, _joined(answers))
+    rows = {name: tally(answer, test.labels, test.sessions) for name, answer in said.items()}
+    weights = blocks.weights(len(np.unique(test.sessions)))
+    drawn = {name: Drawn(row.scores(), row.scores(weights)) for name, row in rows.items()}
+    scores = {name: _values(row) for name, row in drawn.items()}
+    return {
+        name: Evidence(
+            expert=name,
+            n=len(test),
+            sessions=len(weights[0]),
+            first=str(test.sessions[0]),
+            last=str(test.sessions[-1]),
+            folds=len(folds),
+            scores=scores,
+            beside={
+                other: _differences(drawn[name], row)
+                for other, row in drawn.items()
+                if other != name
+            },
+            null={metric: list(values) for metric, values in walked.null.items()},
+        )
+        for name, walked in walks.items()
+    }
 
 
 def require_plausible(evidence: Evidence, explained: str) -> None:
@@ -113,49 +117,29 @@ def require_plausible(evidence: Evidence, explained: str) -> None:
         )
 
 
-def mean_log_loss(expert: Expert[Any], samples: Samples, cut: WalkForward) -> float:
-    """The mean of the folds' out-of-sample log losses: what tuning makes small."""
-    scores = [
-        _score(samples.take(f.test), [_forecast(expert, samples, f)]).scores()["log_loss"][0]
-        for f in cut.split(samples)
-    ]
-    return float(np.mean(scores))
+@dataclass(frozen=True)
+class Drawn:
+    """Scores on all rows, and on each resample of their sessions."""
+
+    point: Scores
+    draws: Scores
 
 
-def _forecast(expert: Expert[Any], samples: Samples, fold: Fold) -> Forecasts:
-    fitted = expert.fit(samples.take(fold.train))
-    return expert.predict(fitted, samples.values[fold.test])
-
-
-def _score(test: Samples, answers: Iterable[Forecasts]) -> Tally:
-    parts = list(answers)
-    whole = Forecasts(
-        np.concatenate([p.probabilities for p in parts]),
-        hard=np.concatenate([p.labels for p in parts]),
+def _joined(answers: Sequence[Forecasts]) -> Forecasts:
+    return Forecasts(
+        np.concatenate([a.probabilities for a in answers]),
+        hard=np.concatenate([a.labels for a in answers]),
     )
-    return tally(whole, test.labels, test.sessions)
 
 
-def _values(row: Tally, weights: np.ndarray[Any, Any]) -> dict[str, Value]:
-    point, drawn = row.scores(), row.scores(weights)
-    return {m: Value(float(point[m][0]), *interval(drawn[m])) for m in METRICS}
+def _values(row: Drawn) -> dict[str, Value]:
+    return {m: Value(float(row.point[m][0]), *interval(row.draws[m])) for m in METRICS}
 
 
-def _differences(left: Tally, right: Tally, weights: np.ndarray[Any, Any]) -> dict[str, Value]:
-    a, b = left.scores(), right.scores()
-    drawn_a, drawn_b = left.scores(weights), right.scores(weights)
-    return {m: Value(float(a[m][0] - b[m][0]), *interval(drawn_a[m] - drawn_b[m])) for m in METRICS}
-
-
-def _null(expert: Expert[Any], samples: Samples, fold: Fold, seed: int) -> dict[str, list[float]]:
-    # The newest fold only: three fits more, and it has the most training rows.
-    train, test = samples.take(fold.train), samples.take(fold.test)
-    random = np.random.default_rng(seed)
-    found: dict[str, list[float]] = {m: [] for m in METRICS}
-    for _ in range(PERMUTATIONS):
-        mixed = train.relabelled(random.permutation(train.labels))
-        answer = expert.predict(expert.fit(mixed), test.values)
-        scores = tally(answer, test.labels, test.sessions).scores()
-        for metric in METRICS:
-            found[metric].append(float(scores[metric][0]))
-    return found
+def _differences(left: Drawn, right: Drawn) -> dict[str, Value]:
+    return {
+        m: Value(
+            float(left.point[m][0] - right.point[m][0]), *interval(left.draws[m] - right.draws[m])
+        )
+        for m in METRICS
+    }

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import numpy as np
 
 from contracts.registry import Registry
-from training.forecast import Forecasts, Values
+from training.forecast import Floats, Forecasts, Values
 from training.samples import Samples
 
 
@@ -36,12 +36,14 @@ Fitted = TypeVar("Fitted")
 class Expert(ABC, Generic[Fitted]):
     """One kind of model for one objective; members are frozen dataclasses under `@expert`.
 
-    What `predict` answers, the exported files answer too once read back.
+    What `predict` answers, the exported files answer too once read back. window: rows up to a
+    decision that it looks at; a member that looks back makes it a field.
     """
 
     name: ClassVar[str]
     objective: ClassVar[str]
     libraries: ClassVar[tuple[str, ...]]
+    window: int = 1
 
     @abstractmethod
     def fit(self, samples: Samples) -> Fitted:
@@ -49,11 +51,19 @@ class Expert(ABC, Generic[Fitted]):
 
     @abstractmethod
     def predict(self, fitted: Fitted, values: Values) -> Forecasts:
-        """Forecasts for float32 values (n, k) in the order of the samples' features."""
+        """Forecasts for float32 values (n, window, k) in the order of the samples' features."""
 
     @abstractmethod
     def export(self, fitted: Fitted) -> Mapping[str, bytes]:
         """The fitted model as files that `training.engines.read` understands."""
+
+    def forecast(self, fitted: Fitted, samples: Samples) -> Forecasts:
+        """Forecasts of the samples."""
+
+        def model(values: Values) -> Floats:
+            return self.predict(fitted, values).probabilities
+
+        return Forecasts(samples.answers(self.window, model))
 
     @classmethod
     def space(cls) -> Mapping[str, Span]:

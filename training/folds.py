@@ -60,3 +60,14 @@ class WalkForward:
         return Fold(
             train=np.flatnonzero(far & (samples.settled_at <= begins)), test=np.flatnonzero(test)
         )
+
+
+def inner_split(samples: Samples, share: float) -> tuple[Samples, Samples]:
+    """The samples but for the newest `share` of sessions, purged by settlement, and those.
+
+    What an expert decides inside its fold, such as when to stop, it decides on the second part.
+    """
+    days = np.unique(samples.sessions)
+    newest = samples.sessions >= days[int(len(days) * (1 - share))]
+    settled = samples.settled_at <= samples.as_of[newest].min()
+    return samples.take(settled & ~newest), samples.take(newest)

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 CLASSES = ("down", "neutral", "up")
 DOWN, NEUTRAL, UP = range(3)
 
+BUY, SELL, HOLD = "buy", "sell", "hold"
+
 Floats: TypeAlias = NDArray[np.float64]
 Values: TypeAlias = NDArray[np.float32]
 Labels: TypeAlias = NDArray[np.int64]
@@ -50,7 +52,26 @@ class Forecasts:
         return len(self.probabilities)
 
 
+@dataclass(frozen=True)
+class Thresholds:
+    """By how much the chance of up must exceed that of down to buy, and the reverse to sell."""
+
+    buy: float = 0.05
+    sell: float = 0.05
+
+    def signals(self, probabilities: Floats) -> list[str]:
+        """BUY, SELL or HOLD for each row of probabilities (n, 3)."""
+        lean = probabilities[:, UP] - probabilities[:, DOWN]
+        return [BUY if x > self.buy else SELL if -x > self.sell else HOLD for x in lean.tolist()]
+
+
 def normalised(raw: NDArray[np.floating]) -> Floats:
     """Non-negative scores (n, 3) as float64 rows that sum to 1."""
     wide = raw.astype(np.float64).reshape(-1, len(CLASSES))
     return np.asarray(wide / wide.sum(axis=1, keepdims=True), dtype=np.float64)
+
+
+def softmax(logits: Floats) -> Floats:
+    """Rows of logits as probabilities."""
+    raised = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
+    return np.asarray(raised / raised.sum(axis=1, keepdims=True), dtype=np.float64)

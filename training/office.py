@@ -3,22 +3,24 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 import orjson
 import pyarrow as pa
 
 from contracts import objects
-from contracts.champion import PROMOTED, Champion, champion, model_name
+from contracts.champion import PROMOTED, ROLLED_BACK, Champion, champion, model_name
 from contracts.context import run_context
 from contracts.settings import settings
 from contracts.store import Store
 from contracts.tables import PROMOTIONS
 from training import bundle, records
+from training.bundle import Bundle
 from training.contest import Comparison, Decision, Parties, decide
-from training.forecast import Forecasts
+from training.forecast import Floats, Forecasts, Labels
 from training.records import Fit
 from training.registration import move_alias
-from training.samples import TrainingError, common
+from training.samples import Samples, TrainingError, common
 from training.scope import Scope
 from training.score import losses
 from training.tracking import Mlflow, locked, step
@@ -29,17 +31,10 @@ class StaleContest(RuntimeError):
 
 
 def challenger(scope: Scope) -> Fit:
-    """Of the recipe's fitted experts the one with the smallest out-of-sample log loss."""
-
-    def out_of_sample(fit: Fit) -> float:
-        evidence = records.read_evidence(fit.bundle)
-        if evidence is None:
-            raise records.StepMissing(
-                f"bundle {fit.bundle[:12]} has no evidence: run `python -m training evidence` first"
-            )
-        return evidence.log_loss
-
-    return min((records.read_fit(scope, name) for name in scope.recipe.experts), key=out_of_sample)
+    """The recipe's ensemble, whose evidence must have been gathered; raises StepMissing."""
+    candidate = records.read_fit(scope, scope.recipe.ensemble)
+    records.evidence(candidate.bundle)
+    return candidate
 
 
 def contest(store: Store, scope: Scope) -> Decision | None:
@@ -90,18 +85,22 @@ def hold(store: Store, scope: Scope, against: Champion, candidate: Fit) -> Decis
                 f"challenger and champion differ in {field} ({left}, {right}): they cannot be "
                 "compared on the same rows"
             )
+    for side in (ours, theirs):
+        side.require_view()
     after = max(ours.manifest.as_of, theirs.manifest.as_of)
-    rows = scope.contest(store, ours.manifest.view, after)
-    other = rows
-    if theirs.manifest.view != ours.manifest.view:
-        rows, other = common(rows, scope.contest(store, theirs.manifest.view, after))
+    rows, other = (scope.contest(store, side.manifest, after) for side in (ours, theirs))
+    rows, other = common(rows, other)
     found = Comparison(
-        challenger=losses(Forecasts(ours.forecast(rows.values)), rows.labels),
-        champion=losses(Forecasts(theirs.forecast(other.values)), rows.labels),
+        challenger=_losses(ours, rows, rows.labels),
+        champion=_losses(theirs, other, rows.labels),
         sessions=rows.sessions,
     )
     parties = Parties(scope.universe, ours.hash, theirs.hash, scope.snapshot)
     return decide(parties, found, scope.recipe.rules)
+
+
+def _losses(side: Bundle, rows: Samples, labels: Labels) -> Floats:
+    return losses(Forecasts(rows.answers(side.manifest.window, side.forecast)), labels)
 
 
 def install_first(store: Store, universe: str, zero: Fit, now: datetime) -> Champion:
@@ -142,6 +141,56 @@ def apply(store: Store, decision: Decision, candidate: Fit, now: datetime) -> in
         added = record(store, universe, candidate, fields, now)
         follow(store, universe)
     return added
+
+
+def roll_back(
+    store: Store, universe: str, reason: str, now: datetime, only: str = ""
+) -> Champion | None:
+    """Put the champion before the one in office back; returns it.
+
+    The one before is that which was promoted before it: what was rolled back once is not returned
+    to. only: do nothing, and return None, unless this bundle is in office, so that a repeated
+    task rolls back once. Raises StepMissing when there is none before, BundleError when it does
+    not load or its view is not the code's; then nothing has changed.
+    """
+    with locked(store, f"office {universe}"):
+        in_office = require_champion(store, universe)
+        if only and in_office.bundle != only:
+            return None
+        before = _before(store, universe)
+        loaded = bundle.load(before.bundle)
+        loaded.require_view()
+        fields = {
+            "promotion_id": uuid4().hex,
+            "decision": ROLLED_BACK,
+            "previous_bundle": in_office.bundle,
+            "reason": reason,
+            "evidence": {"rolled_back": in_office.promotion_id},
+        }
+        record(store, universe, before, fields, now)
+        return follow(store, universe)
+
+
+def _before(store: Store, universe: str) -> Fit:
+    rows = store.query(
+        "SELECT bundle, model_version, decision FROM promotions WHERE universe = %s "
+        "AND decision IN (%s, %s) ORDER BY decided_at",
+        (universe, PROMOTED, ROLLED_BACK),
+    )
+    stack: list[Fit] = []
+    for row in rows.to_pylist():
+        about = Fit("", row["bundle"], row["model_version"])
+        if row["decision"] == ROLLED_BACK:
+            while stack and stack[-1] != about:
+                stack.pop()
+        if not stack or stack[-1] != about:
+            stack.append(about)
+    if len(stack) < 2:
+        raise records.StepMissing(
+            f"{universe} has no champion before the one in office: train another with the DAG "
+            "train_models"
+        )
+    return stack[-2]
 
 
 def record(

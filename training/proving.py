@@ -1,44 +1,43 @@
-"""The evidence step: gathered once per bundle, logged beside its baselines, then kept."""
+"""The evidence step: all forecasters on the same rows, logged beside their baselines, then kept."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from contracts.store import Store
-from training import bundle, records
+from training import plots, records
 from training.evidence import Evidence, gather, require_plausible
-from training.expert import EXPERTS
+from training.forecast import Forecasts
+from training.samples import Samples
 from training.scope import Scope
 from training.tracking import Run, step
+from training.walk import tested
 
 
-def prove(
-    store: Store, scope: Scope, explained: str, progress: Callable[[str], None]
-) -> dict[str, Evidence]:
-    """Evidence of each fitted expert of the recipe, by bundle; what is kept is used again.
+def prove(store: Store, scope: Scope, explained: str) -> dict[str, Evidence]:
+    """Evidence of the recipe's experts and ensemble, by bundle.
 
     Raises StepMissing, TrainingError, LeakUntilExplained.
     """
-    fits = [records.read_fit(scope, name) for name in scope.recipe.experts]
-    found = {fit.bundle: records.read_evidence(fit.bundle) for fit in fits}
-    missing = [name for name, evidence in found.items() if evidence is None]
-    if missing:
-        samples = scope.training(store)
-        with step(store, scope, "evidence") as run:
-            for name in missing:
-                manifest = bundle.load(name).manifest
-                expert = EXPERTS.get(manifest.expert)(**manifest.hyperparameters)
-                progress(f"walking {expert.name} forward over {len(samples)} rows")
-                evidence = gather(expert, samples, scope.recipe.cut, scope.recipe.blocks)
-                _log(run, evidence)
-                require_plausible(evidence, explained)
-                records.write_evidence(name, replace(evidence, explained=explained))
-    else:
-        progress("this evidence is kept already and used again")
-    return {fit.bundle: records.evidence(fit.bundle) for fit in fits}
+    names = (*scope.recipe.experts, scope.recipe.ensemble)
+    fits = [records.read_fit(scope, name) for name in names]
+    walks = {name: records.read_walk(scope, name) for name in names}
+    samples = scope.training(store)
+    with step(store, scope, "evidence") as run:
+        folds = scope.recipe.cut.split(samples)
+        found = gather(walks, samples, folds, scope.recipe.blocks)
+        said = {name: walked.forecasts for name, walked in walks.items()}
+        _log(run, found[scope.recipe.ensemble], said, samples.take(tested(folds)))
+        for evidence in found.values():
+            require_plausible(evidence, explained)
+        for fit in fits:
+            found[fit.expert] = replace(found[fit.expert], explained=explained)
+            records.write_evidence(fit.bundle, found[fit.expert])
+    return {fit.bundle: found[fit.expert] for fit in fits}
 
 
-def _log(run: Run, evidence: Evidence) -> None:
+def _log(run: Run, evidence: Evidence, said: dict[str, Forecasts], test: Samples) -> None:
     run.attach("evidence.json", evidence.as_json())
+    run.attach_file("intervals.png", plots.intervals(evidence))
+    run.attach_file("reliability.png", plots.reliability(said, test.labels))
     for name, values in evidence.scores.items():
         # One child per row of the table, the same metric names in each: MLflow compares them.
         with run.child(name) as child:
@@ -48,3 +47,7 @@ def _log(run: Run, evidence: Evidence) -> None:
                 for end, number in (("", value.value), ("_low", value.low), ("_high", value.high))
             }
             child.log({"forecaster": name}, ends | {"n": evidence.n})
+            if name in said:
+                child.attach_file(
+                    "reliability.png", plots.reliability({name: said[name]}, test.labels)
+                )

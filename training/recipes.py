@@ -1,23 +1,35 @@
 """What a training run is made of: one `Recipe` each."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from training.bootstrap import Blocks
 from training.contest import Rules
 from training.folds import WalkForward
+from training.forecast import Thresholds
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A view (features and their label) and the experts that are tuned and contested on it."""
+    """A view (features and their label), experts, and the ensemble of them that is contested.
+
+    tuned: the experts whose hyperparameters are searched, beginning at what `fixed` says of them
+    (expert -> field -> value). permutations: fits with permuted labels, for the evidence.
+    """
 
     name: str
     view: str
     objective: str
     experts: tuple[str, ...]
+    ensemble: str = "soft"
+    tuned: tuple[str, ...] = ()
+    fixed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     cut: WalkForward = WalkForward()
     blocks: Blocks = Blocks()
     rules: Rules = Rules()
+    thresholds: Thresholds = Thresholds()
+    permutations: int = 3
     seed: int = 7
 
 
@@ -28,7 +40,8 @@ class UnknownRecipe(KeyError):
         return str(self.args[0])
 
 
-DEFAULT = "daily_trend"
+DEFAULT = "default"
+TREND = ("logistic", "lstm", "xgboost")
 
 RECIPES = {
     recipe.name: recipe
@@ -37,7 +50,19 @@ RECIPES = {
             name=DEFAULT,
             view="daily_1",
             objective="trend",
-            experts=("xgboost",),
+            experts=TREND,
+            ensemble="weighted",
+            tuned=TREND,
+            fixed={"lstm": {"window": 20, "units": 16, "epochs": 40, "patience": 6}},
+        ),
+        # What `make demo` trains in two and a half minutes on two cores.
+        Recipe(
+            name="demo",
+            view="daily_1",
+            objective="trend",
+            experts=TREND,
+            tuned=("xgboost",),
+            permutations=1,
         ),
     )
 }

@@ -1,14 +1,20 @@
 """What the steps of one training run leave for each other, as JSON in the object store."""
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from contracts import objects
 from training.evidence import Evidence
+from training.forecast import CLASSES, Forecasts
 from training.scope import Scope
+from training.walk import Walk
 
 
 class StepMissing(LookupError):
@@ -17,7 +23,7 @@ class StepMissing(LookupError):
 
 @dataclass(frozen=True)
 class Fit:
-    """A fitted expert: its bundle and the model version that holds it."""
+    """A fitted expert or ensemble: its bundle and the model version that holds it."""
 
     expert: str
     bundle: str
@@ -31,9 +37,13 @@ def write(key: str, fields: Mapping[str, Any]) -> None:
 
 def read(key: str, verb: str = "") -> dict[str, Any]:
     """The values under a key; raises StepMissing naming the verb that writes them."""
+    _require(key, verb)
+    return dict(orjson.loads(objects.get(key)))
+
+
+def _require(key: str, verb: str) -> None:
     if not objects.exists(key):
         raise StepMissing(f"the object store holds no {key}: run `python -m training {verb}` first")
-    return dict(orjson.loads(objects.get(key)))
 
 
 def tuning_key(scope: Scope) -> str:
@@ -47,10 +57,10 @@ def contest_key(name: str) -> str:
 
 
 def hyperparameters(scope: Scope, expert: str) -> dict[str, Any]:
-    """The tuned values of an expert; none when the recipe was not tuned."""
+    """The tuned values of an expert; the recipe's own when it was not tuned."""
     key = tuning_key(scope)
     best = read(key)["best"] if objects.exists(key) else {}
-    return dict(best.get(expert, {}))
+    return dict(best.get(expert, scope.recipe.fixed.get(expert, {})))
 
 
 def write_fit(scope: Scope, fit: Fit) -> None:
@@ -59,9 +69,35 @@ def write_fit(scope: Scope, fit: Fit) -> None:
 
 
 def read_fit(scope: Scope, expert: str) -> Fit:
-    """The fitted expert of this scope; raises StepMissing."""
-    found = read(f"fits/{scope.name}_{expert}.json", f"fit --expert {expert}")
+    """The fitted expert or ensemble of this scope; raises StepMissing."""
+    found = read(f"fits/{scope.name}_{expert}.json", _verb(scope, expert))
     return Fit(expert, str(found["bundle"]), int(found["version"]))
+
+
+def write_walk(scope: Scope, name: str, walked: Walk) -> None:
+    """Leave what an expert or ensemble said out of sample."""
+    said = pa.table({f"p_{c}": walked.forecasts.probabilities[:, i] for i, c in enumerate(CLASSES)})
+    null = orjson.dumps({metric: list(values) for metric, values in walked.null.items()})
+    buffer = io.BytesIO()
+    pq.write_table(said.replace_schema_metadata({b"null": null}), buffer, compression="zstd")
+    objects.put(_walk_key(scope, name), buffer.getvalue())
+
+
+def read_walk(scope: Scope, name: str) -> Walk:
+    """What an expert or ensemble of this scope said out of sample; raises StepMissing."""
+    key = _walk_key(scope, name)
+    _require(key, _verb(scope, name))
+    said = pq.read_table(pa.BufferReader(objects.get(key)))
+    null = orjson.loads(said.schema.metadata[b"null"])
+    return Walk(Forecasts(np.column_stack([column.to_numpy() for column in said.columns])), null)
+
+
+def _walk_key(scope: Scope, name: str) -> str:
+    return f"walks/{scope.name}_{name}.parquet"
+
+
+def _verb(scope: Scope, name: str) -> str:
+    return "ensemble" if name == scope.recipe.ensemble else f"fit --expert {name}"
 
 
 def write_evidence(bundle: str, evidence: Evidence) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from contracts.champion import ALIAS, model_name
 from training.bundle import Bundle, copy_to
 from training.forecast import CLASSES
+from training.served import columns
 from training.tracking import Mlflow, Run, locked
 
 if TYPE_CHECKING:
@@ -80,6 +81,6 @@ def _signature(bundle: Bundle) -> "ModelSignature":
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
-    inputs = [ColSpec("float", name) for name in bundle.manifest.features]
+    inputs = [ColSpec("float", name) for name in columns(bundle.manifest)]
     outputs = [ColSpec("double", f"p_{name}") for name in CLASSES]
     return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs))

@@ -12,7 +12,8 @@ from training import records
 from training.evidence import Evidence, Value
 from training.score import METRICS
 
-_DIGITS = {"accuracy": 3, "mcc": 3, "log_loss": 4, "brier": 4}
+WIDTH = 160
+_DIGITS = {"accuracy": 3, "macro_f1": 3, "mcc": 3, "log_loss": 4, "brier": 4}
 
 
 def tables(store: Store, universe: str) -> Iterator[Table]:
@@ -88,6 +89,7 @@ def _cell(metric: str, value: Value, sign: str = "") -> str:
 
 
 def _caption(evidence: Evidence) -> str:
-    null = ", ".join(f"{v:.4f}" for v in evidence.null["log_loss"])
-    text = f"log loss with permuted training labels (newest fold): {null}"
-    return f"{text}; explained: {evidence.explained}" if evidence.explained else text
+    null = ", ".join(f"{v:.4f}" for v in evidence.null.get("log_loss", ()))
+    texts = [f"log loss with permuted training labels (newest fold): {null}"] if null else []
+    texts += [f"explained: {evidence.explained}"] if evidence.explained else []
+    return "; ".join(texts)

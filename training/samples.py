@@ -1,5 +1,6 @@
 """Rows to learn from: the settled part of a feature matrix as arrays, in the order of sessions."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -9,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from training.forecast import CLASSES, Labels, Values
+from training.forecast import CLASSES, Floats, Labels, Values
+from training.windows import History
 
 Stamps: TypeAlias = NDArray[np.datetime64]
 
@@ -24,9 +26,11 @@ BESIDE = (
     "total_return",
     "delisted",
     "persistence",
+    "return_before",
 )
 
 MINIMUM_ROWS = 100
+BATCH = 4096
 UNKNOWN = -1
 
 
@@ -36,29 +40,49 @@ class TrainingError(ValueError):
 
 @dataclass(frozen=True)
 class Samples:
-    """n settled rows, sorted by session and instrument.
+    """n settled rows, sorted by session and instrument, and the history that they lie in.
 
-    values: float32 (n, k), nulls are NaN. labels: 0, 1, 2. sessions, as_of, settled_at:
-    datetime64. persistence: class of the instrument's newest label settled at or before as_of,
-    or UNKNOWN.
+    history: all rows of the matrix, settled or not, shared by all parts; rows: where in it.
+    labels: 0, 1, 2. sessions, as_of, settled_at: datetime64. persistence: class of the
+    instrument's newest label settled at or before as_of, or UNKNOWN. return_before: the
+    instrument's return over the sessions before the decision (features/matrix.py), or NaN.
     """
 
     features: tuple[str, ...]
+    history: History
+    rows: NDArray[np.intp]
     instruments: NDArray[np.str_]
     sessions: Stamps
     as_of: Stamps
     settled_at: Stamps
-    values: Values
     labels: Labels
     persistence: Labels
+    return_before: Floats
 
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def values(self) -> Values:
+        """The features at each decision, float32 (n, k), nulls are NaN."""
+        return self.history.values[self.rows]
+
+    def windows(self, window: int) -> Values:
+        """The features at each decision and in the rows before it, float32 (n, window, k)."""
+        return self.history.windows(self.rows, window)
+
+    def answers(self, window: int, model: Callable[[Values], Floats]) -> Floats:
+        """What a model says to the windows, gathered batch by batch: (n, 3)."""
+        parts = [np.empty((0, len(CLASSES)))]
+        for start in range(0, len(self), BATCH):
+            rows = self.rows[start : start + BATCH]
+            parts.append(model(self.history.windows(rows, window)))
+        return np.concatenate(parts)
+
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> "Samples":
         """Those rows, by position or mask."""
-        arrays = {f.name: getattr(self, f.name)[rows] for f in fields(self)[1:]}
-        return Samples(self.features, **arrays)
+        arrays = {f.name: getattr(self, f.name)[rows] for f in fields(self)[2:]}
+        return Samples(self.features, self.history, **arrays)
 
     def settled_by(self, moment: datetime) -> "Samples":
         """The rows whose truth was known at `moment`."""
@@ -101,25 +125,31 @@ def common(left: Samples, right: Samples) -> tuple[Samples, Samples]:
 
 
 def from_matrix(matrix: pa.Table) -> Samples:
-    """The settled rows of a matrix; rows without a label are left out."""
-    settled = matrix.filter(pc.is_valid(matrix["label"]))
-    settled = settled.sort_by([("session", "ascending"), ("instrument_id", "ascending")])
+    """The settled rows of a matrix; rows without a label are left to look back on."""
+    whole = matrix.sort_by([("instrument_id", "ascending"), ("session", "ascending")])
     features = tuple(n for n in matrix.column_names if n not in BESIDE)
 
-    def column(name: str, kind: str) -> NDArray[Any]:
-        return np.asarray(settled[name].to_numpy(), dtype=kind)
+    def column(table: pa.Table, name: str, kind: str) -> NDArray[Any]:
+        return np.asarray(table[name].to_numpy(), dtype=kind)
 
-    values = np.empty((settled.num_rows, len(features)), dtype=np.float32)
+    values = np.empty((whole.num_rows, len(features)), dtype=np.float32)
     for place, name in enumerate(features):
-        values[:, place] = column(name, "float32")
+        values[:, place] = column(whole, name, "float32")
+    names = np.array(whole["instrument_id"].to_pylist(), dtype=np.str_)
+    days = column(whole, "session", "datetime64[D]")
+    labelled = np.flatnonzero(pc.is_valid(whole["label"]).to_numpy())
+    rows = labelled[np.lexsort((names[labelled], days[labelled]))]
+    settled = whole.take(pa.array(rows))
     persistence = pc.fill_null(settled["persistence"], UNKNOWN)
     return Samples(
         features=features,
-        instruments=np.array(settled["instrument_id"].to_pylist(), dtype=np.str_),
-        sessions=column("session", "datetime64[D]"),
-        as_of=column("as_of", "datetime64[us]"),
-        settled_at=column("settled_at", "datetime64[us]"),
-        values=values,
-        labels=column("label", "int64"),
+        history=History.of(names, days, values),
+        rows=rows,
+        instruments=names[rows],
+        sessions=days[rows],
+        as_of=column(settled, "as_of", "datetime64[us]"),
+        settled_at=column(settled, "settled_at", "datetime64[us]"),
+        labels=column(settled, "label", "int64"),
         persistence=np.asarray(persistence.to_numpy(), dtype=np.int64),
+        return_before=column(settled, "return_before", "float64"),
     )

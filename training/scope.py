@@ -9,8 +9,10 @@ from contracts.calendar import session_close, shift
 from contracts.settings import settings
 from contracts.store import Store
 from features.views import FeatureView, view
+from training.bundle import Manifest
 from training.recipes import Recipe, recipe
 from training.samples import Samples, TrainingError, from_matrix, stamp
+from training.windows import lookback
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,14 @@ class Scope:
         matrix = self._matrix(store, self.view, first, self.trained_until)
         return from_matrix(matrix).settled_by(self.as_of)
 
-    def contest(self, store: Store, name: str, after: datetime) -> Samples:
-        """Settled rows of that view decided later than `after` (UTC), up to `session`; or none."""
-        chosen = view(name)
-        first = max(self._first(store, chosen), shift(self.calendar, self.trained_until, 1))
+    def contest(self, store: Store, side: Manifest, after: datetime) -> Samples:
+        """A side's settled rows decided later than `after` (UTC), up to `session`; or none.
+
+        The rows before them come along for its windows to look back on.
+        """
+        chosen = view(side.view)
+        begin = shift(self.calendar, self.trained_until, 1) - lookback(side.window)
+        first = max(self._first(store, chosen), begin)
         samples = from_matrix(self._matrix(store, chosen, first, self.session))
         settled = samples.settled_by(session_close(self.calendar, self.session))
         return settled.take(settled.as_of > stamp(after))

@@ -12,7 +12,7 @@ from training.samples import Stamps
 
 Scores: TypeAlias = Mapping[str, Floats]
 
-METRICS = ("accuracy", "mcc", "log_loss", "brier")
+METRICS = ("accuracy", "macro_f1", "mcc", "log_loss", "brier")
 _FLOOR = 1e-15
 _K = len(CLASSES)
 
@@ -63,10 +63,18 @@ def _scores(sums: Floats) -> Scores:
     hits = np.trace(confusion, axis1=1, axis2=2)
     return {
         "accuracy": hits / n,
+        "macro_f1": _macro_f1(confusion),
         "mcc": _matthews(confusion, n, hits),
         "log_loss": sums[:, -2] / n,
         "brier": sums[:, -1] / n,
     }
+
+
+def _macro_f1(confusion: Floats) -> Floats:
+    # A class that neither came nor was forecast counts 0, as scikit-learn has it.
+    right = np.diagonal(confusion, axis1=1, axis2=2)
+    either = confusion.sum(axis=2) + confusion.sum(axis=1)
+    return np.asarray((2 * right / np.maximum(either, 1)).mean(axis=1))
 
 
 def _matthews(confusion: Floats, n: Floats, hits: Floats) -> Floats:

@@ -12,10 +12,10 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from contracts.settings import settings
-from training.evidence import mean_log_loss
 from training.expert import EXPERTS
 from training.folds import WalkForward
 from training.samples import Samples
+from training.walk import mean_log_loss
 
 if TYPE_CHECKING:
     from ray.tune import ResultGrid

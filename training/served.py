@@ -5,8 +5,17 @@ from typing import Any
 
 import numpy as np
 
-from training.bundle import load_folder
+from training.bundle import Manifest, load_folder
 from training.forecast import CLASSES
+
+
+def columns(manifest: Manifest) -> list[str]:
+    """Names of a window's values as columns, oldest row first: `close_2_back`, ..., `close`."""
+    return [
+        f"{name}_{back}_back" if back else name
+        for back in range(manifest.window - 1, -1, -1)
+        for name in manifest.features
+    ]
 
 
 def set_bundle_model() -> None:
@@ -23,9 +32,9 @@ def set_bundle_model() -> None:
             self.bundle = load_folder(folder, folder.name)
 
         def predict(self, model_input: pd.DataFrame) -> pd.DataFrame:
-            features = list(self.bundle.manifest.features)
-            values = model_input[features].to_numpy(dtype=np.float32)
+            values = model_input[columns(self.bundle.manifest)].to_numpy(dtype=np.float32)
+            shape = (len(values), self.bundle.manifest.window, -1)
             names = [f"p_{name}" for name in CLASSES]
-            return pd.DataFrame(self.bundle.forecast(values), columns=names)
+            return pd.DataFrame(self.bundle.forecast(values.reshape(shape)), columns=names)
 
     set_model(BundleModel())

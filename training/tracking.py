@@ -129,7 +129,10 @@ class Run:
 
     def attach(self, name: str, fields: Mapping[str, Any]) -> None:
         """Store JSON as a file of the run."""
-        content = orjson.dumps(fields, option=orjson.OPT_INDENT_2)
+        self.attach_file(name, orjson.dumps(fields, option=orjson.OPT_INDENT_2))
+
+    def attach_file(self, name: str, content: bytes) -> None:
+        """Store a file of the run."""
         self.server.upload(self.artifact_uri, name, content)
 
     @contextmanager

@@ -51,15 +51,15 @@ def tune(
 
 
 def plan(recipe: Recipe, trials: int) -> list[Trial]:
-    """The trials of a recipe: for each expert its defaults, then seeded draws from its space."""
+    """The trials of a recipe: for each tuned expert its start, then seeded draws from its space."""
     planned: list[Trial] = []
-    for name in recipe.experts:
+    for name in recipe.tuned:
         member = EXPERTS.get(name)
         random = np.random.default_rng(recipe.seed)
         space = member.space()
         for number in range(trials if space else 1):
             drawn = {k: span.draw(random) for k, span in space.items()} if number else {}
-            chosen = member(**drawn).hyperparameters()
+            chosen = member(**{**recipe.fixed.get(name, {}), **drawn}).hyperparameters()
             planned.append(Trial(len(planned), name, chosen))
     return planned
 

@@ -97,6 +97,7 @@ PREDICTIONS = Table(
         Column("p_down", REAL),
         Column("p_neutral", REAL),
         Column("p_up", REAL),
+        Column("signal", TEXT, null=True),
         Column("origin", TEXT),
         Column("issued_at", TIME),
     ),

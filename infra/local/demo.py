@@ -96,7 +96,8 @@ class Demo:
         facts = place | {"source": self.stack.asked.source}
         return {
             "backfill_market": facts | {"first": str(span.fresh), "last": str(span.before)},
-            "train_models": place | {"first": str(span.first), "session": str(span.before)},
+            "train_models": place
+            | {"first": str(span.first), "session": str(span.before), "recipe": "demo"},
             "market_day": facts | {"session": str(span.last)},
         }
 

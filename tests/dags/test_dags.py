@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import typer
 from typer.core import TyperGroup
+from typer.testing import CliRunner
 
-from training.recipes import DEFAULT, recipe
+from training.__main__ import app as training
+from training.recipes import DEFAULT, RECIPES, recipe
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -31,8 +33,8 @@ ORDER = {
         *("snapshot", "score_text", "features"),
     ],
     "train_models": [
-        *("snapshot", "features", "zero", "tune", "fit"),
-        *("evidence", "contest", "promote", "predict"),
+        *("snapshot", "features", "zero", "tune", "experts", "fit"),
+        *("ensemble", "evidence", "contest", "promote", "predict"),
     ],
 }
 
@@ -60,7 +62,10 @@ def commands(dag: "DAG") -> list[str]:
     found: list[str] = []
     for task in dag.tasks:
         mapped = getattr(task, "expand_input", None)
-        texts = mapped.value["bash_command"] if mapped is not None else [task.bash_command]
+        if task.task_id == "fit":
+            texts = [task.python_callable(expert) for expert in recipe(DEFAULT).experts]
+        else:
+            texts = mapped.value["bash_command"] if mapped is not None else [task.bash_command]
         found += [rendered(dag, text) for text in texts]
     return found
 
@@ -111,9 +116,14 @@ def test_every_dag_is_tested(dags: "dict[str, DAG]") -> None:
 
 def test_all_experts_of_the_recipe_are_fitted(dags: "dict[str, DAG]") -> None:
     dag = dags["train_models"]
-    fits = [c for c in commands(dag) if " fit " in c]
-    assert [re.findall(r"--expert (\S+)", c)[0] for c in fits] == list(recipe(DEFAULT).experts)
+    fit: Any = dag.get_task("fit")
+    experts: Any = dag.get_task("experts")
+    [(name, listed)] = fit.op_kwargs_expand_input.value.items()
+    assert name == "expert" and listed.operator is experts
     assert dag.params["recipe"] == DEFAULT
+    for name in RECIPES:
+        printed = CliRunner().invoke(training, ["experts", "--recipe", name])
+        assert experts.output_processor(printed.output) == list(recipe(name).experts)
 
 
 def test_a_scheduled_run_names_its_session_by_its_close(dags: "dict[str, DAG]") -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -13,11 +14,14 @@ import pytest
 from contracts.calendar import last_sessions, session_close, shift
 from contracts.settings import settings
 from training.bootstrap import Blocks
+from training.evidence import Evidence, gather
+from training.expert import Expert
 from training.folds import WalkForward
-from training.recipes import DEFAULT, recipe
+from training.recipes import recipe
 from training.samples import Samples, from_matrix
 from training.scope import Scope
 from training.tracking import Mlflow
+from training.walk import walk
 
 FEATURES = ("momentum", "volatility", "mood")
 CALENDAR = "XNYS"
@@ -53,6 +57,7 @@ def make_matrix(
                 row[name] = None if null else float(values[name][i, j])
             row |= {"label": int(labels[i, j]), "settled_at": ahead[i]}
             row |= {"total_return": float(latent[i, j]) / 100, "delisted": False}
+            row |= {"return_before": row["momentum"]}
             known = i >= horizon
             rows.append(row | {"persistence": int(labels[i - horizon, j]) if known else None})
     return pa.Table.from_pylist(rows, schema=schema())
@@ -62,6 +67,7 @@ def schema() -> pa.Schema:
     time = pa.timestamp("us", "UTC")
     ends = [("label", pa.int64()), ("settled_at", time), ("total_return", pa.float64())]
     ends += [("delisted", pa.bool_()), ("persistence", pa.int64())]
+    ends += [("return_before", pa.float64())]
     starts = [("instrument_id", pa.string()), ("symbol", pa.string())]
     starts += [("session", pa.date32()), ("as_of", time)]
     return pa.schema([*starts, *((name, pa.float32()) for name in FEATURES), *ends])
@@ -75,6 +81,20 @@ def matrix() -> Make:
 @pytest.fixture
 def samples() -> Samples:
     return from_matrix(make_matrix())
+
+
+@pytest.fixture(scope="session")
+def evidence_of() -> Callable[..., Evidence]:
+    """The evidence of one expert alone, walked over the folds of `cut`."""
+
+    def gathered(
+        expert: Expert[Any], samples: Samples, cut: WalkForward, blocks: Blocks
+    ) -> Evidence:
+        folds = cut.split(samples)
+        walks = {expert.name: walk(expert, samples, folds, 3, blocks.seed)}
+        return gather(walks, samples, folds, blocks)[expert.name]
+
+    return gathered
 
 
 @pytest.fixture
@@ -98,7 +118,12 @@ def market(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Scope]:
 
         monkeypatch.setattr(Scope, "_matrix", between)
         monkeypatch.setattr(Scope, "_first", lambda *_: whole["session"][0].as_py())
-        quick = replace(recipe(DEFAULT), cut=WalkForward(count=2), blocks=Blocks(draws=200))
+        quick = replace(
+            recipe("demo"),
+            experts=("logistic", "xgboost"),
+            cut=WalkForward(count=2),
+            blocks=Blocks(draws=200),
+        )
         return Scope(f"u{uuid4().hex[:8]}", session, 3, quick, CALENDAR, contest_sessions=60)
 
     return make

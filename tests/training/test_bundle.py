@@ -1,6 +1,9 @@
 """A bundle proves what it is, or refuses to load."""
 
+import hashlib
 import json
+import pickle
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,8 +14,10 @@ import numpy as np
 import pytest
 
 from contracts.settings import settings
+from features.views import view
 from training import bundle
-from training.bundle import Bundle, BundleError, Manifest
+from training.bundle import Bundle, BundleError, Manifest, ViewChanged
+from training.forecast import Thresholds
 
 MANIFEST = Manifest(
     expert="class_prior",
@@ -82,25 +87,57 @@ def test_a_model_that_answers_otherwise_is_refused(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(
         bundle.engines._READERS,
         "prior.json",
-        lambda _: lambda values: np.tile([0.2, 0.3 + 2e-6, 0.5 - 2e-6], (len(values), 1)),
+        lambda _: lambda values: np.tile([0.2, 0.3 + 2e-5, 0.5 - 2e-5], (len(values), 1)),
     )
-    with pytest.raises(BundleError, match=r"golden\.json is missed by 2e-06"):
+    with pytest.raises(BundleError, match=r"golden\.json is missed by 2e-05"):
         bundle.load(made.hash)
 
 
 def test_another_format_is_refused() -> None:
-    with pytest.raises(BundleError, match="expected bundle format 1, found 2"):
-        Manifest.parse(replace(MANIFEST, format_version=2).canonical())
+    with pytest.raises(BundleError, match="expected bundle format 2, found 3"):
+        Manifest.parse(replace(MANIFEST, format_version=3).canonical())
 
 
 def test_values_of_another_shape_are_refused() -> None:
-    with pytest.raises(BundleError, match=r"takes \(n, 2\) values in the order a, b"):
+    with pytest.raises(BundleError, match=r"takes \(n, 1, 2\) values in the order a, b"):
         saved().forecast(np.zeros((1, 3), np.float32))
 
 
 def test_files_without_a_model_are_refused() -> None:
     with pytest.raises(ValueError, match="expected one model file"):
-        bundle.save(MANIFEST, {"notes.txt": b""}, INPUTS)
+        bundle.save(MANIFEST, {"notes.json": b""}, INPUTS)
+
+
+def test_a_pickle_is_refused_by_name_when_saved_and_when_loaded() -> None:
+    pickled = pickle.dumps({"any": "thing"})
+    for name in ("model.pkl", "model.json"):
+        with pytest.raises(BundleError, match=f"{name} may not be part of a bundle.*no pickle"):
+            bundle.save(MANIFEST, FILES | {name: pickled}, INPUTS)
+    # As somebody would smuggle one in who can also write the manifest anew.
+    made = saved()
+    digest = hashlib.sha256(pickled).hexdigest()
+    forged = replace(made.manifest, files={**made.manifest.files, "extra.json": digest}).canonical()
+    other = hashlib.sha256(forged).hexdigest()
+    folder = Path(settings().objects) / "bundles" / made.hash
+    shutil.copytree(folder, folder.with_name(other))
+    (folder.with_name(other) / "manifest.json").write_bytes(forged)
+    (folder.with_name(other) / "extra.json").write_bytes(pickled)
+    with pytest.raises(BundleError, match=r"extra\.json may not be part of a bundle"):
+        bundle.load(other)
+
+
+def test_a_foreign_view_is_named() -> None:
+    foreign = saved(view="daily_0", view_hash="0" * 16)
+    with pytest.raises(ViewChanged, match="was trained on view daily_0 0000000000000000"):
+        foreign.require_view()
+    saved(view="daily_0", view_hash=view("daily_0").hash).require_view()
+
+
+def test_signals_follow_the_thresholds_of_the_manifest() -> None:
+    eager = saved(thresholds=Thresholds(buy=0.1, sell=0.2))
+    chances = np.array([[0.2, 0.49, 0.31], [0.2, 0.5, 0.3], [0.4, 0.4, 0.2], [0.41, 0.4, 0.19]])
+    assert eager.signals(chances) == ["buy", "hold", "hold", "sell"]
+    assert bundle.load(eager.hash).manifest.thresholds == Thresholds(buy=0.1, sell=0.2)
 
 
 def test_a_copied_folder_loads_alike(tmp_path: Path) -> None:
@@ -112,7 +149,8 @@ def test_a_copied_folder_loads_alike(tmp_path: Path) -> None:
 
 def test_fifty_golden_rows_come_from_few_or_many() -> None:
     for count in (1, 7, 5000):
-        assert bundle.golden_rows(np.zeros((count, 2), np.float32)).shape == (50, 2)
+        rows = bundle.golden_rows(count)
+        assert rows.shape == (50,) and (rows[0], rows[-1]) == (0, count - 1)
 
 
 def test_loading_code_stays_light() -> None:

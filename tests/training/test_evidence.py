@@ -7,27 +7,32 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from training.baselines import BASELINES, always_up, persistence
+from training.baselines import BASELINES, always_up, persistence, reversal
 from training.bootstrap import Blocks
+from training.ensemble import ENSEMBLES
 from training.evidence import (
     Evidence,
     LeakUntilExplained,
     gather,
-    mean_log_loss,
     require_plausible,
 )
 from training.experts.class_prior import ClassPrior
+from training.experts.logistic import Logistic
 from training.experts.trees import Trees
 from training.folds import WalkForward
 from training.samples import UNKNOWN, Samples, from_matrix
+from training.walk import mean_log_loss, walk, walk_together
 
 CUT, BLOCKS = WalkForward(count=3), Blocks(draws=300)
 QUICK = Trees(rounds=40, min_child_weight=5)
 
 
+Gather = Callable[..., Evidence]
+
+
 @pytest.fixture(scope="module")
-def planted(matrix: Callable[..., pa.Table]) -> Evidence:
-    return gather(QUICK, from_matrix(matrix(effect=1.0)), CUT, BLOCKS)
+def planted(matrix: Callable[..., pa.Table], evidence_of: Gather) -> Evidence:
+    return evidence_of(QUICK, from_matrix(matrix(effect=1.0)), CUT, BLOCKS)
 
 
 def test_a_planted_effect_beats_every_baseline_surely(planted: Evidence) -> None:
@@ -40,14 +45,14 @@ def test_a_planted_effect_beats_every_baseline_surely(planted: Evidence) -> None
     assert min(planted.null["log_loss"]) > own.value
 
 
-def test_noise_beats_nothing(matrix: Callable[..., pa.Table]) -> None:
-    found = gather(QUICK, from_matrix(matrix(effect=0.0, seed=4)), CUT, BLOCKS)
+def test_noise_beats_nothing(matrix: Callable[..., pa.Table], evidence_of: Gather) -> None:
+    found = evidence_of(QUICK, from_matrix(matrix(effect=0.0, seed=4)), CUT, BLOCKS)
     assert found.beside["class_prior"]["log_loss"].high > 0
     assert found.beside["class_prior"]["accuracy"].low < 0
 
 
-def test_the_same_inputs_give_the_same_evidence(samples: Samples) -> None:
-    assert gather(QUICK, samples, CUT, BLOCKS) == gather(QUICK, samples, CUT, BLOCKS)
+def test_the_same_inputs_give_the_same_evidence(samples: Samples, evidence_of: Gather) -> None:
+    assert evidence_of(QUICK, samples, CUT, BLOCKS) == evidence_of(QUICK, samples, CUT, BLOCKS)
 
 
 def test_evidence_survives_json(planted: Evidence) -> None:
@@ -56,14 +61,18 @@ def test_evidence_survives_json(planted: Evidence) -> None:
     assert Evidence.parse(orjson.loads(orjson.dumps(planted.as_json()))) == planted
 
 
-def test_the_class_prior_stands_beside_itself_only_once(samples: Samples) -> None:
-    found = gather(ClassPrior(), samples, CUT, BLOCKS)
+def test_the_class_prior_stands_beside_itself_only_once(
+    samples: Samples, evidence_of: Gather
+) -> None:
+    found = evidence_of(ClassPrior(), samples, CUT, BLOCKS)
     assert sorted(found.scores) == sorted(BASELINES)
     assert "class_prior" not in found.beside
 
 
-def test_too_good_is_a_leak_until_explained(matrix: Callable[..., pa.Table]) -> None:
-    found = gather(QUICK, from_matrix(matrix(effect=6.0)), CUT, BLOCKS)
+def test_too_good_is_a_leak_until_explained(
+    matrix: Callable[..., pa.Table], evidence_of: Gather
+) -> None:
+    found = evidence_of(QUICK, from_matrix(matrix(effect=6.0)), CUT, BLOCKS)
     with pytest.raises(LeakUntilExplained, match="a leak until explained"):
         require_plausible(found, "")
     require_plausible(found, "the effect is planted")
@@ -94,3 +103,38 @@ def test_hard_baselines_by_hand(samples: Samples) -> None:
     first = replace(test, persistence=np.array([0, 1, 2, UNKNOWN, 0, 2]))
     majority = int(np.bincount(train.labels).argmax())
     assert persistence(train, first).labels.tolist() == [0, 1, 2, majority, 0, 2]
+    before = np.array([0.01, -0.02, 0.0, np.nan, 1e-9, -1.0])
+    turned = reversal(train, replace(test, return_before=before))
+    assert turned.labels.tolist() == [0, 2, majority, majority, 0, 2]
+
+
+def test_all_forecasters_are_scored_on_the_same_rows(samples: Samples) -> None:
+    folds = CUT.split(samples)
+    walks = {e.name: walk(e, samples, folds) for e in (QUICK, Logistic())}
+    said = [walked.forecasts for walked in walks.values()]
+    walks["soft"] = walk_together(ENSEMBLES.get("soft")(), said, samples, folds)
+    found = gather(walks, samples, folds, BLOCKS)
+    assert list(found) == ["xgboost", "logistic", "soft"]
+    assert set(found["soft"].scores) == {*found, *BASELINES}
+    assert len({(e.n, e.sessions, e.first, e.last) for e in found.values()}) == 1
+    gain = found["soft"].beside["xgboost"]["brier"]
+    other = found["xgboost"].beside["soft"]["brier"]
+    assert gain.value == pytest.approx(-other.value)
+    assert (gain.low, gain.high) == pytest.approx((-other.high, -other.low))
+
+
+def test_an_ensemble_is_weighed_in_each_fold_by_the_folds_before(samples: Samples) -> None:
+    folds = CUT.split(samples)
+    experts = (QUICK, ClassPrior())
+    said = [walk(e, samples, folds).forecasts for e in experts]
+    weighted = ENSEMBLES.get("weighted")()
+    before = walk_together(weighted, said, samples, folds).forecasts.probabilities
+    rows = np.concatenate([f.test for f in folds])
+    assert before[: len(folds[0].test)] == pytest.approx(
+        np.mean([s.probabilities for s in said], axis=0)[: len(folds[0].test)]
+    )
+    # Other truths of the newest fold change no forecast at all.
+    labels = samples.labels.copy()
+    labels[folds[-1].test] = 2 - labels[folds[-1].test]
+    after = walk_together(weighted, said, samples.relabelled(labels), folds)
+    assert (after.forecasts.probabilities == before).all() and len(rows) == len(before)

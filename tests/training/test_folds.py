@@ -7,23 +7,27 @@ from hypothesis import strategies as st
 
 from training.folds import ShuffledTime, WalkForward
 from training.samples import Samples, TrainingError
+from training.windows import History
 
 
 def made(sessions: int, instruments: int, delays: list[int]) -> Samples:
     """Row i settles delays[i % len] days after its session."""
     day = np.repeat(np.arange(sessions), instruments)
     n = len(day)
+    names = np.tile([f"SIM{j}" for j in range(instruments)], sessions)
     as_of = np.datetime64("2024-01-01T21", "us") + day * np.timedelta64(1, "D")
     wait = np.resize(delays, n) * np.timedelta64(1, "D")
     return Samples(
         features=("a",),
-        instruments=np.tile([f"SIM{j}" for j in range(instruments)], sessions),
+        instruments=names,
         sessions=as_of.astype("datetime64[D]"),
         as_of=as_of,
         settled_at=as_of + wait,
-        values=np.zeros((n, 1), np.float32),
+        history=History(np.zeros((n, 1), np.float32), as_of, np.zeros(n, np.intp)),
+        rows=np.arange(n),
         labels=np.zeros(n, np.int64),
         persistence=np.zeros(n, np.int64),
+        return_before=np.zeros(n),
     )
 
 

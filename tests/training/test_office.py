@@ -21,15 +21,13 @@ NOW = datetime(2025, 7, 1, tzinfo=UTC)
 LATER = datetime(2025, 7, 2, tzinfo=UTC)
 
 
-def silent(_: str) -> None:
-    pass
-
-
 def train(store: Store, scope: Scope) -> tuple[Fit, Fit]:
     zero = fitting.fit(store, scope, "class_prior", verb="zero")
     office.install_first(store, scope.universe, zero, NOW)
-    fitted = fitting.fit(store, scope, "xgboost")
-    proving.prove(store, scope, "", silent)
+    for name in scope.recipe.experts:
+        fitting.fit(store, scope, name)
+    fitted = fitting.fit_together(store, scope)
+    proving.prove(store, scope, "")
     return zero, fitted
 
 
@@ -68,10 +66,9 @@ def test_a_planted_effect_takes_office_and_a_repeat_changes_nothing(
     assert train(store, scope) == (zero, fitted)
     assert office.contest(store, scope) is None
     assert office.promote(store, scope, LATER) == (decision, 0)
-    assert versions(tracking, scope.universe) == {
-        zero.version: zero.bundle,
-        fitted.version: fitted.bundle,
-    }
+    experts = [records.read_fit(scope, name) for name in scope.recipe.experts]
+    made = {fit.version: fit.bundle for fit in (zero, fitted, *experts)}
+    assert versions(tracking, scope.universe) == made and len(made) == 4
     assert len(ledger(store)) == 2
 
 
@@ -136,8 +133,10 @@ def test_steps_out_of_order_name_the_verb(
     scope = market()
     with pytest.raises(StepMissing, match="training zero"):
         office.contest(store, scope)
-    with pytest.raises(StepMissing, match="training fit --expert xgboost"):
-        proving.prove(store, scope, "", silent)
+    with pytest.raises(StepMissing, match="training fit --expert logistic"):
+        fitting.fit_together(store, scope)
+    with pytest.raises(StepMissing, match="training fit --expert logistic"):
+        proving.prove(store, scope, "")
     with pytest.raises(StepMissing, match="training contest"):
         office.promote(store, scope, NOW)
 
@@ -163,7 +162,8 @@ def test_mlflow_loads_the_champion_and_answers_as_the_bundle_does(
     values = scope.training(store).values[:20]
     own = bundle.load(fitted.bundle)
     frame = pd.DataFrame(values, columns=list(own.manifest.features))
+    assert set(own.manifest.files) >= {"xgboost/model.ubj", "logistic/linear.json"}
     answer = loaded.predict(frame)
     assert list(answer.columns) == ["p_down", "p_neutral", "p_up"]
     assert np.abs(answer.to_numpy() - own.forecast(values)).max() < 1e-6
-    assert records.read_fit(scope, "xgboost") == fitted
+    assert records.read_fit(scope, "soft") == fitted

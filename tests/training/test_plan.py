@@ -2,18 +2,26 @@
 
 import pytest
 
-from training.recipes import DEFAULT, RECIPES, UnknownRecipe, recipe
+from training.ensemble import ENSEMBLES
+from training.expert import EXPERTS
+from training.recipes import RECIPES, UnknownRecipe, recipe
 from training.search import Trial
 from training.tune import best, plan
 
 
 def test_trials_are_the_defaults_first_then_seeded_draws() -> None:
-    trials = plan(recipe(DEFAULT), 4)
+    trials = plan(recipe("demo"), 4)
     assert [t.index for t in trials] == [0, 1, 2, 3]
     assert trials[0].hyperparameters["max_depth"] == 3
     assert len({tuple(t.hyperparameters.items()) for t in trials}) == 4
-    assert plan(recipe(DEFAULT), 4) == trials
-    assert plan(recipe(DEFAULT), 6)[:4] == trials
+    assert plan(recipe("demo"), 4) == trials
+    assert plan(recipe("demo"), 6)[:4] == trials
+
+
+def test_trials_begin_at_what_the_recipe_fixes() -> None:
+    [start, drawn] = [t for t in plan(recipe("default"), 2) if t.expert == "lstm"]
+    assert start.hyperparameters["units"] == 16 != drawn.hyperparameters["units"]
+    assert start.hyperparameters["window"] == drawn.hyperparameters["window"] == 20
 
 
 def test_the_earliest_of_equal_trials_is_kept() -> None:
@@ -23,6 +31,8 @@ def test_the_earliest_of_equal_trials_is_kept() -> None:
 
 def test_every_recipe_names_experts_that_exist() -> None:
     for known in RECIPES.values():
-        assert plan(known, 1)
-    with pytest.raises(UnknownRecipe, match="daily_trend"):
+        assert [t.expert for t in plan(known, 1)] == list(known.tuned)
+        assert set(known.tuned) | set(known.fixed) <= set(known.experts) <= set(EXPERTS.names())
+        assert known.ensemble in ENSEMBLES.names()
+    with pytest.raises(UnknownRecipe, match="demo"):
         recipe("none")

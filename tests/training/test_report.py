@@ -13,11 +13,11 @@ from contracts.store import Store
 from training import office, records
 from training.bootstrap import Blocks
 from training.contest import Decision
-from training.evidence import gather
+from training.evidence import Evidence
 from training.experts.trees import Trees
 from training.folds import WalkForward
 from training.records import Fit
-from training.report import tables
+from training.report import WIDTH, tables
 from training.samples import TrainingError, from_matrix
 from training.scope import scope
 
@@ -29,7 +29,7 @@ NOW = datetime(2025, 7, 1, tzinfo=UTC)
 def shown(store: Store) -> str:
     out = io.StringIO()
     for table in tables(store, "sim"):
-        Console(file=out, width=140).print(table)
+        Console(file=out, width=WIDTH).print(table)
     return out.getvalue()
 
 
@@ -38,10 +38,10 @@ def test_an_empty_ledger_shows_nothing(store: Store) -> None:
 
 
 def test_evidence_decision_and_champion_are_shown(
-    store: Store, matrix: Callable[..., pa.Table]
+    store: Store, matrix: Callable[..., pa.Table], evidence_of: Callable[..., Evidence]
 ) -> None:
     quick = Trees(rounds=10)
-    evidence = gather(quick, from_matrix(matrix()), WalkForward(2), Blocks(draws=50))
+    evidence = evidence_of(quick, from_matrix(matrix()), WalkForward(2), Blocks(draws=50))
     records.write_evidence("b" * 64, evidence)
     zero = {"promotion_id": "zero", "decision": PROMOTED, "reason": "first", "evidence": {}}
     office.record(store, "sim", Fit("class_prior", "a" * 64, 1), zero, NOW)
@@ -61,6 +61,6 @@ def test_evidence_decision_and_champion_are_shown(
 
 
 def test_a_missing_matrix_names_the_verb(store: Store) -> None:
-    asked = scope("sim20", date(2025, 6, 30), 7, "daily_trend")
+    asked = scope("sim20", date(2025, 6, 30), 7, "demo")
     with pytest.raises(TrainingError, match="features materialise --view daily_1"):
         asked.training(store)

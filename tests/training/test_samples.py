@@ -21,6 +21,7 @@ def test_nulls_become_nan_and_unsettled_rows_are_left_out(
     samples = from_matrix(table.set_column(place, "label", pa.array(labels, pa.int64())))
     assert len(samples) == table.num_rows - 1
     assert samples.features == ("momentum", "volatility", "mood")
+    assert len(samples.history.values) == table.num_rows
     kept = table.filter(pa.array([label is not None for label in labels]))
     for place, name in enumerate(samples.features):
         assert np.isnan(samples.values[:, place]).sum() == kept[name].null_count > 0

@@ -9,13 +9,13 @@ import pytest
 
 from contracts.store import Store
 from training import search, tune
-from training.evidence import mean_log_loss
 from training.experts.trees import Trees
 from training.folds import WalkForward
 from training.samples import Samples
 from training.scope import Scope
 from training.search import Trial, TuningFailed
 from training.tracking import Mlflow
+from training.walk import mean_log_loss
 
 CUT = WalkForward(count=2)
 

@@ -48,7 +48,7 @@ def test_a_repeated_step_resumes_its_run_below_one_parent(
     assert tags(found[f"{above}/tune/trial 0"])["mlflow.parentRunId"] == run.id
     params = {p["key"]: p["value"] for p in found[f"{above}/fit/xgboost"]["data"]["params"]}
     assert params["snapshot"] == "3" and params["universe"] == scope.universe
-    assert params["as_of"] == str(scope.as_of) and params["recipe"] == "daily_trend"
+    assert params["as_of"] == str(scope.as_of) and params["recipe"] == "demo"
     assert {r["info"]["status"] for r in found.values()} == {"FINISHED"}
 
 

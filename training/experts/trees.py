@@ -8,6 +8,7 @@ import numpy as np
 
 from training.engines import TREES, boosted
 from training.expert import Expert, Span, expert
+from training.folds import inner_split
 from training.forecast import CLASSES, Forecasts, Values
 from training.samples import Samples
 
@@ -41,7 +42,7 @@ class Trees(Expert["Booster"]):
         return self._train(samples, self._best_rounds(samples))
 
     def predict(self, fitted: "Booster", values: Values) -> Forecasts:
-        """Softmax probabilities."""
+        """Softmax probabilities of the last row of each window."""
         return Forecasts(boosted(fitted)(values))
 
     def export(self, fitted: "Booster") -> Mapping[str, bytes]:
@@ -77,13 +78,10 @@ class Trees(Expert["Booster"]):
         }
 
     def _best_rounds(self, samples: Samples) -> int:
-        days = np.unique(samples.sessions)
-        first = days[int(len(days) * (1 - self.inner))]
-        newest = samples.sessions >= first
-        older = samples.take(samples.settled_at <= samples.as_of[newest].min())
+        older, newest = inner_split(samples, self.inner)
         if not len(older):
             return self.rounds
-        return int(self._train(older, self.rounds, samples.take(newest)).best_iteration) + 1
+        return int(self._train(older, self.rounds, newest).best_iteration) + 1
 
     def _train(self, samples: Samples, rounds: int, watched: Samples | None = None) -> "Booster":
         import xgboost

@@ -1,0 +1,1 @@
+"""The ensembles: one file each."""
