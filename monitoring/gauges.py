@@ -44,6 +44,10 @@ _METRICS = {
     "mcc": ("forecast_mcc", "Matthews' correlation of forecast and truth; 0 for one class only."),
     "brier": ("forecast_brier_score", "Mean Brier score over three classes, 0 to 2."),
     "log_loss": ("forecast_log_loss", "Mean log loss in nats."),
+    "direction_loss": (
+        "forecast_direction_loss",
+        "Mean log loss in nats of up against down, of forecasts whose price moved.",
+    ),
 }
 
 

@@ -10,18 +10,21 @@ import numpy as np
 from contracts.champion import reign
 from contracts.store import Store
 from training import bundle
-from training.forecast import CLASSES, Floats
+from training.forecast import CLASSES, DOWN, NEUTRAL, UP, Floats
 from training.score import METRICS, Tally
 
 PRIOR = "class_prior"
 _FLOOR = 1e-15
 _K = len(CLASSES)
+_LOSSES = ("log_loss", "brier", "direction_loss")  # the columns of a Tally
 
-# Per truth and forecast class: sums of Brier scores and log losses of the newest truths.
+# Per truth and forecast class: sums of the scores of the newest truths.
 _SCORED = f"""
 SELECT origin, label, forecast, count(*) AS n,
   sum(p_down ^ 2 + p_neutral ^ 2 + p_up ^ 2 - 2 * chance + 1) AS brier,
-  sum(-ln(greatest(chance, {_FLOOR}))) AS log_loss
+  sum(-ln(greatest(chance, {_FLOOR}))) AS log_loss,
+  sum(CASE label WHEN 1 THEN 0 ELSE -ln(greatest(chance / (p_down + p_up), {_FLOOR})) END)
+    AS direction_loss
 FROM (
   SELECT p.*, truth.label,
     CASE truth.label WHEN 0 THEN p_down WHEN 1 THEN p_neutral ELSE p_up END AS chance,
@@ -82,15 +85,22 @@ def _constant(chances: Sequence[float], row: Row) -> Row:
         "n": n,
         "brier": n * (sum(p * p for p in chances) - 2 * chances[label] + 1),
         "log_loss": n * -float(np.log(max(chances[label], _FLOOR))),
+        "direction_loss": n * _direction_loss(chances, label),
     }
 
 
+def _direction_loss(chances: Sequence[float], label: int) -> float:
+    if label == NEUTRAL:
+        return 0.0
+    return -float(np.log(max(chances[label] / (chances[DOWN] + chances[UP]), _FLOOR)))
+
+
 def _scored(forecaster: str, origin: str, rows: Iterable[Row]) -> Performance:
-    # One row of a Tally: the confusion table, then the sums of both losses.
-    sums: Floats = np.zeros((1, _K * _K + 2))
+    # One row of a Tally: the confusion table, then the sums of the losses.
+    sums: Floats = np.zeros((1, _K * _K + len(_LOSSES)))
     for row in rows:
         sums[0, int(row["label"]) * _K + int(row["forecast"])] += row["n"]
-        sums[0, -2:] += float(row["log_loss"]), float(row["brier"])
+        sums[0, _K * _K :] += [float(row[name]) for name in _LOSSES]
     tally = Tally(np.zeros(1, "datetime64[us]"), sums)
     scores = tally.scores()
     return Performance(forecaster, origin, tally.n, {m: float(scores[m][0]) for m in METRICS})

@@ -16,8 +16,9 @@ from training.samples import Stamps
 class Rules:
     """What a challenger must show to take office.
 
-    margin: by how much its mean log loss must be smaller, in nats. minimum_sessions: fewer decide
-    nothing. level: the one-sided p-value must be below.
+    margin: by how much its mean direction loss must be smaller, and its log loss over all rows may
+    be larger, in nats. minimum_sessions: fewer decide nothing. level: the one-sided p-value must
+    be below.
     """
 
     margin: float = 0.001
@@ -30,8 +31,8 @@ class Rules:
 class Decision:
     """The outcome of a contest with what it rests on.
 
-    gain: champion's minus challenger's mean log loss over n rows, with its 95 % interval;
-    p_value: one-sided, of no gain at all.
+    gain: champion's minus challenger's mean direction loss over the n rows that moved, with its
+    95 % interval; p_value: one-sided, of no gain at all. log_loss_...: over all rows.
     """
 
     universe: str
@@ -67,11 +68,15 @@ class Decision:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Log losses (n,) of both on the same rows, with the rows' sessions (n,)."""
+    """Direction losses (n,) of both on the same rows that moved, with the rows' sessions (n,).
+
+    log_losses: challenger's and champion's mean log loss over all rows, neutral ones included.
+    """
 
     challenger: Floats
     champion: Floats
     sessions: Stamps
+    log_losses: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,7 @@ def decide(parties: Parties, found: Comparison, rules: Rules) -> Decision:
     drawn = (weights @ gains) / (weights @ rows)
     gain = float(gains.sum() / rows.sum())
     p_value = float((1 + np.sum(drawn <= 0)) / (1 + len(drawn)))
-    doubt = _doubt(rules, len(days), gain, p_value)
+    doubt = _doubt(rules, len(days), gain, p_value) or _harm(rules, *found.log_losses)
     return _decision(parties, found, (gain, *interval(drawn), p_value), doubt)
 
 
@@ -112,22 +117,25 @@ def _doubt(rules: Rules, sessions: int, gain: float, p_value: float) -> str:
     return ""
 
 
+def _harm(rules: Rules, challenger: float, champion: float) -> str:
+    if challenger - champion > rules.margin:
+        return f"over all rows its log loss is larger by {challenger - champion:.5f} nats"
+    return ""
+
+
 def _decision(
     parties: Parties, found: Comparison, numbers: tuple[float, float, float, float], doubt: str
 ) -> Decision:
     gain, low, high, p_value = numbers
-
-    def mean(losses: Floats) -> float:
-        return float(losses.mean()) if len(losses) else 0.0
-
+    log_loss_challenger, log_loss_champion = found.log_losses
     return Decision(
         **asdict(parties),
         outcome=KEPT if doubt else PROMOTED,
         reason=f"no decision: {doubt}" if doubt else f"gain {gain:+.5f} nats, p = {p_value:.4f}",
         n=len(found.sessions),
         sessions=len(np.unique(found.sessions)),
-        log_loss_challenger=mean(found.challenger),
-        log_loss_champion=mean(found.champion),
+        log_loss_challenger=log_loss_challenger,
+        log_loss_champion=log_loss_champion,
         gain=gain,
         low=low,
         high=high,

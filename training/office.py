@@ -17,12 +17,12 @@ from contracts.tables import PROMOTIONS
 from training import bundle, records
 from training.bundle import Bundle
 from training.contest import Comparison, Decision, Parties, decide
-from training.forecast import Floats, Forecasts, Labels
+from training.forecast import NEUTRAL, Forecasts
 from training.records import Fit
 from training.registration import move_alias
 from training.samples import Samples, TrainingError, common
 from training.scope import Scope
-from training.score import losses
+from training.score import direction_losses, losses
 from training.tracking import Mlflow, locked, step
 
 
@@ -90,17 +90,23 @@ def hold(store: Store, scope: Scope, against: Champion, candidate: Fit) -> Decis
     after = max(ours.manifest.as_of, theirs.manifest.as_of)
     rows, other = (scope.contest(store, side.manifest, after) for side in (ours, theirs))
     rows, other = common(rows, other)
-    found = Comparison(
-        challenger=_losses(ours, rows, rows.labels),
-        champion=_losses(theirs, other, rows.labels),
-        sessions=rows.sessions,
-    )
+    found = compare(_said(ours, rows), _said(theirs, other), rows)
     parties = Parties(scope.universe, ours.hash, theirs.hash, scope.snapshot)
     return decide(parties, found, scope.recipe.rules)
 
 
-def _losses(side: Bundle, rows: Samples, labels: Labels) -> Floats:
-    return losses(Forecasts(rows.answers(side.manifest.window, side.forecast)), labels)
+def compare(ours: Forecasts, theirs: Forecasts, rows: Samples) -> Comparison:
+    """Challenger's and champion's forecasts of the same rows, as the contest looks at them."""
+    moved, truth = rows.labels != NEUTRAL, rows.labels
+    challenger, champion = (direction_losses(side, truth)[moved] for side in (ours, theirs))
+    first, second = (
+        float(losses(side, truth).sum()) / max(len(rows), 1) for side in (ours, theirs)
+    )
+    return Comparison(challenger, champion, rows.sessions[moved], (first, second))
+
+
+def _said(side: Bundle, rows: Samples) -> Forecasts:
+    return Forecasts(rows.answers(side.manifest.window, side.forecast))
 
 
 def install_first(store: Store, universe: str, zero: Fit, now: datetime) -> Champion:

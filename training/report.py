@@ -13,7 +13,7 @@ from training.evidence import Evidence, Value
 from training.score import METRICS
 
 WIDTH = 160
-_DIGITS = {"accuracy": 3, "macro_f1": 3, "mcc": 3, "log_loss": 4, "brier": 4}
+_SHORT = ("accuracy", "macro_f1", "mcc")  # three digits tell enough of them
 
 
 def tables(store: Store, universe: str) -> Iterator[Table]:
@@ -64,7 +64,7 @@ def contest_table(row: Mapping[str, Any]) -> Table:
         f"challenger {found['log_loss_challenger']:.5f}, champion {found['log_loss_champion']:.5f}",
     )
     table.add_row(
-        "gain",
+        "gain in direction",
         f"{found['gain']:+.5f} [{found['low']:+.5f}, {found['high']:+.5f}] nats, "
         f"p = {found['p_value']:.4f}, {found['n']} rows of {found['sessions']} sessions",
     )
@@ -84,7 +84,7 @@ def _newest_contest(store: Store, universe: str) -> Mapping[str, Any] | None:
 
 
 def _cell(metric: str, value: Value, sign: str = "") -> str:
-    shape = f"{sign}.{_DIGITS[metric]}f"
+    shape = f"{sign}.{3 if metric in _SHORT else 4}f"
     return f"{value.value:{shape}} [{value.low:{shape}}, {value.high:{shape}}]"
 
 

@@ -7,12 +7,12 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from training.forecast import CLASSES, Floats, Forecasts, Labels
+from training.forecast import CLASSES, DOWN, NEUTRAL, UP, Floats, Forecasts, Labels
 from training.samples import Stamps
 
 Scores: TypeAlias = Mapping[str, Floats]
 
-METRICS = ("accuracy", "macro_f1", "mcc", "log_loss", "brier")
+METRICS = ("accuracy", "macro_f1", "mcc", "log_loss", "brier", "direction_loss")
 _FLOOR = 1e-15
 _K = len(CLASSES)
 
@@ -21,8 +21,8 @@ _K = len(CLASSES)
 class Tally:
     """Sums per session, sessions sorted: `table` is (sessions, columns).
 
-    The columns are the confusion table row by row (truth x forecast, 9), the log loss and the
-    Brier score. All METRICS follow from weighted sums of these rows.
+    The columns are the confusion table row by row (truth x forecast, 9), the log loss, the Brier
+    score and the direction loss. All METRICS follow from weighted sums of these rows.
     """
 
     sessions: Stamps
@@ -46,14 +46,26 @@ def losses(forecasts: Forecasts, truth: Labels) -> Floats:
     return np.asarray(-np.log(np.clip(picked, _FLOOR, 1)), dtype=np.float64)
 
 
+def direction_losses(forecasts: Forecasts, truth: Labels) -> Floats:
+    """Log loss in nats of up against down, (n,); 0 where the truth is neutral.
+
+    The chance of up is p_up / (p_up + p_down). How likely a barrier is touched at all, which
+    follows from volatility and says nothing about the way, plays no part in it.
+    """
+    down, up = forecasts.probabilities[:, DOWN], forecasts.probabilities[:, UP]
+    right = np.where(truth == UP, up, down) / np.maximum(up + down, _FLOOR)
+    return np.where(truth == NEUTRAL, 0.0, -np.log(np.clip(right, _FLOOR, 1)))
+
+
 def tally(forecasts: Forecasts, truth: Labels, sessions: Stamps) -> Tally:
     """Sum up forecasts (n) beside the truth (n) of their sessions (n)."""
     days, place = np.unique(sessions, return_inverse=True)
-    table = np.zeros((len(days), _K * _K + 2))
+    table = np.zeros((len(days), _K * _K + 3))
     np.add.at(table, (place, truth * _K + forecasts.labels), 1.0)
     squared = ((forecasts.probabilities - np.eye(_K)[truth]) ** 2).sum(axis=1)
-    np.add.at(table[:, -2], place, losses(forecasts, truth))
-    np.add.at(table[:, -1], place, squared)
+    sums = (losses(forecasts, truth), squared, direction_losses(forecasts, truth))
+    for column, values in enumerate(sums, start=_K * _K):
+        np.add.at(table[:, column], place, values)
     return Tally(days, table)
 
 
@@ -65,8 +77,9 @@ def _scores(sums: Floats) -> Scores:
         "accuracy": hits / n,
         "macro_f1": _macro_f1(confusion),
         "mcc": _matthews(confusion, n, hits),
-        "log_loss": sums[:, -2] / n,
-        "brier": sums[:, -1] / n,
+        "log_loss": sums[:, -3] / n,
+        "brier": sums[:, -2] / n,
+        "direction_loss": sums[:, -1] / np.maximum(n - confusion[:, NEUTRAL].sum(axis=1), 1),
     }
 
 

@@ -15,12 +15,16 @@ FORECASTS = Forecasts(normalised(RANDOM.random((N, 3)) + 0.5 * np.eye(3)[TRUTH])
 
 
 def reference(forecasts: Forecasts, truth: np.ndarray) -> dict[str, float]:
-    labels, chances = forecasts.labels, forecasts.probabilities
+    labels, chances, moved = forecasts.labels, forecasts.probabilities, truth != 1
     return {
         "accuracy": metrics.accuracy_score(truth, labels),
+        "macro_f1": metrics.f1_score(truth, labels, average="macro"),
         "mcc": metrics.matthews_corrcoef(truth, labels),
         "log_loss": metrics.log_loss(truth, chances, labels=[0, 1, 2]),
         "brier": float(((chances - np.eye(3)[truth]) ** 2).sum(axis=1).mean()),
+        "direction_loss": metrics.log_loss(
+            truth[moved] == 2, chances[moved, 2] / chances[moved][:, [0, 2]].sum(axis=1)
+        ),
     }
 
 
@@ -51,6 +55,15 @@ def test_weights_score_as_repeated_sessions_would() -> None:
 def test_a_constant_forecast_has_no_correlation() -> None:
     constant = Forecasts(np.tile([0.2, 0.2, 0.6], (N, 1)))
     assert tally(constant, TRUTH, DAYS).scores()["mcc"][0] == 0
+
+
+def test_the_chance_of_no_move_plays_no_part_in_the_direction() -> None:
+    calm = FORECASTS.probabilities.copy()
+    calm[:, 1] *= RANDOM.uniform(0.2, 5, N)
+    other = tally(Forecasts(normalised(calm)), TRUTH, DAYS).scores()
+    before = tally(FORECASTS, TRUTH, DAYS).scores()
+    assert other["direction_loss"] == pytest.approx(before["direction_loss"], abs=1e-12)
+    assert other["log_loss"] != pytest.approx(before["log_loss"], abs=1e-3)
 
 
 def test_a_hopeless_row_has_a_finite_loss() -> None:
