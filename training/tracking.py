@@ -73,9 +73,15 @@ class Mlflow:
 
 @contextmanager
 def locked(store: Store, name: str) -> Iterator[None]:
-    """Hold the Postgres advisory lock of that name: one process at a time does what is inside."""
+    """Hold the Postgres advisory lock of that name: one process at a time does what is inside.
+
+    Says so when it has to wait. The lock of a process that is killed is free at once.
+    """
     with store.connect() as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (name,))
+        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", (name,))
+        if cursor.fetchone() == (False,):
+            typer.echo(f"waiting for another process that holds {name!r}", err=True)
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (name,))
         yield
 
 
@@ -148,18 +154,19 @@ def step(store: Store, scope: Scope, verb: str, detail: str = "") -> Iterator[Ru
     """The run of this verb, below the one run that all steps of the DAG run share.
 
     Inside Airflow the key is the task instance's; outside, verb and scope. Ends FINISHED, or
-    FAILED when the body raises.
+    FAILED when the body raises. Of two trainings of one universe the later waits at each step.
     """
     context, server = run_context(), Mlflow(settings().mlflow)
     above = context.airflow_run if context.dag_id else f"manual/{scope.name}"
+    title = " ".join(part for part in (verb, detail) if part)
     own = "/".join(part for part in (above, verb, detail) if part)
-    parent = _open(server, store, scope, above, f"{scope.recipe.name} {scope.session}", "")
-    with _closing(parent):
-        title = f"{verb} {detail}".strip()
-        run = _open(server, store, scope, context.airflow_key or own, title, parent.id)
-        typer.echo(f"MLflow run {run.id} {run.url}", err=True)
-        with _closing(run):
-            yield run
+    with locked(store, f"training of {scope.universe}: {title}"):
+        parent = _open(server, store, scope, above, f"{scope.recipe.name} {scope.session}", "")
+        with _closing(parent):
+            run = _open(server, store, scope, context.airflow_key or own, title, parent.id)
+            typer.echo(f"MLflow run {run.id} {run.url}", err=True)
+            with _closing(run):
+                yield run
 
 
 def _open(server: Mlflow, store: Store, scope: Scope, key: str, name: str, parent: str) -> Run:

@@ -24,12 +24,14 @@ def tune(
     Each trial is a child run keyed by its index. Raises TuningFailed, TrainingError.
     """
     key = records.tuning_key(scope)
-    if objects.exists(key):
-        progress(f"{key} is kept already and used again")
-        return records.read(key)
+    if kept := _kept(key, progress):
+        return kept
     planned = plan(scope.recipe, trials)
     samples = scope.training(store)
     with step(store, scope, "tune") as run:
+        # Another process may have done it while this one waited for its turn.
+        if kept := _kept(key, progress):
+            return kept
 
         def finished(trial: Trial, log_loss: float) -> None:
             progress(f"trial {trial.index + 1} of {len(planned)}: log loss {log_loss:.5f}")
@@ -46,8 +48,15 @@ def tune(
         }
         run.log({"trials": len(planned)}, {"log_loss": min(losses.values())})
         run.attach("tuning.json", found)
-    records.write(key, found)
+        records.write(key, found)
     return found
+
+
+def _kept(key: str, progress: Callable[[str], None]) -> dict[str, Any]:
+    if not objects.exists(key):
+        return {}
+    progress(f"{key} is kept already and used again")
+    return records.read(key)
 
 
 def plan(recipe: Recipe, trials: int) -> list[Trial]:

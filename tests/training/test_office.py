@@ -3,13 +3,17 @@
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import pytest
 
-from contracts.champion import KEPT, PROMOTED, champion, model_name, reign
+from contracts.champion import KEPT, PROMOTED, ROLLED_BACK, champion, model_name, reign
+from contracts.settings import settings
 from contracts.store import Store
+from features.views import FeatureView
 from training import bundle, fitting, office, proving, records
 from training.records import Fit, StepMissing
 from training.scope import Scope
@@ -19,6 +23,7 @@ pytestmark = pytest.mark.integration
 
 NOW = datetime(2025, 7, 1, tzinfo=UTC)
 LATER = datetime(2025, 7, 2, tzinfo=UTC)
+LAST = datetime(2025, 7, 3, tzinfo=UTC)
 
 
 def train(store: Store, scope: Scope) -> tuple[Fit, Fit]:
@@ -139,6 +144,65 @@ def test_steps_out_of_order_name_the_verb(
         proving.prove(store, scope, "")
     with pytest.raises(StepMissing, match="training contest"):
         office.promote(store, scope, NOW)
+
+
+def test_a_rollback_puts_the_champion_before_back_once(
+    store: Store, tracking: Mlflow, market: Callable[..., Scope]
+) -> None:
+    scope = market(effect=1.0)
+    zero, fitted = train(store, scope)
+    universe = scope.universe
+    with pytest.raises(StepMissing, match="no champion before the one in office"):
+        office.roll_back(store, universe, "a try", LATER)
+    office.contest(store, scope)
+    office.promote(store, scope, LATER)
+    back = office.roll_back(store, universe, "the score fell", LAST, only=fitted.bundle)
+    assert back is not None and (back.bundle, back.model_version) == (zero.bundle, zero.version)
+    assert alias(tracking, universe) == zero.version
+    row = ledger(store)[-1]
+    assert (row["decision"], row["reason"]) == (ROLLED_BACK, "the score fell")
+    assert (row["bundle"], row["previous_bundle"]) == (zero.bundle, fitted.bundle)
+    assert office.roll_back(store, universe, "again", LAST, only=fitted.bundle) is None
+    with pytest.raises(StepMissing, match="no champion before"):
+        office.roll_back(store, universe, "further back", LAST)
+    assert len(ledger(store)) == 3
+
+
+FAULTS = {
+    "was changed": lambda folder: (folder / "prior.json").write_bytes(b"{}"),
+    "is missing": lambda folder: (folder / "prior.json").unlink(),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_broken_bundle_is_not_rolled_back_to(
+    store: Store, tracking: Mlflow, market: Callable[..., Scope], fault: str
+) -> None:
+    scope = market(effect=1.0)
+    zero = fitting.fit(store, scope, "class_prior", verb="zero")
+    office.install_first(store, scope.universe, zero, NOW)
+    other = fitting.fit(store, scope, "logistic")
+    won = {"promotion_id": uuid4().hex, "decision": PROMOTED, "reason": "", "evidence": {}}
+    office.record(store, scope.universe, other, won, LATER)
+    office.follow(store, scope.universe)
+    FAULTS[fault](Path(settings().objects) / "bundles" / zero.bundle)
+    with pytest.raises(bundle.BundleError, match=rf"prior\.json {fault}"):
+        office.roll_back(store, scope.universe, "a try", LAST)
+    in_office = champion(store, scope.universe)
+    assert in_office is not None and in_office.bundle == other.bundle
+    assert alias(tracking, scope.universe) == other.version
+    assert len(ledger(store)) == 2
+
+
+def test_a_challenger_of_a_foreign_view_is_refused(
+    store: Store, tracking: Mlflow, market: Callable[..., Scope], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scope = market(effect=1.0)
+    train(store, scope)
+    monkeypatch.setattr(FeatureView, "hash", "0" * 16)
+    with pytest.raises(bundle.ViewChanged, match="the code has 0000000000000000"):
+        office.contest(store, scope)
+    assert len(ledger(store)) == 1
 
 
 @pytest.fixture

@@ -1,8 +1,16 @@
 """Trials on a real Ray."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
 import psutil
 import pytest
@@ -36,6 +44,48 @@ def test_ray_finds_what_this_process_would_and_leaves_nothing(samples: Samples) 
     assert found == pytest.approx(expected, abs=1e-9)
     assert dict(seen) == found
     assert children() == []
+
+
+# A search whose only trial takes hours.
+ENDLESS = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from conftest import make_matrix
+from training.folds import WalkForward
+from training.samples import from_matrix
+from training.search import Trial, search
+trial = Trial(0, "xgboost", {"rounds": 10**7, "patience": 10**7})
+search([trial], from_matrix(make_matrix()), WalkForward(count=2), print)
+"""
+
+
+def marked(mark: str) -> list[psutil.Process]:
+    """Processes that were started, however indirectly, with that value in their environment."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get("FINPULSE_TEST_DATA") == mark:
+                found.append(process)
+    return found
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_a_search_that_is_ended_leaves_no_process(end: signal.Signals) -> None:
+    mark = uuid4().hex
+    environment = {**os.environ, "FINPULSE_TEST_DATA": mark}
+    folder = str(Path(__file__).parent)
+    driver = subprocess.Popen([sys.executable, "-c", ENDLESS, folder], env=environment)
+    deadline = time.monotonic() + 120
+    while not any(p.name().startswith("ray::") for p in marked(mark)):
+        assert driver.poll() is None and time.monotonic() < deadline, "no trial was started"
+        time.sleep(0.5)
+    assert len(marked(mark)) > 3
+    driver.send_signal(end)
+    driver.wait(60)
+    while left := marked(mark):
+        assert time.monotonic() < deadline, f"left behind: {left}"
+        time.sleep(0.5)
 
 
 def test_a_failed_trial_fails_the_tuning_with_what_it_said() -> None:

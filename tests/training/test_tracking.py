@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from threading import Event
 from typing import Any
 
 import pytest
@@ -103,3 +105,31 @@ def test_a_lost_server_is_named(
     with pytest.raises(TrackingError, match=r"127\.0\.0\.1:9 does not answer.*make up"):
         with step(store, market(), "fit"):
             pass
+
+
+def test_the_second_training_of_a_universe_waits_for_the_first(
+    store: Store,
+    tracking: Mlflow,
+    market: Callable[..., Scope],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    first = market()
+    second, other = replace(first, snapshot=4), replace(first, universe="another")
+    order, inside, done = list[str](), Event(), Event()
+
+    def later() -> None:
+        inside.wait()
+        with step(store, second, "tune"):
+            order.append("second")
+
+    with ThreadPoolExecutor(1) as pool:
+        with step(store, first, "tune"):
+            waiting = pool.submit(later)
+            inside.set()
+            with step(store, other, "tune"):
+                order.append("another universe")
+            while "waiting for another process" not in capsys.readouterr().err:
+                assert not done.wait(0.05) and not waiting.done()
+            order.append("first")
+        waiting.result(30)
+    assert order == ["another universe", "first", "second"]
