@@ -12,7 +12,7 @@ from training import records
 from training.evidence import Evidence, Value
 from training.score import METRICS
 
-WIDTH = 160
+WIDTH = 172
 _SHORT = ("accuracy", "macro_f1", "mcc")  # three digits tell enough of them
 
 

@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 from contracts.store import Store
 from serving.__main__ import app
-from serving.batch import Run, ViewChanged, predict
-from training.bundle import Bundle
+from serving.batch import Run, predict
+from training.bundle import Bundle, ViewChanged
 
 pytestmark = pytest.mark.integration
 

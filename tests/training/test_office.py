@@ -32,7 +32,7 @@ def train(store: Store, scope: Scope) -> tuple[Fit, Fit]:
     for name in scope.recipe.experts:
         fitting.fit(store, scope, name)
     fitted = fitting.fit_together(store, scope)
-    proving.prove(store, scope, "")
+    proving.prove(store, scope, "the effect is planted")
     return zero, fitted
 
 
