@@ -64,6 +64,13 @@ class Settings(BaseSettings):
     monitoring_port: int = 9108
     supervisor_port: int = 9101
 
+    api_keys: SecretStr = Field(
+        SecretStr(""), description="name:key,name:key of the predictor's callers; empty: open"
+    )
+    api_quota: int = Field(600_000, ge=0, description="calls per minute of each key; 0: no limit")
+    predictor_workers: int = Field(1, ge=1, description="processes of the predictor")
+    drain_seconds: float = Field(2.0, ge=0, description="unready before it stops listening")
+
     database_url: SecretStr = Field(SecretStr(""), description="postgresql:// URL of the tables")
     mlflow_url: str = Field("", description="MLflow server; default http://host:mlflow_port")
     airflow_url: str = Field("", description="Airflow API; default http://host:airflow_port")

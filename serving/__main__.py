@@ -1,7 +1,13 @@
 """Verbs of serving: `python -m serving run | predict`."""
 
+import os
+import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 
 import typer
 
@@ -17,26 +23,39 @@ _FAILURES = (SettingsError, StoreUnavailable, NotASession, BundleError, LookupEr
 
 
 @app.command()
-def run() -> None:
+def run(
+    workers: int | None = typer.Option(None, min=1, help="default: FINPULSE_PREDICTOR_WORKERS"),
+) -> None:
     """Serve the champion's forecasts over HTTP until stopped; logs are JSON lines on stderr."""
-    import uvicorn
-
     from contracts.logs import json_logs
-    from serving.app import create_app
+    from serving.workers import Group, listen
 
     json_logs()
     chosen = settings()
-    uvicorn.run(
-        create_app(open_store(), chosen.universe),
-        host=chosen.host,
-        port=chosen.predictor_port,
-        loop="uvloop",
-        http="httptools",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=15,
-    )
+    count = workers or chosen.predictor_workers
+    listener = listen(chosen.host, chosen.predictor_port)
+    folder = chosen.home.absolute() / f"predictor-{chosen.predictor_port}"
+    with _shared_metrics(folder) if count > 1 else nullcontext():
+        from serving.access import Access
+        from serving.app import create_app
+
+        store = open_store()
+        access = Access.of(chosen.api_keys.get_secret_value(), chosen.api_quota)
+        make = partial(create_app, store, chosen.universe, access=access)
+        Group(listener, make, count, chosen.drain_seconds).run()
+
+
+@contextmanager
+def _shared_metrics(folder: Path) -> Iterator[None]:
+    """A folder in which the workers' numbers meet; prometheus_client asks for its name once."""
+    # Left behind by one that was killed: the port says that it is ours.
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @app.command()

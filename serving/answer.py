@@ -1,5 +1,6 @@
 """The forms of requests and answers: what `/docs` shows and callers may rely on."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -69,6 +70,25 @@ class PredictAnswer(BaseModel):
     request_id: str
 
 
+class Asset(BaseModel):
+    """A symbol that can be asked about, and its newest forecast."""
+
+    symbol: str
+    instrument_id: str
+    session: date
+    as_of: datetime
+
+
+class AssetsAnswer(BaseModel):
+    """Every symbol that the served champion forecasts."""
+
+    universe: str
+    horizon: int = Field(description="sessions ahead")
+    model_version: int
+    data_origin: str = Field(description="simulated or real")
+    assets: list[Asset]
+
+
 class ModelAnswer(BaseModel):
     """The served champion; `waiting` says why the one in office is another, if it is."""
 
@@ -82,6 +102,20 @@ class ModelAnswer(BaseModel):
     waiting: str
 
 
+class LiveAnswer(BaseModel):
+    """The process answers."""
+
+    status: Literal["live"]
+
+
+class ReadyAnswer(BaseModel):
+    """A checked champion is served, and its forecasts renew themselves."""
+
+    status: Literal["ready"]
+    version: int
+    data_age_seconds: float = Field(description="now minus the newest as_of")
+
+
 class ErrorAnswer(BaseModel):
     """Why a request was refused and what to do; `code` is stable."""
 
@@ -90,6 +124,8 @@ class ErrorAnswer(BaseModel):
     request_id: str
 
 
-def json_response(body: object, status: int = 200) -> Response:
+def json_response(
+    body: object, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
     """JSON by orjson, past the framework's encoder: it is most of an answer's time."""
-    return Response(orjson.dumps(body), status, media_type="application/json")
+    return Response(orjson.dumps(body), status, headers, media_type="application/json")

@@ -9,6 +9,8 @@ from fastapi_offline import FastAPIOffline
 
 from contracts.store import Store
 from serving import errors
+from serving.access import OPEN, Access
+from serving.journal import Journal
 from serving.metrics import Metrics
 from serving.requests import DISCLAIMER, Requests
 from serving.routes import router
@@ -20,34 +22,41 @@ _DESCRIPTION = f"""Forecasts of the champion in office. **{DISCLAIMER}**
 
 Forecasts are computed when facts arrive and never change; an answer names the one model version,
 the time of its decision (`as_of`) and the age of its data. Every refusal is
-`{{code, message, request_id}}`."""
+`{{code, message, request_id}}`. Where keys are in force, each call needs one in `X-API-Key`."""
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
-    watching = asyncio.create_task(service.watch.run())
+    running = [asyncio.create_task(part.run()) for part in (service.watch, service.journal)]
     try:
         yield
     finally:
-        watching.cancel()
-        with suppress(asyncio.CancelledError):
-            await watching
+        for task in running:
+            task.cancel()
+        for task in running:
+            with suppress(asyncio.CancelledError):
+                await task
         service.readers.shutdown()
 
 
 def create_app(
-    store: Store, universe: str, load: Callable[[str], bundle.Bundle] = bundle.load
+    store: Store,
+    universe: str,
+    load: Callable[[str], bundle.Bundle] = bundle.load,
+    access: Access = OPEN,
 ) -> FastAPI:
     """The app that serves the champions of one universe out of one database.
 
     It starts without the database and without a champion: then it is alive and not ready.
     """
     metrics = Metrics()
+    watch, journal = Watch(store, universe, load, metrics), Journal(store, universe, metrics)
+    service = Service(store, watch, metrics, access, journal)
     # The page of /docs carries its own scripts: the usual one would fetch them from elsewhere.
     app = FastAPIOffline(title="FinPulse", description=_DESCRIPTION, lifespan=_lifespan)
-    app.state.service = Service(store, Watch(store, universe, load, metrics), metrics)
+    app.state.service = service
     app.include_router(router)
-    app.add_middleware(Requests, metrics=metrics)
+    app.add_middleware(Requests, service=service)
     errors.install(app)
     return app

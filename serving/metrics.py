@@ -1,8 +1,19 @@
-"""The predictor's own metrics, in a registry of their own so that two apps never collide."""
+"""The predictor's own metrics, in a registry of their own so that two apps never collide.
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+Where several workers serve, `PROMETHEUS_MULTIPROC_DIR` names a folder in which each keeps its
+numbers (prometheus_client decides so when it is imported), and any of them answers for all.
+"""
 
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+SHARED = "PROMETHEUS_MULTIPROC_DIR"
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+_CHAMPION = "finpulse_serving_champion_info"
 
 
 class Metrics:
@@ -10,41 +21,99 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.requests = Counter(
+        self._shared = os.environ.get(SHARED, "")
+        self._served: tuple[str, str, str] | None = None
+        self._requests = Counter(
             "finpulse_http_requests_total",
             "Answered requests.",
             ("method", "route", "status"),
             registry=self.registry,
         )
-        self.duration = Histogram(
+        self._duration = Histogram(
             "finpulse_http_request_duration_seconds",
             "Time from the first byte of a request to the last of its answer.",
             ("method", "route"),
             buckets=_BUCKETS,
             registry=self.registry,
         )
-        self.champion = Gauge(
-            "finpulse_serving_champion_info",
+        self._champion = Gauge(
+            _CHAMPION,
             "The champion that is served; always 1.",
             ("universe", "version", "bundle"),
             registry=self.registry,
+            multiprocess_mode="livemax",
         )
         self.database = Gauge(
             "finpulse_serving_database_up",
             "1 when the last look at the ledger was answered.",
             registry=self.registry,
+            multiprocess_mode="livemin",
+        )
+        self.newest = Gauge(
+            "finpulse_serving_newest_forecast_timestamp_seconds",
+            "Time at which the newest forecast that is served was decided.",
+            registry=self.registry,
+            multiprocess_mode="livemin",
         )
         self.refused = Counter(
             "finpulse_serving_bundle_failures_total",
             "Checks of a champion's bundle that failed: it was not served.",
             registry=self.registry,
         )
-        self.newest = Gauge(
-            "finpulse_serving_newest_forecast_timestamp_seconds",
-            "Time at which the newest forecast that is served was decided.",
+        self.dropped = Counter(
+            "finpulse_serving_calls_unrecorded_total",
+            "Answered calls that the table `requests` will not show: its database was away.",
             registry=self.registry,
         )
+        # Finding a series by its labels takes longer than counting.
+        self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
+    def observe(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one answered request."""
+        key = (method, route, status)
+        if key not in self._known:
+            counter = self._requests.labels(method, route, str(status))
+            self._known[key] = counter, self._duration.labels(method, route)
+        counter, histogram = self._known[key]
+        counter.inc()
+        histogram.observe(seconds)
+
+    def serve(self, universe: str, version: int, bundle: str) -> None:
+        """Name the champion that is served from now on."""
+        if self._served:
+            self._champion.labels(*self._served).set(0)
+        self._served = (universe, str(version), bundle)
+        self._champion.labels(*self._served).set(1)
 
     def text(self) -> bytes:
-        """The exposition that Prometheus scrapes."""
-        return generate_latest(self.registry)
+        """The exposition that Prometheus scrapes, of all workers."""
+        shown = CollectorRegistry()
+        shown.register(_Shown(self._collected()))
+        return generate_latest(shown)
+
+    def _collected(self) -> Iterator[Metric]:
+        if not self._shared:
+            return self.registry.collect()
+        _forget_dead_workers(Path(self._shared))
+        return MultiProcessCollector(None, self._shared).collect()
+
+
+class _Shown:
+    """Metrics without the champions of former times: a series that was can only be set to 0."""
+
+    def __init__(self, collected: Iterator[Metric]) -> None:
+        self._collected = collected
+
+    def collect(self) -> Iterator[Metric]:
+        for metric in self._collected:
+            if metric.name == _CHAMPION:
+                metric.samples = [s for s in metric.samples if s.value]
+            yield metric
+
+
+def _forget_dead_workers(folder: Path) -> None:
+    # What a worker counted stays; what it was (its champion, its database) ends with it.
+    for path in folder.glob("gauge_live*.db"):
+        pid = int(path.stem.rsplit("_", 1)[1])
+        if not Path("/proc", str(pid)).exists():
+            mark_process_dead(pid, str(folder))

@@ -1,51 +1,62 @@
-"""Around every request: an id, the disclaimer, one line of log, two metrics, no stack trace."""
+"""Around every request: an id, the disclaimer, a cap, a line of log, metrics, no stack trace."""
 
 import logging
 import re
 import time
-from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.errors import ApiError, error_response
-from serving.metrics import Metrics
+from serving.journal import Call
+from serving.service import Service
 
 log = logging.getLogger(__name__)
 
 DISCLAIMER = "For research only. Not investment advice."
+# Room for the most symbols that may be asked, each of the longest.
+MOST_BYTES = 262_144
 # An id that a caller brings is kept when it can be put into a header and a log.
-_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _QUIET = ("/health/live", "/health/ready", "/metrics")
+_DISCLAIMER = (b"x-disclaimer", DISCLAIMER.encode())
+_CLOSE = (b"connection", b"close")
 
 
 class Requests:
     """ASGI middleware; as such it sees what frameworks' own middleware cannot: a broken answer."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, service: Service) -> None:
         self._app = app
-        self._metrics = metrics
+        self._service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _request_id(scope)
+        headers = dict(scope["headers"])
+        request_id = _request_id(headers)
         scope.setdefault("state", {})["request_id"] = request_id
-        started = time.perf_counter()
-        status = 0
+        stamps = [(b"x-request-id", request_id.encode()), _DISCLAIMER]
+        started, status = time.perf_counter(), 0
 
         async def stamped(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *_headers(request_id)]
+                message["headers"] = [*message["headers"], *stamps]
+                if self._service.phase.stopping:  # Another worker or host takes the next one.
+                    message["headers"].append(_CLOSE)
             await send(message)
 
         try:
-            await self._app(scope, receive, stamped)
+            if too_long := _declared_too_long(headers):
+                await error_response(request_id, too_long)(scope, receive, stamped)
+            else:
+                capped = _Capped(receive) if b"transfer-encoding" in headers else receive
+                await self._app(scope, capped, stamped)
         except Exception:
             log.exception("request failed", extra={"request_id": request_id})
             if status:  # Half an answer is out: only the connection can tell now.
@@ -54,31 +65,60 @@ class Requests:
             error = error_response(request_id, ApiError(500, "internal_error", told))
             await error(scope, receive, stamped)
         finally:
-            self._observe(scope, request_id, status, time.perf_counter() - started)
+            self._observe(scope, status, time.perf_counter() - started)
 
-    def _observe(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
+    def _observe(self, scope: Scope, status: int, seconds: float) -> None:
         # The route's pattern, never the path: a metric has few series, whatever is asked.
         route = getattr(scope.get("route"), "path", "unmatched")
-        self._metrics.requests.labels(scope["method"], route, str(status)).inc()
-        self._metrics.duration.labels(scope["method"], route).observe(seconds)
-        if route not in _QUIET:
-            fields: MutableMapping[str, Any] = {
-                "request_id": request_id,
-                "method": scope["method"],
-                "path": scope["path"],
-                "status": status,
-                "seconds": round(seconds, 6),
-            }
-            log.info("request", extra=fields)
+        self._service.metrics.observe(scope["method"], route, status, seconds)
+        if route in _QUIET:
+            return
+        state = cast(dict[str, Any], scope["state"])
+        fields = {
+            "request_id": state["request_id"],
+            "method": scope["method"],
+            "path": scope["path"],
+            "status": status,
+            "seconds": round(seconds, 6),
+            "caller": state.get("caller"),
+        }
+        log.info("request", extra=fields)
+        # Only who was admitted is recorded: others could fill the table.
+        if "caller" in state:
+            about = state.get("symbols", ()), state.get("version"), state["caller"]
+            known = state["request_id"], time.time(), scope["method"], route, status, seconds
+            self._service.journal.add(Call(*known, *about))
 
 
-def _request_id(scope: Scope) -> str:
-    brought = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
-    return brought if _ID.fullmatch(brought) else uuid4().hex
+class _Capped:
+    """A request's body of unknown length, refused as soon as it is too long."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._bytes = 0
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self._bytes += len(message.get("body", b""))
+        if self._bytes > MOST_BYTES:
+            raise _too_long(f"more than {self._bytes}")
+        return message
 
 
-def _headers(request_id: str) -> list[tuple[bytes, bytes]]:
-    return [
-        (b"x-request-id", request_id.encode()),
-        (b"x-disclaimer", DISCLAIMER.encode()),
-    ]
+def _declared_too_long(headers: dict[bytes, bytes]) -> ApiError | None:
+    # The protocol has checked that it is a number and that the body has this length.
+    length = int(headers.get(b"content-length", b"0"))
+    return _too_long(str(length)) if length > MOST_BYTES else None
+
+
+def _too_long(found: str) -> ApiError:
+    return ApiError(
+        413,
+        "body_too_long",
+        f"a request's body may have {MOST_BYTES} bytes, found {found}: ask in several calls",
+    )
+
+
+def _request_id(headers: dict[bytes, bytes]) -> str:
+    brought = headers.get(b"x-request-id", b"")
+    return brought.decode() if _ID.fullmatch(brought) else uuid4().hex

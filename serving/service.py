@@ -4,6 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from contracts.store import Store
+from serving.access import Access
+from serving.journal import Journal
 from serving.metrics import Metrics
 from serving.watch import Watch
 
@@ -15,6 +17,13 @@ def _readers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(_READERS, "readers")
 
 
+@dataclass
+class Phase:
+    """stopping: this process was told to end; it answers, and asks its callers to go elsewhere."""
+
+    stopping: bool = False
+
+
 @dataclass(frozen=True)
 class Service:
     """One per app. readers: the threads that look up earlier forecasts."""
@@ -22,4 +31,7 @@ class Service:
     store: Store
     watch: Watch
     metrics: Metrics
+    access: Access
+    journal: Journal
+    phase: Phase = field(default_factory=Phase)
     readers: ThreadPoolExecutor = field(default_factory=_readers)

@@ -3,8 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple, cast
+
+import orjson
 
 from contracts.champion import Champion
 from contracts.store import Store
@@ -18,6 +21,17 @@ _SERVED = (
 )
 
 
+class Told(NamedTuple):
+    """A prediction as JSON without its closing brace, and when it was decided (epoch seconds)."""
+
+    opening: bytes
+    decided: float
+
+    def at(self, now: float) -> bytes:
+        """The whole JSON object, told at `now` (epoch seconds)."""
+        return b'%b,"data_age_seconds":%.3f}' % (self.opening, now - self.decided)
+
+
 @dataclass(frozen=True)
 class View:
     """A champion whose bundle passed its checks, and the newest forecast of each symbol."""
@@ -27,11 +41,20 @@ class View:
     data_origin: str
     newest: Mapping[str, Row] = field(repr=False)
 
-    def answer(self, row: Row, now: datetime) -> dict[str, Any]:
-        """A stored prediction as it is told to a caller."""
-        age = (now - row["as_of"]).total_seconds()
+    @cached_property
+    def told(self) -> Mapping[str, Told]:
+        """The newest forecasts as they are told to callers."""
+        return {symbol: self.tell(row) for symbol, row in self.newest.items()}
+
+    @cached_property
+    def as_of(self) -> datetime:
+        """When the newest of the forecasts was decided."""
+        return cast(datetime, max(row["as_of"] for row in self.newest.values()))
+
+    def tell(self, row: Row) -> Told:
+        """A stored prediction made ready for its callers: all but its age never changes."""
         named = {"model_version": self.champion.model_version, "data_origin": self.data_origin}
-        return {**row, **named, "data_age_seconds": age}
+        return Told(orjson.dumps({**row, **named})[:-1], row["as_of"].timestamp())
 
 
 def forecasters(store: Store, universe: str) -> dict[str, object]:

@@ -103,12 +103,15 @@ class Watch:
         if former is not None and self._seen == (candidate, seen):
             return former
         self._seen = (candidate, seen)
-        return View(
+        made = View(
             candidate,
             self._checked[candidate.bundle],
             view.data_origin(self._store),
             view.newest(self._store, candidate.bundle),
         )
+        # Written down here, not while the first caller waits.
+        assert len(made.told) == len(made.newest)
+        return made
 
     def _reason_against(self, candidate: Champion, ready: dict[str, object]) -> str:
         if candidate.bundle not in ready:
@@ -138,13 +141,10 @@ class Watch:
 
     def _announce(self, served: View, former: View | None) -> None:
         champion = served.champion
-        labels = (self._universe, str(champion.model_version), champion.bundle)
         if former is None or former.champion != champion:
-            self._metrics.champion.clear()
             log.info(
                 "champion served",
                 extra={"bundle": champion.bundle, "version": champion.model_version},
             )
-        self._metrics.champion.labels(*labels).set(1)
-        newest = max(row["as_of"] for row in served.newest.values())
-        self._metrics.newest.set(newest.timestamp())
+            self._metrics.serve(self._universe, champion.model_version, champion.bundle)
+        self._metrics.newest.set(served.as_of.timestamp())
