@@ -18,6 +18,9 @@ from serving.service import Service
 from serving.watch import Watch
 from training import bundle
 
+# A database that does not even refuse must not keep the predictor from saying so.
+FIRST_LOOK_SECONDS = 10.0
+
 _DESCRIPTION = f"""Forecasts of the champion in office. **{DISCLAIMER}**
 
 Forecasts are computed when facts arrive and never change; an answer names the one model version,
@@ -29,6 +32,9 @@ the time of its decision (`as_of`) and the age of its data. Every refusal is
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
     running = [asyncio.create_task(part.run()) for part in (service.watch, service.journal)]
+    # Calls wait on the socket meanwhile: a worker that takes them has a champion, if there is one.
+    with suppress(TimeoutError):
+        await asyncio.wait_for(service.watch.looked.wait(), FIRST_LOOK_SECONDS)
     try:
         yield
     finally:

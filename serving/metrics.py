@@ -5,8 +5,9 @@ numbers (prometheus_client decides so when it is imported), and any of them answ
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import cast
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
@@ -91,17 +92,18 @@ class Metrics:
         shown.register(_Shown(self._collected()))
         return generate_latest(shown)
 
-    def _collected(self) -> Iterator[Metric]:
+    def _collected(self) -> Iterable[Metric]:
         if not self._shared:
             return self.registry.collect()
         _forget_dead_workers(Path(self._shared))
-        return MultiProcessCollector(None, self._shared).collect()
+        merged = MultiProcessCollector(None, self._shared)  # type: ignore[no-untyped-call]
+        return cast(Iterable[Metric], merged.collect())  # type: ignore[no-untyped-call]
 
 
 class _Shown:
     """Metrics without the champions of former times: a series that was can only be set to 0."""
 
-    def __init__(self, collected: Iterator[Metric]) -> None:
+    def __init__(self, collected: Iterable[Metric]) -> None:
         self._collected = collected
 
     def collect(self) -> Iterator[Metric]:
@@ -116,4 +118,4 @@ def _forget_dead_workers(folder: Path) -> None:
     for path in folder.glob("gauge_live*.db"):
         pid = int(path.stem.rsplit("_", 1)[1])
         if not Path("/proc", str(pid)).exists():
-            mark_process_dead(pid, str(folder))
+            mark_process_dead(pid, str(folder))  # type: ignore[no-untyped-call]

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, cast
 
@@ -56,9 +56,9 @@ class Direct(APIRoute):
     that the endpoint itself admits the caller.
     """
 
-    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The endpoint as it is."""
-        return self.endpoint
+        return cast(Callable[[Request], Coroutine[Any, Any, Response]], self.endpoint)
 
 
 def _refusals(*codes: str) -> dict[int | str, dict[str, Any]]:
@@ -71,8 +71,10 @@ def _refusals(*codes: str) -> dict[int | str, dict[str, Any]]:
 
 
 _ALWAYS = ("401 key_missing", "401 key_unknown", "429 quota_exhausted", "503 no_champion")
-_SYMBOLS = ("404 unknown_symbol", "404 no_prediction", "422 invalid_request")
-_SYMBOLS += ("422 unknown_horizon", "422 future_as_of", "503 database_unavailable")
+_SYMBOLS = (
+    *("404 unknown_symbol", "404 no_prediction", "422 invalid_request"),
+    *("422 unknown_horizon", "422 future_as_of", "503 database_unavailable"),
+)
 _BODY = {
     "requestBody": {
         "required": True,

@@ -41,12 +41,14 @@ class Watch:
 
     The newest champion that has forecasts for the newest session and whose bundle passes its
     checks is served. Until then the former one stays; while the database is away all stays.
+    looked: set once the ledger was looked at, whatever came of it.
     """
 
     def __init__(
         self, store: Store, universe: str, load: Callable[[str], Bundle], metrics: Metrics
     ) -> None:
         self.state = State()
+        self.looked = asyncio.Event()
         self._store = store
         self._universe = universe
         self._load = load
@@ -64,6 +66,7 @@ class Watch:
             # What lives as long as the process is not worth a look by the collector.
             gc.collect()
             gc.freeze()
+            self.looked.set()
             while True:
                 await asyncio.sleep(POLL_SECONDS)
                 await loop.run_in_executor(thread, self.poll)

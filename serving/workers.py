@@ -5,6 +5,7 @@ and asks its callers to come back on another connection. Where all end, readines
 """
 
 import asyncio
+import importlib
 import mmap
 import multiprocessing
 import os
@@ -117,6 +118,8 @@ class _Parent:
         self._stop = False
 
     def run(self) -> None:
+        # What a worker would import at its first look at the database.
+        importlib.import_module("adbc_driver_postgresql.dbapi")
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._told)
         self._workers = [self._fork() for _ in range(self._group.workers)]

@@ -8,6 +8,7 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
+import orjson
 import pytest
 from fastapi import FastAPI
 from market import VIEW, Market
@@ -191,8 +192,8 @@ def test_docs_are_served_and_need_no_other_host(client: TestClient) -> None:
 def test_age_is_measured_from_the_decision(state: State) -> None:
     assert state.view is not None
     row = state.view.newest["SIM001"]
-    told = state.view.answer(row, row["as_of"] + timedelta(hours=2))
-    assert told["data_age_seconds"] == 7200
+    later = row["as_of"] + timedelta(hours=2)
+    assert orjson.loads(state.view.tell(row).at(later.timestamp()))["data_age_seconds"] == 7200
 
 
 def test_serving_starts_without_heavy_libraries() -> None:
