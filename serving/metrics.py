@@ -6,6 +6,7 @@ numbers (prometheus_client decides so when it is imported), and any of them answ
 
 import os
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -37,34 +38,31 @@ class Metrics:
             buckets=_BUCKETS,
             registry=self.registry,
         )
-        self._champion = Gauge(
+        gauge = partial(Gauge, registry=self.registry)
+        self._champion = gauge(
             _CHAMPION,
             "The champion that is served; always 1.",
             ("universe", "version", "bundle"),
-            registry=self.registry,
             multiprocess_mode="livemax",
         )
-        self.database = Gauge(
+        self.database = gauge(
             "finpulse_serving_database_up",
             "1 when the last look at the ledger was answered.",
-            registry=self.registry,
             multiprocess_mode="livemin",
         )
-        self.newest = Gauge(
+        self.newest = gauge(
             "finpulse_serving_newest_forecast_timestamp_seconds",
             "Time at which the newest forecast that is served was decided.",
-            registry=self.registry,
             multiprocess_mode="livemin",
         )
-        self.refused = Counter(
+        counter = partial(Counter, registry=self.registry)
+        self.refused = counter(
             "finpulse_serving_bundle_failures_total",
             "Checks of a champion's bundle that failed: it was not served.",
-            registry=self.registry,
         )
-        self.dropped = Counter(
+        self.dropped = counter(
             "finpulse_serving_calls_unrecorded_total",
             "Answered calls that the table `requests` will not show: its database was away.",
-            registry=self.registry,
         )
         # Finding a series by its labels takes longer than counting.
         self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}

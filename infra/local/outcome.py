@@ -75,7 +75,11 @@ def served(stack: Stack, session: date) -> list[dict[str, Any]]:
         raise StackError(f"no prediction of {session} was recorded: see the task `predict`")
     deadline = time.monotonic() + _SWAP_SECONDS
     while True:
-        answer = client.post(f"{stack.predictor}/predict", json={"symbols": symbols})
+        answer = client.post(
+            f"{stack.predictor}/predict",
+            json={"symbols": symbols},
+            headers={"X-API-Key": stack.api_key},
+        )
         if answer.is_success:
             rows: list[dict[str, Any]] = answer.json()["predictions"]
             if all(row["session"] == str(session) for row in rows):

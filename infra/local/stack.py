@@ -38,6 +38,7 @@ class Credentials:
     writer: str
     reader: str
     airflow: str
+    api: str
     supervisor: str
     session_secret: str
     jwt_secret: str
@@ -56,7 +57,7 @@ class Credentials:
             raise StackError(f"{path} is gone but its database is there: run `make clean`")
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         fernet = urlsafe_b64encode(secrets.token_bytes(32)).decode()
-        words = [postgres.new_password() for _ in range(5)]
+        words = [postgres.new_password() for _ in range(6)]
         words += [secrets.token_hex(32), secrets.token_hex(64), fernet]
         made = cls(*words)
         write_private(path, json.dumps(vars(made), indent=2))
@@ -130,6 +131,9 @@ class Stack:
             "airflow_url": self.asked.airflow_url
             or f"http://{self.host}:{self.asked.airflow_port}",
             "airflow_password": SecretStr(password),
+            "api_keys": SecretStr(
+                self.asked.api_keys.get_secret_value() or f"local:{self.credentials.api}"
+            ),
         }
         return self.asked.model_copy(update=generated)
 
@@ -137,6 +141,12 @@ class Stack:
     def predictor(self) -> str:
         """The predictor's URL."""
         return f"http://{self.host}:{self.asked.predictor_port}"
+
+    @property
+    def api_key(self) -> str:
+        """The first key that the predictor takes: the user's or the generated one."""
+        first = self.settings.api_keys.get_secret_value().split(",")[0]
+        return first.partition(":")[2].strip()
 
     @property
     def monitoring(self) -> str:

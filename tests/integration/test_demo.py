@@ -118,6 +118,20 @@ def mlflow(demo: Demo, path: str, **body: Any) -> dict[str, Any]:
     return found
 
 
+def ask(demo: Demo, symbols: list[str]) -> httpx.Response:
+    return web.post(
+        f"{demo.stack.predictor}/predict",
+        json={"symbols": symbols},
+        headers={"X-API-Key": demo.stack.api_key},
+    )
+
+
+def test_the_predictor_asks_for_the_key_that_was_printed(demo: Demo) -> None:
+    assert demo.stack.api_key in demo.output
+    answer = web.get(f"{demo.stack.predictor}/assets")
+    assert (answer.status_code, answer.json()["code"]) == (401, "key_missing")
+
+
 def test_it_shows_what_it_did(demo: Demo) -> None:
     for dag in ("backfill_market", "train_models", "market_day"):
         assert re.search(rf"^{dag}$", demo.output, re.M)
@@ -148,7 +162,7 @@ def test_all_three_runs_succeeded(demo: Demo) -> None:
 
 def test_what_is_served_is_what_was_recorded(demo: Demo) -> None:
     symbols = [f"SIM{i:03d}" for i in range(1, 7)]
-    answer = web.post(f"{demo.stack.predictor}/predict", json={"symbols": symbols})
+    answer = ask(demo, symbols)
     served = {row["symbol"]: row for row in answer.json()["predictions"]}
     office = champion(demo.store, UNIVERSE)
     assert office is not None
@@ -167,7 +181,7 @@ def test_what_is_served_is_what_was_recorded(demo: Demo) -> None:
 
 
 def test_an_unknown_symbol_is_named(demo: Demo) -> None:
-    answer = web.post(f"{demo.stack.predictor}/predict", json={"symbols": ["NOSUCH"]})
+    answer = ask(demo, ["NOSUCH"])
     assert answer.status_code in (404, 422)
     assert "NOSUCH" in answer.text
 
@@ -280,8 +294,7 @@ def test_a_killed_service_comes_back(demo: Demo, name: str) -> None:
     os.kill(pid, signal.SIGKILL)
     killed = datetime.now(UTC)
     eventually(lambda: supervisor.info(name)["pid"] not in (0, pid))
-    body = {"symbols": ["SIM001"]}
-    eventually(lambda: web.post(f"{demo.stack.predictor}/predict", json=body).is_success)
+    eventually(lambda: ask(demo, ["SIM001"]).is_success)
     eventually(lambda: demo.store.snapshot() > 0)
 
     def scheduler_beats() -> bool:
