@@ -68,6 +68,12 @@ def _symbols(stack: Stack, session: date) -> list[str]:
     return [str(symbol) for symbol in rows["symbol"].to_pylist()]
 
 
+def ask(stack: Stack, symbols: list[str]) -> httpx.Response:
+    """The predictor's answer about these symbols, asked with the stack's key."""
+    headers = {"X-API-Key": stack.api_key}
+    return client.post(f"{stack.predictor}/predict", json={"symbols": symbols}, headers=headers)
+
+
 def served(stack: Stack, session: date) -> list[dict[str, Any]]:
     """The predictor's answer for every symbol of the session; waits while it swaps champions."""
     symbols = _symbols(stack, session)
@@ -75,11 +81,7 @@ def served(stack: Stack, session: date) -> list[dict[str, Any]]:
         raise StackError(f"no prediction of {session} was recorded: see the task `predict`")
     deadline = time.monotonic() + _SWAP_SECONDS
     while True:
-        answer = client.post(
-            f"{stack.predictor}/predict",
-            json={"symbols": symbols},
-            headers={"X-API-Key": stack.api_key},
-        )
+        answer = ask(stack, symbols)
         if answer.is_success:
             rows: list[dict[str, Any]] = answer.json()["predictions"]
             if all(row["session"] == str(session) for row in rows):

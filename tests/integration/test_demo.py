@@ -18,7 +18,7 @@ import postgres
 import pytest
 import stages
 from airflow_client import Airflow, RunFailed
-from outcome import count
+from outcome import ask, count
 from processes import marked
 from prometheus_client.parser import text_string_to_metric_families
 from stack import Stack, asked_settings
@@ -118,25 +118,12 @@ def mlflow(demo: Demo, path: str, **body: Any) -> dict[str, Any]:
     return found
 
 
-def ask(demo: Demo, symbols: list[str]) -> httpx.Response:
-    return web.post(
-        f"{demo.stack.predictor}/predict",
-        json={"symbols": symbols},
-        headers={"X-API-Key": demo.stack.api_key},
-    )
-
-
-def test_the_predictor_asks_for_the_key_that_was_printed(demo: Demo) -> None:
-    assert demo.stack.api_key in demo.output
-    answer = web.get(f"{demo.stack.predictor}/assets")
-    assert (answer.status_code, answer.json()["code"]) == (401, "key_missing")
-
-
 def test_it_shows_what_it_did(demo: Demo) -> None:
     for dag in ("backfill_market", "train_models", "market_day"):
         assert re.search(rf"^{dag}$", demo.output, re.M)
     assert "SIM001" in demo.output and "p_neutral" in demo.output
-    assert demo.stack.credentials.airflow in demo.output
+    assert demo.stack.credentials.airflow in demo.output and demo.stack.api_key in demo.output
+    assert web.get(f"{demo.stack.predictor}/assets").json()["code"] == "key_missing"
     [page] = re.findall(r"Data docs +file://(\S+)", demo.output)
     assert "expectations" in Path(page).read_text()
 
@@ -162,7 +149,7 @@ def test_all_three_runs_succeeded(demo: Demo) -> None:
 
 def test_what_is_served_is_what_was_recorded(demo: Demo) -> None:
     symbols = [f"SIM{i:03d}" for i in range(1, 7)]
-    answer = ask(demo, symbols)
+    answer = ask(demo.stack, symbols)
     served = {row["symbol"]: row for row in answer.json()["predictions"]}
     office = champion(demo.store, UNIVERSE)
     assert office is not None
@@ -181,7 +168,7 @@ def test_what_is_served_is_what_was_recorded(demo: Demo) -> None:
 
 
 def test_an_unknown_symbol_is_named(demo: Demo) -> None:
-    answer = ask(demo, ["NOSUCH"])
+    answer = ask(demo.stack, ["NOSUCH"])
     assert answer.status_code in (404, 422)
     assert "NOSUCH" in answer.text
 
@@ -294,7 +281,7 @@ def test_a_killed_service_comes_back(demo: Demo, name: str) -> None:
     os.kill(pid, signal.SIGKILL)
     killed = datetime.now(UTC)
     eventually(lambda: supervisor.info(name)["pid"] not in (0, pid))
-    eventually(lambda: ask(demo, ["SIM001"]).is_success)
+    eventually(lambda: ask(demo.stack, ["SIM001"]).is_success)
     eventually(lambda: demo.store.snapshot() > 0)
 
     def scheduler_beats() -> bool:
