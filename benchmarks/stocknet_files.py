@@ -1,13 +1,14 @@
 """Convert the StockNet data set to the layout of the source `files` (docs/files_layout.md).
 
-    python benchmarks/stocknet_files.py <stocknet folder> <target folder> [--symbols N]
+    python benchmarks/stocknet_files.py <stocknet folder> <target folder> [--symbols N] [--tweets N]
 
 The folder holds prices_raw.parquet (ticker, date, open, high, low, close, adj_close, volume),
 tweets_raw.parquet (ticker, tweet_id, created_at, text, ...) and StockTable.tsv (Sector, Symbol,
 Company). The prices are Yahoo's: divided by later splits, which the data set does not name, so
 the bars stay marked `split`. Dividends are derived from the ratio of adj_close to close, which
 moves on ex-dates only. A tweet is a headline known at its creation; one that was filed under
-several tickers becomes one headline that names them all.
+several tickers becomes one headline that names them all. Scoring all tweets takes long on a laptop:
+`--tweets 1` keeps the newest of each ticker and day (UTC).
 """
 
 from pathlib import Path
@@ -58,6 +59,12 @@ def headlines(tweets: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def newest(tweets: pl.DataFrame, count: int) -> pl.DataFrame:
+    """The last `count` tweets of each ticker and day (UTC)."""
+    day = pl.col("created_at").dt.date()
+    return tweets.sort("created_at", "tweet_id").group_by("ticker", day.alias("day")).tail(count)
+
+
 def most_told(prices: pl.DataFrame, tweets: pl.DataFrame, count: int) -> list[str]:
     """The tickers with prices of which most is told, in alphabetical order."""
     counted = tweets.join(prices.select("ticker").unique(), on="ticker").group_by("ticker").len()
@@ -66,7 +73,10 @@ def most_told(prices: pl.DataFrame, tweets: pl.DataFrame, count: int) -> list[st
 
 
 def convert(
-    stocknet: Path, target: Path, symbols: Annotated[int, typer.Option(help="0: all")] = 0
+    stocknet: Path,
+    target: Path,
+    symbols: Annotated[int, typer.Option(help="0: all")] = 0,
+    tweets_a_day: Annotated[int, typer.Option("--tweets", help="per symbol and day; 0: all")] = 0,
 ) -> None:
     """Write bars, actions, headlines and instruments of the most told of symbols."""
     prices = pl.read_parquet(stocknet / "prices_raw.parquet").sort("ticker", "date")
@@ -80,7 +90,8 @@ def convert(
         *("open", "high", "low", "close", "volume"),
         pl.lit("split").alias("adjustment"),
     )
-    told = headlines(tweets.filter(pl.col("ticker").is_in(chosen)))
+    tweets = tweets.filter(pl.col("ticker").is_in(chosen))
+    told = headlines(newest(tweets, tweets_a_day) if tweets_a_day else tweets)
     paid = dividends(prices)
     listed = table.select(
         pl.col("Symbol").str.strip_chars("$ ").alias("symbol"), pl.col("Company").alias("name")

@@ -37,11 +37,18 @@ def spark_judge(master: str, objects: str) -> Iterator[Judge]:
     master: a Spark master. objects: the object store's root, as Spark reads it. JAVA_HOME names
     Java 17 or newer, or `java` is on the path.
     """
-    session = _session(master)
+    with session(master) as spark:
+        yield lambda held, table, context: _judged(spark, objects, held, table, context)
+
+
+@contextmanager
+def session(master: str) -> Iterator["SparkSession"]:
+    """A session of our options that ends with the block."""
+    started = _session(master)
     try:
-        yield lambda held, table, context: _judged(session, objects, held, table, context)
+        yield started
     finally:
-        session.stop()
+        started.stop()
 
 
 def _session(master: str) -> "SparkSession":

@@ -87,14 +87,20 @@ def evaluate(
     values = dict(zip(wanted, np.empty((len(wanted), rows), dtype), strict=True))
     own = [(f, values[f.name]) for f in wanted.values() if not f.cross_section]
     across = [f for f in wanted.values() if f.cross_section]
-    below = {s.name: s for f in _nested(across) for s in f.sources if not s.cross_section}
-    kept = {name: np.empty(rows) for name in below}
+    below = read_across(across)
+    kept = {feature.name: np.empty(rows) for feature in below}
     _by_instrument(
-        panel, [*own, *((f, kept[f.name]) for f in below.values())], block_rows, threads or _cores()
+        panel, [*own, *((f, kept[f.name]) for f in below)], block_rows, threads or _cores()
     )
     if across:
-        _by_session(panel, across, kept, values)
+        by_session(panel, across, kept, values)
     return values
+
+
+def read_across(across: Sequence[Feature]) -> list[Feature]:
+    """The features by instrument that those across a session read, directly or through others."""
+    found = {s.name: s for f in _nested(across) for s in f.sources if not s.cross_section}
+    return list(found.values())
 
 
 def _cores() -> int:
@@ -151,12 +157,13 @@ def _blocks(offsets: Whole, block_rows: int) -> Iterator[Whole]:
         first = end
 
 
-def _by_session(
+def by_session(
     panel: Panel,
     features: Sequence[Feature],
-    sources: Mapping[str, Values],
+    sources: Mapping[str, Numbers],
     out: Mapping[str, Numbers],
 ) -> None:
+    """Write features across a session: `sources` holds what `read_across` names."""
     decided = np.flatnonzero(panel.decided)
     # By the moment of decision, not the date: at one exchange's close the other's is not known.
     order = decided[np.argsort(panel.as_of[decided].astype(np.int64), kind="stable")]
@@ -164,7 +171,9 @@ def _by_session(
     offsets = np.append(first, len(order)).astype(np.int64)
     read = {name for f in _nested(features) for name in f.inputs}
     known = {**panel.columns, **sources}
-    columns = {name: known[name][order] for name in read & known.keys()}
+    columns = {
+        name: known[name][order].astype(np.float64, copy=False) for name in read & known.keys()
+    }
     block = Block(columns, Segments(offsets, "session"))
     values = np.empty(len(order))
     with np.errstate(all="ignore"):

@@ -1,0 +1,81 @@
+"""The same evaluation inside Spark: buckets of instruments as Arrow batches, sessions here.
+
+For long histories and large universes: a bucket's rows are all that a worker holds. Features across
+a session need one number per instrument of it and are computed where the call is made.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features.engine import by_session, evaluate, read_across
+from features.feature import FEATURES, Feature
+from features.panel import Panel
+from features.series import Numbers
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_ROW, _SEGMENT = "row", "segment"
+
+
+def evaluate_in_spark(
+    session: "SparkSession", panel: Panel, features: Sequence[Feature], buckets: int = 0
+) -> dict[str, Numbers]:
+    """What `evaluate` gives, computed by Spark's workers; float64 per row of the panel.
+
+    buckets: of whole segments, one Arrow batch each; by default one per core of the cluster. The
+    workers know the features by name: those of `features/columns` alone can be asked.
+    """
+    across = [feature for feature in features if feature.cross_section]
+    own = {f.name: f for f in (*features, *read_across(across)) if not f.cross_section}
+    count = buckets or session.sparkContext.defaultParallelism
+    values = _by_bucket(session, panel, list(own.values()), count)
+    if across:
+        out = {feature.name: np.empty(len(panel.session)) for feature in across}
+        by_session(panel, across, values, out)
+        values |= out
+    return {feature.name: values[feature.name] for feature in features}
+
+
+def _by_bucket(
+    session: "SparkSession", panel: Panel, features: Sequence[Feature], buckets: int
+) -> dict[str, Numbers]:
+    from pyspark.sql import functions
+
+    names = [feature.name for feature in features]
+    read = sorted(set().union(*(feature.columns for feature in features)))
+    rows = {_ROW: np.arange(len(panel.session)), _SEGMENT: panel.segment}
+    frame = session.createDataFrame(pa.table(rows | {n: panel.columns[n] for n in read}))
+    bucket = functions.pmod(functions.col(_SEGMENT), functions.lit(buckets))
+    answer = ", ".join([f"{_ROW} bigint", *(f"`{name}` double" for name in names)])
+    found = frame.groupBy(bucket).applyInArrow(_worker(names), answer).toArrow()
+    order = np.argsort(found[_ROW].to_numpy())
+    return {name: found[name].to_numpy()[order] for name in names}
+
+
+def _worker(names: Sequence[str]) -> Callable[[pa.Table], pa.Table]:
+    def work(part: pa.Table) -> pa.Table:
+        part = part.take(pc.sort_indices(part, [(_ROW, "ascending")]))
+        values = evaluate(_panel(part), [FEATURES.get(name) for name in names], threads=1)
+        return pa.table({_ROW: part[_ROW]} | {name: values[name] for name in names})
+
+    return work
+
+
+def _panel(part: pa.Table) -> Panel:
+    segments, starts = np.unique(part[_SEGMENT].to_numpy(), return_index=True)
+    rows, count = part.num_rows, len(segments)
+    columns = part.drop_columns([_ROW, _SEGMENT])
+    return Panel(
+        columns={name: columns[name].to_numpy() for name in columns.column_names},
+        offsets=np.append(starts, rows),
+        instruments=tuple(map(str, segments)),
+        ended=np.full(count, np.datetime64("NaT", "us")),
+        session=np.zeros(rows, "datetime64[D]"),
+        as_of=np.zeros(rows, "datetime64[us]"),
+        decided=np.ones(rows, bool),
+    )

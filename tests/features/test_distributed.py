@@ -1,0 +1,185 @@
+"""One definition, three settings: in this process, in Spark's workers, and online."""
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from contracts.calendar import session_close
+from contracts.settings import settings
+from contracts.store import Provenance, Store
+from contracts.tables import SENTIMENTS, TABLES
+from etl.batch import Batch, manifest
+from etl.clean import judged
+from etl.load import collect
+from etl.source import SOURCES
+from etl.spark import session as spark_session
+from features.clock import clock_columns
+from features.distributed import evaluate_in_spark
+from features.engine import evaluate
+from features.facts import Request, read
+from features.feature import COLUMNS, FEATURES, Feature
+from features.headlines import headline_columns
+from features.history import decision_panel
+from features.panel import Panel
+from features.series import Numbers, Values
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+ALL = list(FEATURES)
+REACH = max(feature.lookback for feature in ALL)
+
+
+@pytest.fixture(scope="module")
+def spark() -> Iterator["SparkSession"]:
+    with spark_session("local[2]") as session:
+        yield session
+
+
+def assert_equal(found: Numbers, wanted: Numbers, name: str) -> None:
+    """|a - b| <= 1e-9 max(1, |a|), nulls in the same places."""
+    np.testing.assert_array_equal(np.isnan(found), np.isnan(wanted), name)
+    apart = np.abs(found - wanted) / np.maximum(1.0, np.abs(wanted))
+    assert np.nanmax(apart, initial=0.0) <= 1e-9, f"{name}: {np.nanmax(apart)}"
+
+
+def online(panel: Panel, feature: Feature, moment: np.datetime64) -> Numbers:
+    """The feature at that moment, from the last `lookback` rows of each instrument."""
+    seen = panel.where(panel.as_of <= moment).tail(feature.lookback)
+    return evaluate(seen, [feature], threads=1)[feature.name][seen.as_of == moment]
+
+
+def assert_three_settings(
+    panel: Panel, spark: "SparkSession", moments: Sequence[np.datetime64], buckets: int
+) -> None:
+    here = evaluate(panel, ALL)
+    there = evaluate_in_spark(spark, panel, ALL, buckets)
+    for feature in ALL:
+        whole = here[feature.name]
+        assert np.isfinite(whole).any(), feature.name
+        assert_equal(there[feature.name], whole, f"{feature.name} in Spark")
+        for moment in moments:
+            found = online(panel, feature, moment)
+            assert_equal(found, whole[panel.as_of == moment], f"{feature.name} at {moment}")
+
+
+def load_simulated(store: Store, monkeypatch: pytest.MonkeyPatch) -> Request:
+    """Facts of four instruments, every text with a sentiment made of its hash."""
+    monkeypatch.setenv("FINPULSE_SIM_INSTRUMENTS", "4")
+    monkeypatch.setenv("FINPULSE_SIM_SESSIONS", str(REACH + 40))
+    settings.cache_clear()
+    now = session_close("XNYS", date(2025, 6, 30))
+    first, last = SOURCES.get("simulated").extent(settings(), now)
+    batch = Batch("simulated", "sim4", first, last)
+    collect(batch, settings(), now)
+    origin = Provenance("load", "simulated", "simulated", vintages=True)
+    for name, good, _ in judged(manifest(batch)):
+        store.append(TABLES[name], good, origin)
+    hashes = store.query("SELECT DISTINCT text_hash FROM headlines")["text_hash"].to_pylist()
+    tones = [int(hashlib.sha256(h.encode()).hexdigest(), 16) % 100 / 100 for h in hashes]
+    rows = [
+        {"text_hash": h, "model_version": "m-1", "scored_at": now, "p_neutral": 0.0}
+        | {"p_negative": 1 - tone, "p_positive": tone}
+        for h, tone in zip(hashes, tones, strict=True)
+    ]
+    store.record(SENTIMENTS, pa.Table.from_pylist(rows, schema=SENTIMENTS.schema))
+    return Request("sim4", first, last, store.snapshot(), REACH)
+
+
+@pytest.mark.spark
+@pytest.mark.integration
+def test_the_settings_agree_on_the_simulated_market(
+    store: Store, spark: "SparkSession", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = load_simulated(store, monkeypatch)
+    panel = decision_panel(read(store, request), REACH)
+    moments = np.unique(panel.as_of)
+    assert_three_settings(panel, spark, moments[[60, 250, -1]], buckets=3)
+
+    # Online from the facts of the last session alone, read anew.
+    alone = Request("sim4", request.last, request.last, request.snapshot, REACH)
+    few = decision_panel(read(store, alone), REACH)
+    here, newest = evaluate(panel, ALL), few.decided
+    assert 0 < newest.sum() <= 4
+    found = evaluate(few, ALL)
+    asked = panel.decided & (panel.session == np.datetime64(request.last))
+    for feature in ALL:
+        assert_equal(found[feature.name][newest], here[feature.name][asked], feature.name)
+
+
+def folder() -> Path:
+    named = os.environ.get("FINPULSE_TEST_DATA")
+    if not named:
+        pytest.skip("FINPULSE_TEST_DATA is unset: it names the folder with sp500_daily, stocknet")
+    return Path(named)
+
+
+def sp500() -> tuple[pl.DataFrame, pl.DataFrame]:
+    bars = pl.read_parquet(folder() / "sp500_daily" / "daily_adjusted_2005_2019.parquet")
+    factor = pl.col("adjusted_close") / pl.col("close")
+    bars = bars.filter(pl.col("date").dt.year() >= 2015).with_columns(
+        *(pl.col(name) * factor for name in ("open", "high", "low")),
+        close=pl.col("adjusted_close"),
+        total=pl.col("adjusted_close"),
+    )
+    return bars, pl.DataFrame(schema={"ticker": pl.String, "known_at": pl.Datetime("us", "UTC")})
+
+
+def stocknet() -> tuple[pl.DataFrame, pl.DataFrame]:
+    bars = pl.read_parquet(folder() / "stocknet" / "prices_raw.parquet")
+    told = pl.read_parquet(folder() / "stocknet" / "tweets_raw.parquet")
+    known = pl.col("created_at").dt.cast_time_unit("us").dt.replace_time_zone("UTC")
+    return bars.rename({"adj_close": "total"}), told.select("ticker", "tweet_id", known_at=known)
+
+
+def real_panel(bars: pl.DataFrame, told: pl.DataFrame, count: int) -> Panel:
+    """The first instruments by name, with headlines where they are told of."""
+    names = sorted(set(bars["ticker"]))[:count]
+    groups = [bars.filter(ticker=name).sort("date") for name in names]
+    closes = {day: session_close("XNYS", day) for day in set(bars["date"])}
+    parts, moments = list[dict[str, Values]](), []
+    for name, rows in zip(names, groups, strict=True):
+        close = [closes[day].replace(tzinfo=None) for day in rows["date"]]
+        as_of = np.array(close, "datetime64[us]")
+        news = told.filter(ticker=name).sort("known_at").select("known_at")
+        tone = (pl.int_range(pl.len()) * 37 % 100 / 50 - 1).cast(pl.Float64)
+        days = rows["date"].to_numpy()
+        prices = {c: rows[c].to_numpy().astype(float) for c in _BARS}
+        parts.append(
+            prices
+            | {"dividend": np.zeros(len(rows))}
+            | headline_columns(as_of, news.with_columns(tone=tone))
+            | clock_columns("XNYS", days, as_of)
+        )
+        moments.append(as_of)
+    lengths = [len(rows) for rows in groups]
+    return Panel(
+        columns={c: np.concatenate([part[c] for part in parts]) for c in COLUMNS},
+        offsets=np.cumsum([0, *lengths]),
+        instruments=tuple(names),
+        ended=np.full(len(names), np.datetime64("NaT", "us")),
+        session=np.concatenate([rows["date"].to_numpy() for rows in groups]),
+        as_of=np.concatenate(moments),
+        decided=np.ones(sum(lengths), bool),
+    )
+
+
+_BARS = ("open", "high", "low", "close", "volume", "total")
+
+
+@pytest.mark.spark
+@pytest.mark.slow
+@pytest.mark.parametrize("market", [sp500, stocknet])
+def test_the_settings_agree_on_real_data(market: object, spark: "SparkSession") -> None:
+    bars, told = market()  # type: ignore[operator]
+    panel = real_panel(bars, told, 80)
+    moments = np.unique(panel.as_of)
+    assert_three_settings(panel, spark, moments[[100, 600, -2, -1]], buckets=8)
