@@ -139,6 +139,26 @@ def load_matrix(
     return _strings(joined.to_arrow())
 
 
+def written(
+    store: Store, view: FeatureView, universe: str, session: date, snapshot: int
+) -> pl.DataFrame:
+    """The features of one session as they were written; raises MatrixMissing."""
+    asked = _Range(store, view, universe, session, session, snapshot)
+    paths = asked.written()
+    if session not in paths:
+        raise MatrixMissing(
+            f"view {view.name} of {universe} has no matrix of {session} at snapshot {snapshot}"
+        )
+    return _part(paths[session], paths)
+
+
+def online(
+    store: Store, view: FeatureView, universe: str, session: date, snapshot: int
+) -> pl.DataFrame:
+    """The features of one session from the last rows that they need; nothing is written."""
+    return _features(read(store, Request(universe, session, session, snapshot, view.reach)), view)
+
+
 def _part(path: str, written: dict[date, str]) -> pl.DataFrame:
     frame = pl.read_parquet(objects.get(path))
     return frame.filter(pl.col("session").is_in([d for d, p in written.items() if p == path]))
