@@ -16,10 +16,11 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from contracts import objects
+from contracts import calendar, objects
 from contracts.store import Store
 from contracts.tables import MATERIALISATIONS
 from features import roll
+from features.carry import first_news
 from features.engine import evaluate
 from features.facts import Facts, Request, members, read, text_model
 from features.history import decision_panel, newest_panel
@@ -75,20 +76,53 @@ class _Range:
         pairs = zip(found["session"].to_pylist(), found["path"].to_pylist(), strict=True)
         return dict(pairs)
 
+    def carried(self, missing: Sequence[date]) -> pa.Table:
+        """Receipts at this snapshot for sessions whose newest earlier matrix still holds."""
+        found = self.store.query(
+            "SELECT DISTINCT ON (session) * FROM materialisations WHERE view_hash = %s "
+            "AND universe = %s AND text_model = %s AND snapshot < %s AND session = ANY(%s::date[]) "
+            "ORDER BY session, snapshot DESC",
+            [self.view.hash, self.universe, self.text_model, self.snapshot, list(missing)],
+        )
+        rows = found.to_pylist()
+        news = {s: first_news(self.store, s, self.snapshot) for s in {r["snapshot"] for r in rows}}
+        held = [r for r in rows if self._decided_before(r["session"], news[r["snapshot"]])]
+        new = {"snapshot": self.snapshot, "created_at": datetime.now(UTC)}
+        return pa.Table.from_pylist([r | new for r in held], schema=MATERIALISATIONS.schema)
+
+    def _decided_before(self, session: date, news: datetime | None) -> bool:
+        return news is None or all(
+            calendar.session_close(name, session) < news
+            for name in self._calendars
+            if calendar.is_session(name, session)
+        )
+
+    @cached_property
+    def _calendars(self) -> list[str]:
+        known = members(self.store, self.universe, self.first, self.last, self.snapshot)
+        return sorted(known.frame["calendar"].unique())
+
 
 def materialise(
     store: Store, view: FeatureView, universe: str, first: date, last: date, snapshot: int
 ) -> int:
     """Write the features of the sessions that have none at this snapshot; returns their number.
 
+    Those that an earlier snapshot holds and nothing new concerns are carried over, not computed.
     Another text model than the one they were written with makes those that read sentiment anew.
     Raises NoFacts for an unknown universe, NotASession for a range without a session, and
     TextUnscored when a feature reads sentiment that is not there: it would stay null for good.
     """
     asked = _Range(store, view, universe, first, last, snapshot)
     missing = sorted(set(asked.sessions) - set(asked.written()))
-    if not missing:
-        return 0
+    carried = asked.carried(missing)
+    count = store.record(MATERIALISATIONS, carried) if len(carried) else 0
+    missing = sorted(set(missing) - set(carried["session"].to_pylist()))
+    return count + (_write(asked, missing) if missing else 0)
+
+
+def _write(asked: _Range, missing: Sequence[date]) -> int:
+    store, view, universe, snapshot = asked.store, asked.view, asked.universe, asked.snapshot
     request = Request(universe, missing[0], missing[-1], snapshot, view.reach)
     facts = read(store, request)
     _refuse_unscored(facts, request, view)
