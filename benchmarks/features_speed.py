@@ -1,129 +1,182 @@
-"""The feature engine against Polars: the price and volume features of `daily_0`, side by side.
+"""The feature engine against its peers: 99 rolling features, all engines in one run.
 
-    python benchmarks/features_speed.py [--instruments 500] [--sessions 2500] [--repeats 5]
+    python benchmarks/features_speed.py [--engines ours numba polars] [--instruments 500]
+        [--sessions 2500] [--repeats 5] [--brief]
 
-Both start from sorted columns in memory and end with float64 columns in memory; runs alternate.
-Prints medians, their ratio, and how far apart the values are at most. Polars uses all cores, the
-engine one. The first call compiles, or loads what was compiled before, and is shown apart.
+Every round starts a process per engine and takes its first run (fresh: importing the engine,
+loading compiled code and computing; for Spark its start too) and the run after it (hot), both
+from the Parquet file to the finished table in memory; Spark's rows stay in Spark. The table shows
+medians over the rounds. Before that all engines' values are compared with ours. qlib gets an
+environment of its own in .finpulse/benchmarks, made when it is first needed, and its own binary
+files, which are not timed. `--brief` leaves out memory, linearity and the newest session.
 """
 
 import argparse
+import json
 import statistics
-import time
-from collections.abc import Callable
+import subprocess
+import sys
+import venv
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
-import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+from features_peers import NAMES
+from features_qlib import write_bars
 
-from features.engine import evaluate
-from features.feature import FEATURES
-from features.panel import Panel
-from features.series import Values
-
-NAMES = (
-    "return_1",
-    "momentum_5",
-    "momentum_20",
-    "mean_20",
-    "volatility_20",
-    "range_10",
-    "volume_ratio_20",
-    "momentum_rank",
+HERE = Path(__file__).resolve().parent
+QLIB, QLIB_VERSION = Path(".finpulse/benchmarks/qlib"), "0.9.7"
+ENGINES = (
+    *("ours", "ours-one-thread", "numba", "polars", "pandas", "qlib-1", "qlib-2"),
+    *("spark-ours", "spark-polars"),
 )
+# Ours leaves the exponential means null until their window is full.
+_WARMED = ("MACD", "MACDS", "MACDH")
 
 
-def synthetic(instruments: int, sessions: int) -> Panel:
-    """Random walks: every instrument trades in every session."""
+def bars(instruments: int, sessions: int) -> pa.Table:
+    """Random walks on business days. Prices have float32's digits, which is what qlib stores."""
     draw = np.random.default_rng(0)
-    size = instruments * sessions
-    steps = draw.normal(0.0002, 0.02, (instruments, sessions))
-    close = 100 * np.exp(steps.cumsum(axis=1)).ravel()
-    days = np.datetime64("2015-01-01") + np.arange(sessions)
-    columns = {
-        "open": close * np.exp(draw.normal(0, 0.005, size)),
-        "high": close * 1.01,
-        "low": close * 0.99,
-        "close": close,
-        "volume": draw.integers(1_000, 1_000_000, size).astype(float),
-        "total": close,
+    shape = (instruments, sessions)
+    close = 100 * np.exp(draw.normal(0.0002, 0.02, shape).cumsum(axis=1)).ravel()
+    open_ = close * np.exp(draw.normal(0, 0.005, close.size))
+    high = np.maximum(open_, close) * np.exp(np.abs(draw.normal(0, 0.005, close.size)))
+    low = np.minimum(open_, close) * np.exp(-np.abs(draw.normal(0, 0.005, close.size)))
+    prices = {"open": open_, "high": high, "low": low, "close": close}
+    columns = {name: x.astype(np.float32).astype(float) for name, x in prices.items()}
+    columns["volume"] = draw.integers(1_000, 1_000_000, close.size).astype(float)
+    days = np.busday_offset("2015-01-01", np.arange(sessions), roll="forward")
+    symbols = [f"SIM{k:04}" for k in range(instruments)]
+    codes = pa.array(np.repeat(np.arange(instruments, dtype=np.int32), sessions))
+    keys = {"symbol": pa.DictionaryArray.from_arrays(codes, pa.array(symbols))}
+    return pa.table(keys | {"date": pa.array(np.tile(days, instruments))} | columns)
+
+
+def write(folder: Path, name: str, instruments: int, sessions: int) -> Path:
+    """The bars as `<name>.parquet`, and in the folder `<name>` as qlib reads them."""
+    table = bars(instruments, sessions)
+    path = folder / f"{name}.parquet"
+    pq.write_table(table, path)
+    days = [str(day) for day in table["date"][:sessions].to_pylist()]
+    numbers = {name: table[name].to_numpy() for name in table.column_names[2:]}
+    write_bars(folder / name, table["symbol"].unique().to_pylist(), days, numbers)
+    return path
+
+
+def ask(verb: str, engine: str, path: Path, *more: str) -> dict[str, float]:
+    """The answer of a new process."""
+    if engine.startswith("qlib-"):
+        python, script = _qlib(), "features_qlib.py"
+        about = [str(path.with_suffix("")), engine.removeprefix("qlib-"), *more]
+        about += [",".join(NAMES)] if verb == "save" else []
+    else:
+        python, script = Path(sys.executable), "features_engines.py"
+        about = [engine, str(path), *more]
+    command = [str(python), str(HERE / script), verb, *about]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} failed:\n{done.stderr[-3000:]}")
+    answer: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return answer
+
+
+def _qlib() -> Path:
+    python = QLIB / "bin" / "python"
+    if not (QLIB / ".ready").exists():
+        print(f"installing pyqlib {QLIB_VERSION} into {QLIB}", flush=True)
+        venv.create(QLIB, with_pip=True, clear=True)
+        pip = [str(python), "-m", "pip", "install", "-q", f"pyqlib=={QLIB_VERSION}"]
+        subprocess.run(pip, check=True)
+        (QLIB / ".ready").touch()
+    return python.absolute()
+
+
+def compare(engines: list[str], path: Path, folder: Path) -> None:
+    """Print how far each engine's values are from ours; raises when they differ in substance."""
+    found = {}
+    for engine in ["ours", *(e for e in engines if e in {"numba", "polars", "pandas", "qlib-1"})]:
+        file = folder / f"{engine}.npz"
+        ask("save", engine, path, str(file))
+        found[engine] = np.load(file)
+    mine = found.pop("ours")
+    for engine, theirs in found.items():
+        worst, where = 0.0, ""
+        for name in NAMES:
+            one, other = mine[name], theirs[name]
+            both = ~np.isnan(one)
+            assert not np.isnan(other[both]).any(), f"{engine} lacks values of {name}"
+            if engine != "qlib-1" and name not in _WARMED:  # qlib fills short windows
+                np.testing.assert_array_equal(np.isnan(other), ~both, f"{engine} {name}")
+            apart = np.abs(one - other)[both] / np.maximum(1.0, np.abs(other[both]))
+            if apart.max() > worst:
+                worst, where = float(apart.max()), name
+        print(f"{engine:<18} differs from ours by at most {worst:.1e} ({where})", flush=True)
+        assert worst < (1e-2 if engine == "qlib-1" else 1e-7), engine
+
+
+def rounds(engines: list[str], path: Path, repeats: int) -> dict[str, dict[str, float]]:
+    """Median seconds per engine; engines alternate."""
+    taken: dict[str, list[dict[str, float]]] = {engine: [] for engine in engines}
+    for _ in range(repeats):
+        for engine in engines:
+            taken[engine].append(ask("speed", engine, path))
+    return {
+        engine: {kind: statistics.median(run[kind] for run in runs) for kind in ("fresh", "hot")}
+        for engine, runs in taken.items()
     }
-    return Panel(
-        columns=columns,
-        offsets=np.arange(instruments + 1) * sessions,
-        instruments=tuple(f"SIM{i:04}" for i in range(instruments)),
-        ended=np.full(instruments, np.datetime64("NaT", "us")),
-        session=np.tile(days, instruments),
-        as_of=np.tile(days.astype("datetime64[us]"), instruments),
-        decided=np.ones(size, bool),
+
+
+def show(medians: dict[str, dict[str, float]]) -> None:
+    """The table, with each engine's time over ours."""
+    ours = medians.get("ours", next(iter(medians.values())))
+    print(
+        "\n| engine | fresh, s | hot, s | fresh over ours | hot over ours |\n|---|---|---|---|---|"
     )
+    for engine, found in medians.items():
+        ratios = (f"{found[kind] / ours[kind]:.2f}" for kind in ("fresh", "hot"))
+        seconds = (f"{found[kind]:.2f}" for kind in ("fresh", "hot"))
+        print("|", " | ".join((engine, *seconds, *ratios)), "|")
 
 
-def framed(panel: Panel) -> pl.DataFrame:
-    """The panel as a sorted frame."""
-    names = np.array(panel.instruments)[panel.segment]
-    keys = {"instrument": pl.Series(names).cast(pl.Categorical), "as_of": panel.as_of}
-    return pl.DataFrame(keys | dict(panel.columns))
-
-
-def by_polars(frame: pl.DataFrame) -> pl.DataFrame:
-    """The same features as window expressions."""
-    total, close = pl.col("total"), pl.col("close")
-    own = {
-        "return_1": total / total.shift(1) - 1,
-        "momentum_5": total / total.shift(5) - 1,
-        "momentum_20": total / total.shift(20) - 1,
-        "mean_20": close.rolling_mean(20) / close,
-        "volatility_20": (total / total.shift(1) - 1).rolling_std(20),
-        "range_10": (pl.col("high").rolling_max(10) - pl.col("low").rolling_min(10)) / close,
-        "volume_ratio_20": pl.col("volume") / pl.col("volume").rolling_mean(20),
-    }
-    windows = {name: rule.over("instrument") for name, rule in own.items()}
-    momentum = pl.col("momentum_20")
-    rank = ((momentum.rank("average") - 0.5) / momentum.count()).over("as_of")
-    lazy = frame.lazy().with_columns(**windows).with_columns(momentum_rank=rank)
-    return lazy.select(NAMES).collect()
-
-
-def seconds(work: Callable[[], object]) -> float:
-    """Wall time of one call."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
-def apart(found: dict[str, Values], frame: pl.DataFrame) -> float:
-    """The largest difference relative to max(1, |value|); fails when nulls differ."""
-    worst = 0.0
-    for name in NAMES:
-        other = frame[name].fill_null(np.nan).to_numpy()
-        np.testing.assert_array_equal(np.isnan(found[name]), np.isnan(other))
-        gap = np.abs(found[name] - other) / np.maximum(1.0, np.abs(other))
-        worst = max(worst, float(np.nanmax(gap)))
-    return worst
+def details(folder: Path, path: Path, repeats: int) -> None:
+    """Memory, linearity, and one new session."""
+    used = ask("memory", "ours", path)
+    size = f"{used['output'] / 1e6:.0f} MB"
+    print(
+        f"\npeak memory above the imported process: {used['above']:.2f} times the output ({size})"
+    )
+    hot = {}
+    for count in (100, 1000):
+        grown = write(folder, f"bars{count}", count, 2500)
+        hot[count] = rounds(["ours"], grown, repeats)["ours"]["hot"]
+    print(f"hot, 100 instruments {hot[100]:.2f} s, 1,000 instruments {hot[1000]:.2f} s")
+    for rows in (250, 450):
+        found = ask("newest", "ours", write(folder, f"newest{rows}", 500, rows))
+        line = ", ".join(f"{name} {value:.2f} ms" for name, value in found.items())
+        print(f"one new session from the last {rows} rows: {line}")
 
 
 def main() -> None:
-    """Print one line per measurement."""
+    """Compare, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--engines", nargs="+", choices=ENGINES, default=ENGINES, metavar="NAME")
     parser.add_argument("--instruments", type=int, default=500)
     parser.add_argument("--sessions", type=int, default=2500)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--brief", action="store_true")
     chosen = parser.parse_args()
-    members = [FEATURES.get(name) for name in NAMES]
-    first = seconds(lambda: evaluate(synthetic(2, 60), members))
-    panel = synthetic(chosen.instruments, chosen.sessions)
-    frame, newest = framed(panel), panel.tail(max(member.lookback for member in members))
-    print(f"{chosen.instruments} instruments x {chosen.sessions} sessions x {len(NAMES)} features")
-    print(f"first call of the engine (compiling, or loading machine code): {first:.2f} s")
-    print(f"largest difference: {apart(evaluate(panel, members), by_polars(frame)):.1e}")
-    taken: dict[str, list[float]] = {"engine": [], "polars": [], "newest": []}
-    for _ in range(chosen.repeats):
-        taken["engine"].append(seconds(lambda: evaluate(panel, members)))
-        taken["polars"].append(seconds(lambda: by_polars(frame)))
-        taken["newest"].append(seconds(lambda: evaluate(newest, members)))
-    engine, polars, online = (statistics.median(times) for times in taken.values())
-    print(f"engine {engine:.2f} s, Polars {polars:.2f} s: Polars takes {polars / engine:.1f} times")
-    print(f"newest session from the last rows: {1000 * online:.1f} ms")
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        small = write(folder, "small", 4, 500)
+        for engine in ("ours", "numba"):
+            ask("speed", engine, small)  # compiles
+        compare(list(chosen.engines), write(folder, "check", 10, 1500), folder)
+        path = write(folder, "bars", chosen.instruments, chosen.sessions)
+        show(rounds(list(chosen.engines), path, chosen.repeats))
+        if not chosen.brief:
+            details(folder, path, chosen.repeats)
 
 
 if __name__ == "__main__":

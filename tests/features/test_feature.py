@@ -1,5 +1,7 @@
 """Declaring features: names, lookbacks and inputs, and what is refused."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -88,3 +90,21 @@ def test_cross_sections_may_build_on_cross_sections(panel: Panel) -> None:
     )
     values = evaluate(panel, [nested, *(FEATURES.get(name) for name in inputs)])
     np.testing.assert_array_equal(values["nested"], values["momentum_rank"] + values["return_1"])
+
+
+def test_threads_and_precision_change_no_value(make_panel: Callable[..., Panel]) -> None:
+    panel = make_panel(instruments=9, rows=120)
+    members = [FEATURES.get(n) for n in ("deviation_20", "gain_share_5", "momentum_rank")]
+    alone = evaluate(panel, members, block_rows=200, threads=1)
+    both = evaluate(panel, members, block_rows=200, threads=3)
+    short = evaluate(panel, members, dtype=np.float32)
+    for name, wanted in alone.items():
+        np.testing.assert_array_equal(both[name], wanted)
+        assert short[name].dtype == np.float32
+        np.testing.assert_array_equal(short[name], wanted.astype(np.float32))
+
+
+def test_an_error_in_one_block_ends_all(make_panel: Callable[..., Panel]) -> None:
+    short = Feature("short", lambda x: np.asarray(x.close)[1:], 1, ("close",), "price")
+    with pytest.raises(FeatureError, match="short"):
+        evaluate(make_panel(instruments=9), [short], block_rows=70, threads=2)

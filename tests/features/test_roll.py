@@ -155,3 +155,52 @@ def test_a_window_too_short_is_refused(call: tuple[Callable[..., object], int]) 
     primitive, w = call
     with pytest.raises(ValueError, match="at least"):
         primitive(series(prices(9)), w)
+
+
+huge = st.floats(allow_nan=True, allow_infinity=False) | st.sampled_from([1e300, -1e300, 1e-300])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(huge, min_size=12, max_size=40), st.integers(2, 9))
+def test_whatever_came_before_leaves_no_trace(values: list[float], w: int) -> None:
+    """The last window alone gives the bits that it gives behind any history."""
+    for name, (primitive, _) in PRIMITIVES.items():
+        whole, alone = primitive(series(values), w), primitive(series(values[-w:]), w)
+        np.testing.assert_array_equal(whole[-1], alone[-1], err_msg=name)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(numbers, min_size=9, max_size=30), st.integers(3, 9), st.integers(0, 2**32 - 1))
+def test_any_correlation_has_the_independent_answer(x: list[float], w: int, seed: int) -> None:
+    one, other = np.array(x), np.random.default_rng(seed).normal(size=len(x))
+    left = series(one)
+    found = roll.corr(left, series_like(left, other), w)
+    for end in range(w, len(x) + 1):
+        window, beside = one[end - w : end], other[end - w : end]
+        if np.isnan(window).any() or np.ptp(window) == 0.0:
+            assert np.isnan(found[end - 1])
+        else:
+            wanted = np.corrcoef(window - window[-1], beside)[0, 1]
+            assert found[end - 1] == pytest.approx(wanted, abs=1e-6)
+
+
+@pytest.mark.parametrize("w", [2, 20, 61, 300])
+def test_long_histories_are_walked_in_tiles_without_seams(w: int) -> None:
+    values, other = prices(2500), prices(900, seed=5)
+    x, parts = series(values, other), [pd.Series(values), pd.Series(other)]
+    for name in ("sum", "mean", "std", "max", "min"):
+        wanted = pd.concat([getattr(part.rolling(w), name)() for part in parts])
+        found = PRIMITIVES[name][0](x, w)
+        np.testing.assert_allclose(found, wanted, rtol=1e-9, err_msg=name)
+
+
+@pytest.mark.parametrize("q", [0.0, 0.1, 0.5, 0.9, 1.0])
+def test_quantiles_against_pandas(q: float) -> None:
+    values = np.round(prices(200), 0)  # with ties
+    found = roll.quantile(series(values), 7, q)
+    np.testing.assert_allclose(found, pd.Series(values).rolling(7).quantile(q), rtol=1e-12)
+
+
+def test_a_series_of_other_rows_than_its_segments_is_refused() -> None:
+    with pytest.raises(ValueError, match="30 rows, found 15"):
+        roll.mean(series(prices(30))[::2], 5)
