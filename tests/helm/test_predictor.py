@@ -55,6 +55,23 @@ def test_a_pod_that_ends_is_forgotten_first(predictor: Any) -> None:
     assert made["terminationGracePeriodSeconds"] > 7 + 15
 
 
+def test_callers_keys_come_from_a_secret(predictor: Any) -> None:
+    def asked(objects: dict[str, Any]) -> dict[str, Any]:
+        [container] = pod(objects)["containers"]
+        return {each["name"]: each["valueFrom"]["secretKeyRef"] for each in container["env"]}
+
+    mine = predictor.by_kind(apiKeys={"existingSecret": "mine", "key": "k"})
+    assert asked(mine)["FINPULSE_API_KEYS"] == {"name": "mine", "key": "k"}
+    assert "FINPULSE_API_KEYS" in asked(predictor.by_kind())
+    open_door = predictor.by_kind(apiKeys={"existingSecret": "", "key": "k"})
+    assert "FINPULSE_API_KEYS" not in asked(open_door)
+
+
+def test_workers_and_quota_reach_the_settings(predictor: Any) -> None:
+    told = predictor.by_kind(workers=4, apiQuota=2_000_000)["ConfigMap"]["data"]
+    assert (told["FINPULSE_PREDICTOR_WORKERS"], told["FINPULSE_API_QUOTA"]) == ("4", "2000000")
+
+
 @pytest.mark.parametrize(
     ("values", "named"),
     [
@@ -62,6 +79,8 @@ def test_a_pod_that_ends_is_forgotten_first(predictor: Any) -> None:
         ({"image": {"repo": "x"}}, "repo"),
         ({"replicas": "two"}, "replicas"),
         ({"service": {"port": 0}}, "port"),
+        ({"apiKeys": {"keys": "me:0123456789abcdef"}}, "keys"),
+        ({"workers": 0}, "workers"),
     ],
 )
 def test_a_wrong_value_is_refused_by_its_name(
