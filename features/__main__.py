@@ -1,7 +1,8 @@
-"""From facts to a matrix: `python -m features materialise | describe`."""
+"""From facts to a matrix: `python -m features materialise | latest | describe | check`."""
 
 import sys
-from datetime import date
+from contextlib import suppress
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 import typer
@@ -10,8 +11,10 @@ from contracts.calendar import NotASession
 from contracts.registry import UnknownMember
 from contracts.settings import SettingsError, settings
 from contracts.store import StoreUnavailable, open_store
-from features import matrix, views
+from features import catalogue, guards, matrix, views
 from features.facts import NoFacts
+from features.feature import FEATURES
+from features.label import LABELS
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -20,6 +23,9 @@ Universe = Annotated[str, typer.Option(help="default: FINPULSE_UNIVERSE")]
 First = Annotated[str, typer.Option(help="first session")]
 Last = Annotated[str, typer.Option(help="last session; default: the first")]
 Session = Annotated[str, typer.Option(help="one session: the same as --first and --last")]
+Count = Annotated[int, typer.Option(min=1, help="bars per instrument")]
+AsOf = Annotated[str, typer.Option(help="a moment as 2025-06-30T15:00+00:00; default: now")]
+All = Annotated[bool, typer.Option("--all", help="all features, as a page")]
 Snapshot = Annotated[int | None, typer.Option(help="newest load to see; default: the newest")]
 
 _FAILURES = (
@@ -62,12 +68,59 @@ def _day(text: str) -> date:
 
 
 @app.command()
-def describe(view: View = "daily_1") -> None:
+def latest(
+    universe: Universe = "", count: Count = 60, as_of: AsOf = "", snapshot: Snapshot = None
+) -> None:
+    """Print the last complete one-minute bars of each instrument, never the forming one."""
+    from features.latest import latest_bars
+
+    store, moment = open_store(), _moment(as_of)
+    pinned = store.snapshot() if snapshot is None else snapshot
+    bars = latest_bars(store, universe or settings().universe, moment, count, pinned)
+    for line in catalogue.bar_lines(bars):
+        typer.echo(line)
+    full = int((bars.group_by("instrument_id").len()["len"] == count).sum())
+    typer.echo(f"{full} instruments with {count} complete bars at {moment.isoformat()}")
+
+
+def _moment(text: str) -> datetime:
+    moment = None
+    with suppress(ValueError):
+        moment = datetime.fromisoformat(text) if text else datetime.now(UTC)
+    if moment is None or moment.tzinfo is None:
+        raise typer.BadParameter(
+            f"expected --as-of with a time zone, as 2025-06-30T15:00+00:00, found {text!r}"
+        )
+    return moment
+
+
+@app.command()
+def describe(view: View = "daily_1", everything: All = False) -> None:
     """Print the view's features with their units and lookbacks, then its hash and label."""
+    if everything:
+        typer.echo("\n".join(catalogue.page()))
+        return
     chosen = views.view(view)
     for feature in chosen.members:
-        typer.echo(f"{feature.name:<18} {feature.unit:<8} {feature.lookback:>4} rows")
+        typer.echo(f"{feature.name:<22} {feature.unit:<8} {feature.lookback:>4} rows")
     typer.echo(f"{chosen.name} {chosen.hash} {chosen.label.name}")
+
+
+@app.command()
+def check() -> None:
+    """Run all guards on every feature and label; exit 1 when one is broken."""
+    features, labels = list(FEATURES), [member() for member in LABELS]
+    typer.echo(
+        f"{len(features)} features, {len(labels)} labels, guards: {', '.join(guards.GUARDS)}"
+    )
+    found = guards.broken(features)
+    by_label = {rule.name: guards.label_broken(rule) for rule in labels}
+    for line in catalogue.verdicts(features, found, by_label):
+        typer.echo(line)
+    breaches = sum(map(len, [*found.values(), *by_label.values()]))
+    typer.echo(f"{breaches} breaches")
+    if breaches:
+        raise typer.Exit(1)
 
 
 def main() -> None:

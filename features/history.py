@@ -125,12 +125,12 @@ def _indices(facts: Facts) -> Mapping[str, Index]:
     panel = newest_panel(replace(told, around=False))
     total = panel.columns["total"]
     value = np.append(np.nan, total[1:] / total[:-1] - 1.0)[: len(total)]
+    value[panel.place == 0] = np.nan
     exchange = np.array([facts.calendars[name] for name in panel.instruments], dtype=object)
-    counted = panel.decided & (panel.place > 0)
     return {
         name: index_of(panel.as_of[rows], value[rows])
         for name in set(facts.calendars.values())
-        for rows in (counted & (exchange[panel.segment] == name),)
+        for rows in (panel.decided & (exchange[panel.segment] == name),)
     }
 
 

@@ -29,8 +29,8 @@ from features.panel import Panel
 from features.series import Segments, Series, Values
 from features.views import FeatureView
 
-_KEY = ["session", "instrument_id"]
 BEFORE = 10  # sessions of `return_before`
+_KEY = ["session", "instrument_id", "as_of"]
 
 
 class MatrixMissing(LookupError):
@@ -123,7 +123,7 @@ def materialise(
 
 def _write(asked: _Range, missing: Sequence[date]) -> int:
     store, view, universe, snapshot = asked.store, asked.view, asked.universe, asked.snapshot
-    request = Request(universe, missing[0], missing[-1], snapshot, view.reach)
+    request = Request(universe, missing[0], missing[-1], snapshot, view.reach, True, view.interval)
     facts = read(store, request)
     _refuse_unscored(facts, request, view)
     frame = _features(facts, view).filter(pl.col("session").is_in(missing))
@@ -167,7 +167,7 @@ def load_matrix(
             f"{missing[0]} --last {missing[-1]} --snapshot {snapshot}`"
         )
     parts = [_part(path, written) for path in sorted(set(written.values()))]
-    request = Request(universe, first, last, snapshot, view.label.reach, around=False)
+    request = Request(universe, first, last, snapshot, view.label.reach, False, view.interval)
     settled = _labels(read(store, request), view.label)
     joined = pl.concat(parts).join(settled, on=_KEY, how="left").sort(_KEY)
     return _strings(joined.to_arrow())

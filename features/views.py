@@ -8,6 +8,7 @@ from functools import cached_property
 from contracts.registry import UnknownMember
 from features.feature import FEATURES, Feature, FeatureError
 from features.label import Label
+from features.labels.total_return import TotalReturn
 from features.labels.triple_barrier import TripleBarrier
 
 
@@ -145,6 +146,35 @@ _MINUTES = (
     "session_position",
 )
 
+_ROI = (
+    "return_1",
+    "momentum_5",
+    "momentum_20",
+    "momentum_60",
+    "mean_60",
+    "trend_60",
+    "standard_score_60",
+    "range_position_60",
+    "drawdown_60",
+    "volatility_20",
+    "volatility_ratio",
+    "downside_20",
+    "autocorrelation_20",
+    "volume_ratio_20",
+    "balance_20",
+    "illiquidity_60",
+    "index_momentum_20",
+    "beta_60",
+    "index_relative_20",
+    "momentum_rank",
+    "breadth_above_mean",
+    "day_of_week",
+    "month_of_year",
+    "news_sentiment_5",
+    "news_sentiment_decayed",
+    "news_coverage_20",
+)
+
 _VIEWS = (
     FeatureView(
         "daily_0",
@@ -197,6 +227,10 @@ _VIEWS = (
     FeatureView(
         "minute_2", _MINUTES, TripleBarrier(horizon=15, width=1.0, window=30), interval="1m"
     ),
+    # Return on investment: what a view's label is one of; the features are the same.
+    FeatureView("roi_2", _ROI, TotalReturn(horizon=1)),
+    FeatureView("roi_2_5", _ROI, TotalReturn(horizon=5)),
+    FeatureView("roi_2_20", _ROI, TotalReturn(horizon=20)),
 )
 
 

@@ -27,7 +27,7 @@ def volatility_ratio(x: Inputs) -> Values:
 @feature(lookback="w", w=(5, 20), inputs=("high", "low"), unit="return")
 def parkinson(x: Inputs, w: int) -> Values:
     """The volatility of w sessions from highs and lows (Parkinson, 1980)."""
-    return np.sqrt(roll.mean(np.log(x.high / x.low) ** 2, w) / (4.0 * _LN2))
+    return np.sqrt(roll.mean(np.log(x.high / x.low) ** 2, w) / (4.0 * log(2.0)))
 
 
 @feature(lookback=1, inputs=("open", "high", "low", "close"), unit="ratio")

@@ -1,0 +1,123 @@
+"""Panel columns from around the bars: the index, and macro values by vintage."""
+
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from contracts.calendar import session_close, session_open
+from contracts.tables import BARS, OBSERVATIONS
+from features.engine import evaluate
+from features.facts import Request, read
+from features.feature import FEATURES
+from features.history import decision_panel
+from features.index import index_column, index_of
+from features.macro import macro_columns
+from features.matrix import load_matrix, materialise
+from features.views import view
+
+DAYS = np.array(["2025-06-02T20", "2025-06-03T20", "2025-06-04T20"], dtype="datetime64[us]")
+
+
+def test_an_index_is_the_mean_of_what_its_members_returned() -> None:
+    index = index_of(DAYS[[0, 1, 0, 1, 2]], np.array([0.02, 0.1, 0.04, np.nan, -0.5]))
+    np.testing.assert_allclose(index.level, [1.03, 1.03 * 1.1, 1.03 * 1.1 * 0.5])
+    column = index_column(DAYS, index)["index_return"]
+    np.testing.assert_allclose(column, [np.nan, 0.1, -0.5])
+    # Who was halted on the second day looks at both days' return.
+    np.testing.assert_allclose(index_column(DAYS[[0, 2]], index)["index_return"][1], 1.1 * 0.5 - 1)
+    assert np.isnan(index_column(DAYS, None)["index_return"]).all()
+    assert np.isnan(index_column(DAYS + np.timedelta64(1, "h"), index)["index_return"]).all()
+
+
+def observations(rows: list[tuple[str, str, float]]) -> pl.DataFrame:
+    periods, known, values = zip(*rows, strict=True)
+    frame = pl.DataFrame({"event_time": periods, "known_at": known, "value": values})
+    times = pl.col("event_time", "known_at").str.to_datetime("%Y-%m-%dT%H:%M", time_unit="us")
+    zoned = frame.with_columns(times.dt.replace_time_zone("UTC"))
+    return zoned.with_columns(series=pl.lit("SIM:INFLATION"))
+
+
+def test_a_macro_value_is_that_of_the_newest_period_in_the_vintage_known() -> None:
+    told = observations(
+        [
+            ("2025-05-01T00:00", "2025-06-02T12:00", 2.0),
+            ("2025-04-01T00:00", "2025-06-03T12:00", 9.0),  # a revision of an older period
+            ("2025-05-01T00:00", "2025-06-04T12:00", 2.5),
+            ("2025-06-01T00:00", "2025-06-04T21:00", 3.0),  # after the close
+        ]
+    )
+    found = macro_columns(DAYS, told)
+    assert found["inflation"].tolist() == [2.0, 2.0, 2.5]
+    assert np.isnan(found["payrolls"]).all()
+    assert np.isnan(macro_columns(DAYS - np.timedelta64(30, "D"), told)["inflation"]).all()
+
+
+def panel_of(market: Any, first: int, last: int = -1, reach: int = 10) -> Any:
+    days = market.sessions[first], market.sessions[last]
+    return decision_panel(
+        read(market.store, Request(market.universe, *days, market.store.snapshot(), reach)), reach
+    )
+
+
+def of(panel: Any, instrument: str, column: str) -> dict[Any, float]:
+    rows = (panel.segment == panel.instruments.index(instrument)) & panel.decided
+    return dict(zip(panel.session[rows].tolist(), panel.columns[column][rows], strict=True))
+
+
+@pytest.mark.integration
+def test_the_index_does_not_depend_on_the_range_and_is_never_restated(market: Any) -> None:
+    market.load()
+    wanted = (market.close[:, 1:] / market.close[:, :-1]).mean(axis=0) - 1
+    found = of(panel_of(market, 0), "SIM001", "index_return")
+    np.testing.assert_allclose(list(found.values())[1:], wanted)
+    later = of(panel_of(market, 30), "SIM001", "index_return")
+    np.testing.assert_allclose(list(later.values()), wanted[29:], rtol=1e-9)
+    known = market.close_of(market.sessions[42])
+    market.append(BARS, [market.bar(1, 40, close=1.0, low=1.0, known_at=known)])
+    again = of(panel_of(market, 30), "SIM001", "index_return")
+    np.testing.assert_allclose(list(again.values()), wanted[29:], rtol=1e-9)
+
+
+@pytest.mark.integration
+def test_macro_values_count_from_their_release(market: Any) -> None:
+    market.load()
+    session = market.sessions[40]
+    released = session_open("XNYS", session) - timedelta(hours=1)
+    late = session_close("XNYS", session) + timedelta(seconds=1)
+    row = {"series": "SIM:INFLATION", "source": "simulated", "instrument_id": None}
+    month = market.close_of(market.sessions[20])
+    market.append(OBSERVATIONS, [row | {"event_time": month, "value": 2.0, "known_at": released}])
+    market.append(OBSERVATIONS, [row | {"event_time": month, "value": 7.0, "known_at": late}])
+    found = list(of(panel_of(market, 35), "SIM002", "inflation").values())
+    assert np.isnan(found[:5]).all() and found[5:8] == [2.0, 7.0, 7.0]
+
+
+@pytest.mark.integration
+def test_a_session_alone_equals_the_whole_range(market: Any) -> None:
+    """With text, macro and index: incremental and in one go."""
+    market.load()
+    for place in (3, 12, 40, 55):
+        at = market.close_of(market.sessions[place]) - timedelta(hours=2)
+        market.headline(at, f"news {place}", 0.1 * place - 2)
+    asked = (market.store, view("daily_2"), market.universe)
+    snapshot = market.store.snapshot()
+    materialise(*asked, market.sessions[0], market.sessions[-1], snapshot)
+    whole = pl.from_arrow(load_matrix(*asked, market.sessions[50], market.sessions[-1], snapshot))
+    panel = panel_of(market, 50, reach=view("daily_2").reach)
+    values = evaluate(panel, view("daily_2").members, dtype=np.float32)
+    alone = pl.DataFrame(
+        {name: pl.Series(x[panel.decided]).fill_nan(None) for name, x in values.items()}
+    ).with_columns(
+        session=pl.Series(panel.session[panel.decided]),
+        instrument_id=pl.Series(np.array(panel.instruments)[panel.segment[panel.decided]]),
+    )
+    assert isinstance(whole, pl.DataFrame)
+    columns = ["session", "instrument_id", *view("daily_2").features]
+    assert_frame_equal(
+        alone.sort("session", "instrument_id").select(columns), whole.select(columns), rel_tol=1e-6
+    )
+    assert FEATURES.get("beta_60").name in columns

@@ -1,0 +1,93 @@
+"""The verbs that show all features and judge them, and the page made of them."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from features import catalogue, guards
+from features.__main__ import app
+from features.feature import FEATURES, Feature
+from features.label import LABELS
+from features.labels.total_return import TotalReturn
+from features.panel import Panel
+from features.series import Values
+from features.trial import trial_panel
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "features.md"
+RUNNER = CliRunner()
+
+
+def test_the_page_lists_all_features_as_they_are_declared() -> None:
+    """After a change run `python -m features describe --all` and put it at the page's end."""
+    wanted = "\n".join(catalogue.page()).strip()
+    assert PAGE.read_text().strip().endswith(wanted)
+    assert all(f"`{feature.name}`" in wanted for feature in FEATURES)
+
+
+def test_describe_prints_the_page() -> None:
+    done = RUNNER.invoke(app, ["describe", "--all"])
+    assert done.exit_code == 0 and done.stdout.strip() == "\n".join(catalogue.page()).strip()
+
+
+def test_check_judges_every_feature_and_label() -> None:
+    done = RUNNER.invoke(app, ["check"])
+    assert done.exit_code == 0, done.stdout
+    lines = done.stdout.splitlines()
+    assert lines[-1] == "0 breaches"
+    assert len([line for line in lines if line.endswith("  holds")]) == len(list(FEATURES)) + len(
+        list(LABELS)
+    )
+
+
+def test_check_fails_on_a_breach(monkeypatch: pytest.MonkeyPatch) -> None:
+    leak = Feature("dollars", lambda x: x.close, 1, ("close",), "ratio")
+    monkeypatch.setattr(FEATURES, "_members", {**FEATURES._members, "dollars": leak})
+    done = RUNNER.invoke(app, ["check"])
+    assert done.exit_code == 1 and done.stdout.splitlines()[-1] == "1 breaches"
+    assert [line for line in done.stdout.splitlines() if "BROKEN: scale" in line] == [
+        f"{'dollars':<26} {'ratio':<7} {1:>5}  BROKEN: scale"
+    ]
+
+
+class Hindsight(TotalReturn):
+    """Looks at the last close there is."""
+
+    def basis(self, panel: Panel) -> Values:
+        return panel.columns["close"][None] / panel.columns["close"][-1]
+
+    def outcome(self, held: object) -> tuple[Values, Values]:
+        found = held.basis[0]  # type: ignore[attr-defined]
+        return found, found
+
+
+class Dollars(TotalReturn):
+    """A price sold as a return."""
+
+    def outcome(self, held: object) -> tuple[Values, Values]:
+        found = held.panel.columns["close"][held.last]  # type: ignore[attr-defined]
+        return found, found
+
+
+class Open(TotalReturn):
+    """Settled before anything is known."""
+
+    def settle(self, panel: Panel, basis: Values) -> object:  # type: ignore[override]
+        from dataclasses import replace
+
+        found = super().settle(panel, basis)
+        return replace(found, settled_at=found.settled_at - 3 * 86_400_000_000)
+
+
+@pytest.mark.parametrize(
+    ("leak", "guard"),
+    [(Hindsight, "future"), (Hindsight, "alone"), (Dollars, "scale"), (Open, "future")],
+)
+def test_a_leaking_label_is_caught(leak: type[TotalReturn], guard: str) -> None:
+    assert guard in guards.label_broken(leak(horizon=2))
+
+
+def test_the_trial_panel_lasts_longer_than_every_lookback() -> None:
+    longest = max(feature.lookback for feature in FEATURES)
+    assert len(guards.trial(list(FEATURES)).moments) == longest + guards.ROWS
+    assert len(trial_panel(rows=80).session) == 3 * 80 - 9
