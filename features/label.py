@@ -86,12 +86,14 @@ class Held:
 class Label(ABC):
     """One kind of truth; members are frozen dataclasses under `@label`, their fields its terms.
 
-    kind: its name among labels. classes: whether values are down, neutral, up. lookback: rows up
-    to a decision, its own included, that the basis needs.
+    kind: its name among labels. classes: whether values are down, neutral, up. from_close: whether
+    the basis holds prices over the decision's close. lookback: rows up to a decision, its own
+    included, that the basis needs.
     """
 
     kind: ClassVar[str]
     classes: ClassVar[bool] = False
+    from_close: ClassVar[bool] = False
     horizon: int
     lookback: int = 1
 
@@ -155,11 +157,13 @@ LABELS: Registry[type[Label]] = Registry("label", "features.labels")
 Member = TypeVar("Member", bound=type[Label])
 
 
-def label(kind: str, *, classes: bool = False) -> Callable[[Member], Member]:
+def label(
+    kind: str, *, classes: bool = False, from_close: bool = False
+) -> Callable[[Member], Member]:
     """Declare a frozen dataclass as the label of that kind."""
 
     def declare(member: Member) -> Member:
-        member.kind, member.classes = kind, classes
+        member.kind, member.classes, member.from_close = kind, classes, from_close
         LABELS.add(kind, member)
         return member
 

@@ -200,5 +200,25 @@ def report(universe: Universe = "") -> None:
         Console(width=WIDTH).print(table)
 
 
+@app.command()
+def leaklab(
+    data: Annotated[
+        str, typer.Option(help="folder that holds sp500_daily", envvar="FINPULSE_TEST_DATA")
+    ] = "",
+) -> None:
+    """Plant leaks that guards must catch; exit 1 when one is missed or a clean twin is accused."""
+    from rich.console import Console
+
+    from training import leaklab as laboratory
+    from training.lab import Lab
+
+    findings = list(laboratory.examine(Lab()))
+    Console(width=160).print(laboratory.table(findings))
+    typer.echo(str(laboratory.artefact(data)))
+    typer.echo(laboratory.verdict(findings))
+    if not all(found.detected for found in findings):
+        raise typer.Exit(1)
+
+
 if __name__ == "__main__":
     app()

@@ -12,7 +12,7 @@ from features.series import Segments, Series, Values
 from features.touch import first_touch
 
 
-@label("level_touch", classes=True)
+@label("level_touch", classes=True, from_close=True)
 @dataclass(frozen=True)
 class LevelTouch(Label):
     """Down when support is touched first, up when resistance is, else neutral.

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from features.adjust import Actions, adjusted
 from features.label import DOWN, LABELS, NEUTRAL, UP, Label, Outcomes
+from features.label_guards import settles_once, starts_at_the_entry
 from features.labels.adverse_excursion import AdverseExcursion
 from features.labels.realised_volatility import RealisedVolatility
 from features.labels.total_return import TotalReturn
@@ -39,12 +40,6 @@ def assert_same(found: Outcomes, wanted: Outcomes) -> None:
         np.testing.assert_array_equal(getattr(found, name)[rows], getattr(wanted, name)[rows])
 
 
-def until(panel: Panel, moment: np.datetime64) -> Panel:
-    """What was known at a moment."""
-    ended = np.where(panel.ended <= moment, panel.ended, np.datetime64("NaT"))
-    return replace(panel.where(panel.as_of <= moment), ended=ended)
-
-
 @every_label
 def test_it_is_unknown_before_it_settles_and_the_same_ever_after(
     label: Label, make_panel: Callable[..., Panel]
@@ -56,14 +51,12 @@ def test_it_is_unknown_before_it_settles_and_the_same_ever_after(
     panel = replace(panel, ended=np.array([gone, panel.as_of[80], np.datetime64("NaT")]))
     whole = settled(panel, label)
     assert whole.settled.mean() > 0.4 and whole.delisted.sum() == 2 * label.horizon
-    for moment in [*np.unique(panel.as_of)[22::7], gone]:
-        known = until(panel, moment)
-        then = settled(known, label)
-        assert (then.settled_at[then.settled] <= moment).all()
-        past = panel.as_of <= moment
-        wanted = {name: column[past] for name, column in vars(whole).items()}
-        wanted["settled"] = wanted["settled"] & (wanted["settled_at"] <= moment)
-        assert_same(then, Outcomes(**wanted))
+    settles_once(label, panel, [*np.unique(panel.as_of)[22::7], gone])
+
+
+@every_label
+def test_nothing_before_the_entry_is_part_of_it(label: Label, panel: Panel) -> None:
+    starts_at_the_entry(label, panel)
 
 
 @every_label

@@ -1,0 +1,93 @@
+"""Guards against leaks, on rows and models where the answer is plain."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+
+from training.expert import EXPERTS
+from training.folds import Fold, WalkForward
+from training.forecast import Floats
+from training.guards import (
+    Leak,
+    require_blind,
+    require_horizon,
+    require_purged,
+    require_same_units,
+    require_unread,
+)
+from training.lab import HORIZON, Lab
+from training.samples import Samples, from_matrix
+
+CUT = WalkForward(count=3)
+
+
+@pytest.fixture(scope="module")
+def samples() -> Samples:
+    return from_matrix(Lab().matrix)
+
+
+def test_folds_of_the_splitter_are_purged(samples: Samples) -> None:
+    for fold in CUT.split(samples):
+        require_purged(samples, fold)
+
+
+def test_one_label_too_new_is_seen(samples: Samples) -> None:
+    fold = CUT.split(samples)[-1]
+    newest = int(fold.train[-1])
+    settled = samples.settled_at.copy()
+    settled[newest] = samples.as_of[fold.test].min() + np.timedelta64(1, "us")
+    with pytest.raises(Leak, match="the truth of 1 training rows"):
+        require_purged(replace(samples, settled_at=settled), fold)
+
+
+def test_training_rows_after_the_test_are_seen(samples: Samples) -> None:
+    fold = CUT.split(samples)[0]
+    after = np.arange(int(fold.test[-1]) + 1, len(samples))
+    with pytest.raises(Leak, match="decided after the test began"):
+        require_purged(samples, Fold(np.concatenate([fold.train, after]), fold.test))
+
+
+def test_labels_answer_for_their_horizon_and_no_longer_one(samples: Samples) -> None:
+    for horizon in range(1, HORIZON + 1):
+        require_horizon(samples, horizon)
+    with pytest.raises(Leak, match=f"fewer than {HORIZON + 1} sessions"):
+        require_horizon(samples, HORIZON + 1)
+
+
+def test_an_encoder_may_score_only_what_came_after_its_texts(samples: Samples) -> None:
+    began = samples.as_of.min().item().replace(tzinfo=UTC)
+    require_unread(None, samples)
+    require_unread(began, samples)
+    with pytest.raises(Leak, match="rows before are no forecasts"):
+        require_unread(began + timedelta(microseconds=1), samples)
+    require_unread(datetime(2999, 1, 1, tzinfo=UTC), samples.take(np.zeros(len(samples), bool)))
+
+
+@pytest.mark.parametrize("factor", [100.0, 0.01])
+def test_another_unit_is_seen_and_a_wilder_market_is_not(factor: float) -> None:
+    draw = np.random.default_rng(3)
+    then = draw.normal(0, 0.01, (500, 2)).astype(np.float32)
+    now = draw.normal(0, 0.05, (300, 2)).astype(np.float32)
+    now[:40] = np.nan
+    require_same_units(then, now, ("a", "b"))
+    now[:, 1] = then[:300, 1] * np.float32(factor)
+    with pytest.raises(Leak, match=r"^b is "):
+        require_same_units(then, now, ("a", "b"))
+    # What is hardly ever anything but null or 0 has no magnitude.
+    now[19:, 1] = 0.0
+    require_same_units(then, now, ("a", "b"))
+
+
+@pytest.mark.parametrize("name", EXPERTS.names())
+def test_every_expert_is_blind_to_its_examination(name: str) -> None:
+    expert: Any = EXPERTS.get(name)()
+
+    def pipeline(samples: Samples, fold: Fold) -> Floats:
+        fitted = expert.fit(samples.take(fold.train))
+        found: Floats = expert.predict(fitted, samples.values[fold.test]).probabilities
+        return found
+
+    require_blind(pipeline, Lab().matrix, CUT)

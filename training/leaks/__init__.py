@@ -1,0 +1,1 @@
+"""Planted leaks, by where they come from; discovery finds them."""
