@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from contracts.calendar import last_sessions, session_close
 from contracts.tables import ACTIONS, BARS, MEMBERSHIPS, SYMBOLS
-from features.facts import Facts
+from features.facts import NO_OBSERVATIONS, Facts
 from features.history import newest_panel
 from features.panel import Panel
 
@@ -59,6 +59,9 @@ class Lab:
             bars=self._bars(),
             actions=self._actions(),
             news=self._news(),
+            observations=NO_OBSERVATIONS,
+            interval="1d",
+            around=True,
         )
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Features that look ahead, caught by rebuilding decisions from what was known then."""
+"""Features that look where they must not, caught by the guards that every feature passes."""
 
 from collections.abc import Callable
 
@@ -7,57 +7,80 @@ import numpy as np
 from features import roll
 from features.engine import Inputs
 from features.feature import FEATURES, Feature
-from features.hindsight import decisions, refuse_hindsight
+from features.guards import Guard, alone, future, lookback, nulls, scale, trial
 from features.series import Series, Values, segments_of
+from training.guards import Leak
 from training.lab import Lab
 from training.leak import leak
 
-_GUARD = "features.hindsight.refuse_hindsight"
+_GUARDS = "features.guards."
 
 
-def _try(lab: Lab, name: str, compute: Callable[[Inputs], Values], planted: bool) -> None:
+def _try(guard: Guard, name: str, compute: Callable[[Inputs], Values], planted: bool) -> None:
     inputs = ("close", "volume", "sentiment", "scored")
     made = Feature(name, compute, 5, inputs, "ratio")
     feature = made if planted else FEATURES.get("momentum_5")
-    refuse_hindsight(lambda facts: decisions(facts, [feature]), lab.facts, lab.moments)
+    if list(guard(trial([feature]))):
+        raise Leak(f"{feature.name} breaks: {(guard.__doc__ or '').strip()}")
 
 
-def _ahead(x: Values, rows: int, own: Values) -> Series:
+def _turned(x: Values, rows: int, own: Values) -> Series:
     return Series.of(np.roll(np.asarray(x), -rows), segments_of(own, "instrument"))
 
 
-@leak(planted="features", caught_by=_GUARD)
-def centred_window(lab: Lab, planted: bool) -> None:
+@leak(planted="features", caught_by=_GUARDS + "future")
+def centred_window(_: Lab, planted: bool) -> None:
     """A mean of the rows around each row, two of them later."""
     _try(
-        lab,
+        future,
         "centred_window",
-        lambda x: _ahead(roll.mean(x.close, 5), 2, x.close) / x.close,
+        lambda x: _turned(roll.mean(x.close, 5), 2, x.close) / x.close,
         planted,
     )
 
 
-@leak(planted="features", caught_by=_GUARD)
-def scaled_by_all_history(lab: Lab, planted: bool) -> None:
+@leak(planted="features", caught_by=_GUARDS + "future")
+def scaled_by_all_history(_: Lab, planted: bool) -> None:
     """Divided by the mean of all rows, later ones included."""
-    _try(lab, "scaled_by_all_history", lambda x: x.close / np.nanmean(np.asarray(x.close)), planted)
+    _try(
+        future,
+        "scaled_by_all_history",
+        lambda x: x.close / np.nanmean(np.asarray(x.close)),
+        planted,
+    )
 
 
-@leak(planted="features", caught_by=_GUARD)
-def back_fill(lab: Lab, planted: bool) -> None:
-    """A session without scored headlines takes the next one's sentiment."""
+@leak(planted="features", caught_by=_GUARDS + "nulls")
+def back_fill(_: Lab, planted: bool) -> None:
+    """A null takes the next row's value."""
 
     def filled(x: Inputs) -> Values:
-        values = np.where(np.asarray(x.scored) > 0, np.asarray(x.sentiment), np.nan)
+        values = np.array(x.sentiment)
         for row in range(len(values) - 2, -1, -1):
             if np.isnan(values[row]):
                 values[row] = values[row + 1]
         return values
 
-    _try(lab, "back_fill", filled, planted)
+    _try(nulls, "back_fill", filled, planted)
 
 
-@leak(planted="features", caught_by=_GUARD)
-def next_row(lab: Lab, planted: bool) -> None:
-    """A shift by one row in the wrong direction: tomorrow's close over today's."""
-    _try(lab, "next_row", lambda x: _ahead(x.close, 1, x.close) / x.close, planted)
+@leak(planted="features", caught_by=_GUARDS + "lookback")
+def longer_lookback(_: Lab, planted: bool) -> None:
+    """A sum over all rows so far: online, with few of them, it is another one."""
+
+    def gathered(x: Inputs) -> Values:
+        return np.asarray(np.cumsum(np.asarray(x.volume)) / np.asarray(x.volume))
+
+    _try(lookback, "longer_lookback", gathered, planted)
+
+
+@leak(planted="features", caught_by=_GUARDS + "alone")
+def over_the_border(_: Lab, planted: bool) -> None:
+    """A window that reaches into the instrument stored next."""
+    _try(alone, "over_the_border", lambda x: _turned(x.close, 75, x.close) / x.close, planted)
+
+
+@leak(planted="features", caught_by=_GUARDS + "scale")
+def price_for_ratio(_: Lab, planted: bool) -> None:
+    """A difference of prices, said to be a ratio: later splits change its past."""
+    _try(scale, "price_for_ratio", lambda x: x.close - roll.lag(x.close, 1), planted)
