@@ -15,6 +15,7 @@ from training.bundle import Bundle, Manifest
 from training.engines import ENSEMBLE
 from training.ensemble import ENSEMBLES
 from training.expert import EXPERTS, Expert
+from training.guards import require_horizon
 from training.records import Fit
 from training.registration import register
 from training.samples import Samples
@@ -30,7 +31,11 @@ def expert_of(scope: Scope, name: str) -> Expert[Any]:
 
 
 def pack(scope: Scope, expert: Expert[Any], samples: Samples) -> Bundle:
-    """Fit the expert on the samples and store it as a bundle."""
+    """Fit the expert on the samples and store it as a bundle; raises Leak.
+
+    The bundle answers for its label's horizon, so no sample may have settled sooner.
+    """
+    require_horizon(samples, scope.view.label.horizon)
     files = expert.export(expert.fit(samples))
     manifest = replace(
         _manifest(scope, expert.name, samples.features, expert.libraries),

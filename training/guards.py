@@ -1,10 +1,9 @@
-"""What every pipeline and every answer keeps: guards that raise Leak with what they found.
+"""What every pipeline keeps that is said to know the past only: guards that raise Leak.
 
-Those on rows look at samples and folds, those on pipelines run them on shaken data, those on
-answers ask a model about rows whose answers are known.
+Those on rows look at samples and folds, those on pipelines run them on shaken data.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from typing import TypeAlias
 
@@ -12,20 +11,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from training.answers import Leak
 from training.folds import Fold, WalkForward
-from training.forecast import Floats, Forecasts, Values
+from training.forecast import Floats, Values
 from training.samples import Samples, from_matrix, stamp
 
 Pipeline: TypeAlias = Callable[[Samples, Fold], Floats]
-Model: TypeAlias = Callable[[Values], Floats]
 
-# Inputs that are further than this from the training's scale are in another unit.
-FAR = 25.0
 _TOLERANCE = 1e-9
-
-
-class Leak(ValueError):
-    """Training or an answer looks at what it must not; the message says where."""
 
 
 def require_purged(samples: Samples, fold: Fold) -> None:
@@ -42,11 +35,19 @@ def require_purged(samples: Samples, fold: Fold) -> None:
 
 
 def require_horizon(samples: Samples, horizon: int) -> None:
-    """No label settles before `horizon` of the samples' sessions have followed its decision."""
+    """No label settles before `horizon` sessions have followed its decision.
+
+    They are counted both over all rows and over the instrument's own: a delisting ends a horizon
+    early, and a session may have no row of one instrument.
+    """
     closes = np.unique(samples.as_of)
-    due = np.searchsorted(closes, samples.as_of) + horizon
-    inside = due < len(closes)
-    early = samples.settled_at[inside] < closes[due[inside]]
+    due = np.minimum(np.searchsorted(closes, samples.as_of) + horizon, len(closes) - 1)
+    order = np.lexsort((samples.as_of, samples.instruments))
+    now, later = order[:-horizon], order[horizon:]
+    own = samples.instruments[now] == samples.instruments[later]
+    now, later = now[own], later[own]
+    settled = samples.settled_at[now]
+    early = (settled < closes[due[now]]) & (settled < samples.as_of[later])
     if early.any():
         raise Leak(
             f"{early.sum()} labels settle in fewer than {horizon} sessions: these rows do not "
@@ -92,46 +93,23 @@ def require_blind(pipeline: Pipeline, matrix: pa.Table, cut: WalkForward) -> Non
         raise Leak("forecasts move with values of later sessions")
 
 
-def require_own_rows(model: Model, values: Values) -> None:
-    """A row's answer does not depend on which other rows are asked about beside it."""
-    together = _sound(model, values)
-    if _moved(_sound(model, values[::-1])[::-1], together):
-        raise Leak("answers change with the order in which rows are asked about")
-    for row in np.linspace(0, len(values) - 1, 5).astype(int):
-        if _moved(_sound(model, values[row : row + 1]), together[row : row + 1]):
-            raise Leak(f"row {row} asked about alone gets another answer than among others")
+def require_own_history(gather: Callable[[Samples], Values], matrix: pa.Table) -> None:
+    """What is gathered of one instrument's rows does not move with the others' values.
 
-
-def require_known_answers(model: Model, values: Values, answers: Floats) -> None:
-    """A served model answers golden inputs as the trained one did."""
-    found = _sound(model, values)
-    apart = float(np.abs(found - answers).max(initial=0.0))
-    if not apart <= 1e-6:
-        raise Leak(f"answers to golden inputs are off by {apart:.3g}: not the model as trained")
-
-
-def require_same_units(reference: Values, values: Values, names: Sequence[str]) -> None:
-    """Inputs are of the training's magnitude: a fraction does not come in percent.
-
-    reference, values: (n, ..., k) of training and of now; compared by the 90 % quantile of absolute
-    values per feature, where both have 20 that are not null or 0.
+    gather: from samples to their windows (n, window, k).
     """
-    for place, name in enumerate(names):
-        then, now = _magnitude(reference[..., place]), _magnitude(values[..., place])
-        if then and now and not 1 / FAR < now / then < FAR:
-            raise Leak(
-                f"{name} is {now / then:.3g} times as large as in training ({now:.3g}, then "
-                f"{then:.3g}): another unit or another column"
-            )
-
-
-def _magnitude(values: NDArray[np.floating]) -> float | None:
-    size = np.abs(values[np.isfinite(values) & (values != 0)])
-    return float(np.quantile(size, 0.9)) if len(size) >= 20 else None
-
-
-def _sound(model: Model, values: Values) -> Floats:
-    return Forecasts(model(values)).probabilities
+    names = np.array(matrix["instrument_id"].to_pylist())
+    last = str(np.unique(names)[-1])
+    samples = from_matrix(matrix)
+    shaken = {
+        name: pa.array(np.where(names == last, 1.0, 3.0) * _column(matrix, name))
+        for name in samples.features
+    }
+    own = samples.instruments == last
+    found, plain = gather(from_matrix(_with(matrix, shaken)))[own], gather(samples)[own]
+    if not np.array_equal(found, plain, equal_nan=True):
+        moved = (found != plain) & ~(np.isnan(found) & np.isnan(plain))
+        raise Leak(f"{moved.any(axis=(1, 2)).sum()} sequences of {last} hold another one's rows")
 
 
 def _moved(found: Floats, wanted: Floats) -> bool:

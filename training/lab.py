@@ -92,6 +92,7 @@ class Lab:
             "total_return": latent.ravel() / 100,
             "delisted": np.zeros(latent.size, bool),
             "persistence": np.ones(latent.size, np.int64),
+            "return_before": values["momentum"].ravel().astype(np.float64),
         }
         return pa.table(rows)
 

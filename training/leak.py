@@ -14,9 +14,9 @@ from typing import Literal, TypeAlias
 from contracts.registry import Registry
 from features.hindsight import Hindsight
 from features.label_guards import LabelLeak
+from training.answers import Leak
 from training.folds import ShuffledTime
 from training.forecast import ForecastError
-from training.guards import Leak
 from training.lab import Lab
 
 Room: TypeAlias = Literal["features", "training", "serving"]

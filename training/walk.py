@@ -11,6 +11,7 @@ from training.ensemble import Ensemble
 from training.expert import Expert
 from training.folds import Fold, WalkForward
 from training.forecast import Forecasts
+from training.guards import require_purged
 from training.samples import Samples
 from training.score import METRICS, tally
 
@@ -39,7 +40,9 @@ def walk(
     permutations: int = 0,
     seed: int = 0,
 ) -> Walk:
-    """Fit the expert on each fold and forecast what came after. Raises TrainingError."""
+    """Fit the expert on each fold and forecast what came after. Raises TrainingError, Leak."""
+    for fold in folds:
+        require_purged(samples, fold)
     answers = [_answer(expert, samples.take(f.train), samples.take(f.test)) for f in folds]
     said = Forecasts(np.concatenate([a.probabilities for a in answers]))
     return Walk(said, _null(expert, samples, folds[-1], permutations, seed))

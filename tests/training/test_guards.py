@@ -7,17 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from training.answers import Leak, require_same_units
 from training.expert import EXPERTS
 from training.folds import Fold, WalkForward
 from training.forecast import Floats
-from training.guards import (
-    Leak,
-    require_blind,
-    require_horizon,
-    require_purged,
-    require_same_units,
-    require_unread,
-)
+from training.guards import require_blind, require_horizon, require_purged, require_unread
 from training.lab import HORIZON, Lab
 from training.samples import Samples, from_matrix
 
@@ -57,6 +51,15 @@ def test_labels_answer_for_their_horizon_and_no_longer_one(samples: Samples) -> 
         require_horizon(samples, HORIZON + 1)
 
 
+def test_a_delisting_and_a_missing_row_are_no_shorter_horizon(samples: Samples) -> None:
+    one = samples.instruments == "SIM002"
+    gone = one & (samples.sessions > samples.sessions[600])
+    settled = np.where(one, np.minimum(samples.settled_at, samples.as_of[600]), samples.settled_at)
+    require_horizon(replace(samples, settled_at=settled).take(~gone), HORIZON)
+    missing = one & (samples.sessions == samples.sessions[300])
+    require_horizon(samples.take(~missing), HORIZON)
+
+
 def test_an_encoder_may_score_only_what_came_after_its_texts(samples: Samples) -> None:
     began = samples.as_of.min().item().replace(tzinfo=UTC)
     require_unread(None, samples)
@@ -83,11 +86,12 @@ def test_another_unit_is_seen_and_a_wilder_market_is_not(factor: float) -> None:
 
 @pytest.mark.parametrize("name", EXPERTS.names())
 def test_every_expert_is_blind_to_its_examination(name: str) -> None:
-    expert: Any = EXPERTS.get(name)()
+    few = {"lstm": {"epochs": 1}, "xgboost": {"rounds": 20}}
+    expert: Any = EXPERTS.get(name)(**few.get(name, {}))
 
     def pipeline(samples: Samples, fold: Fold) -> Floats:
         fitted = expert.fit(samples.take(fold.train))
-        found: Floats = expert.predict(fitted, samples.values[fold.test]).probabilities
+        found: Floats = expert.forecast(fitted, samples.take(fold.test)).probabilities
         return found
 
     require_blind(pipeline, Lab().matrix, CUT)

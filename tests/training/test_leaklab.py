@@ -58,7 +58,7 @@ def guards_of(plant: Plant) -> Iterator[tuple[object, str]]:
     if name == "split":
         yield importlib.import_module("training.folds").WalkForward, name
     if name == "Forecasts":
-        yield importlib.import_module("training.guards"), "_sound"
+        yield importlib.import_module("training.answers"), "_sound"
         yield importlib.import_module("training.leaks.answers"), "require_known_answers"
 
 

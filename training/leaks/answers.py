@@ -4,13 +4,13 @@ from functools import cache
 
 import numpy as np
 
+from training.answers import Model, require_known_answers, require_own_rows, require_same_units
 from training.forecast import Floats, Values, normalised
-from training.guards import Model, require_known_answers, require_own_rows, require_same_units
 from training.lab import FEATURES, Lab
 from training.leak import leak
 from training.samples import from_matrix
 
-_OWN = "training.guards."
+_OWN = "training.answers."
 
 
 @cache

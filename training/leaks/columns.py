@@ -9,7 +9,7 @@ from features.engine import Inputs
 from features.feature import FEATURES, Feature
 from features.guards import Guard, alone, future, lookback, nulls, scale, trial
 from features.series import Series, Values, segments_of
-from training.guards import Leak
+from training.answers import Leak
 from training.lab import Lab
 from training.leak import leak
 

@@ -1,12 +1,19 @@
 """Training that sees its own examination, caught by the splitter and the guards of pipelines."""
 
+from dataclasses import replace
 from datetime import UTC, timedelta
 
 import numpy as np
 
 from training.folds import Fold, WalkForward
 from training.forecast import Floats, Labels, Values, normalised
-from training.guards import require_blind, require_horizon, require_purged, require_unread
+from training.guards import (
+    require_blind,
+    require_horizon,
+    require_own_history,
+    require_purged,
+    require_unread,
+)
 from training.lab import HORIZON, Lab
 from training.leak import leak
 from training.samples import Samples, from_matrix
@@ -95,6 +102,19 @@ def stopped_on_the_test(lab: Lab, planted: bool) -> None:
         return _forecast(samples.values, samples.labels, fold, best)
 
     require_blind(pipeline, lab.matrix, _CUT)
+
+
+@leak(planted="training", caught_by=_OWN + "require_own_history")
+def sequence_over_the_border(lab: Lab, planted: bool) -> None:
+    """Sequences are cut from one long table, wherever an instrument begins."""
+
+    def gather(samples: Samples) -> Values:
+        history = samples.history
+        if planted:
+            history = replace(history, starts=np.zeros_like(history.starts))
+        return history.windows(samples.rows, 10)
+
+    require_own_history(gather, lab.matrix)
 
 
 def _forecast(values: Values, labels: Labels, fold: Fold, sharpness: float) -> Floats:

@@ -1,0 +1,66 @@
+"""What every answer of a model keeps: guards that raise Leak. Light: numpy only."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.forecast import Floats, Forecasts, Values
+
+Model: TypeAlias = Callable[[Values], Floats]
+
+# Inputs that are further than this from the training's magnitude are in another unit.
+FAR = 25.0
+# Networks add up in another order when they are asked about fewer rows.
+TOLERANCE = 1e-5
+
+
+class Leak(ValueError):
+    """Training or an answer looks at what it must not; the message says where."""
+
+
+def require_own_rows(model: Model, values: Values) -> None:
+    """A row's answer does not depend on which other rows are asked about beside it."""
+    together = _sound(model, values)
+    if _moved(_sound(model, values[::-1])[::-1], together):
+        raise Leak("answers change with the order in which rows are asked about")
+    for row in np.linspace(0, len(values) - 1, 5).astype(int):
+        if _moved(_sound(model, values[row : row + 1]), together[row : row + 1]):
+            raise Leak(f"row {row} asked about alone gets another answer than among others")
+
+
+def require_known_answers(model: Model, values: Values, answers: Floats) -> None:
+    """A served model answers golden inputs as the trained one did."""
+    found = _sound(model, values)
+    apart = float(np.abs(found - answers).max(initial=0.0))
+    if not apart <= TOLERANCE:
+        raise Leak(f"answers to golden inputs are off by {apart:.3g}: not the model as trained")
+
+
+def require_same_units(reference: Values, values: Values, names: Sequence[str]) -> None:
+    """Inputs are of the training's magnitude: a fraction does not come in percent.
+
+    reference, values: (n, ..., k) of training and of now; compared by the 90 % quantile of absolute
+    values per feature, where both have 20 that are not null or 0.
+    """
+    for place, name in enumerate(names):
+        then, now = _magnitude(reference[..., place]), _magnitude(values[..., place])
+        if then and now and not 1 / FAR < now / then < FAR:
+            raise Leak(
+                f"{name} is {now / then:.3g} times as large as in training ({now:.3g}, then "
+                f"{then:.3g}): another unit or another column"
+            )
+
+
+def _magnitude(values: NDArray[np.floating]) -> float | None:
+    size = np.abs(values[np.isfinite(values) & (values != 0)])
+    return float(np.quantile(size, 0.9)) if len(size) >= 20 else None
+
+
+def _sound(model: Model, values: Values) -> Floats:
+    return Forecasts(model(values)).probabilities
+
+
+def _moved(found: Floats, wanted: Floats) -> bool:
+    return found.shape != wanted.shape or bool((np.abs(found - wanted) > TOLERANCE).any())
