@@ -1,15 +1,21 @@
 """Whom the watch puts in front, against a real ledger."""
 
+import pickle
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
+from hashlib import sha256
 
 import pytest
-from market import FLAT, STEEP, Market
+from market import FLAT, STEEP, Market, close_of
 
 from contracts import objects
 from contracts.store import Store
+from serving.batch import Run, predict
 from serving.metrics import Metrics
 from serving.watch import Watch
 from training import bundle
+from training.bundle import Bundle, ViewChanged
 
 pytestmark = pytest.mark.integration
 
@@ -66,6 +72,68 @@ def test_a_bundle_that_was_changed_is_never_served(
     objects.put(f"bundles/{changed.hash}/prior.json", whole)
     monkeypatch.setattr("serving.watch.RETRY_SECONDS", 0.0)
     assert served(watch) == 2
+
+
+def flipped(found: Bundle) -> None:
+    key = f"bundles/{found.hash}/prior.json"
+    content = bytearray(objects.get(key))
+    content[-1] ^= 1
+    objects.put(key, bytes(content))
+
+
+def missing(found: Bundle) -> None:
+    objects.remove(f"bundles/{found.hash}/prior.json")
+
+
+def resealed(found: Bundle, **changed: bytes) -> str:
+    """Store the bundle with other files, its hashes right: only what is inside betrays it."""
+    names = {name.replace("_", "."): content for name, content in changed.items()}
+    files = {name: objects.get(f"bundles/{found.hash}/{name}") for name in found.manifest.files}
+    files |= names
+    digests = {name: sha256(content).hexdigest() for name, content in sorted(files.items())}
+    content = replace(found.manifest, files=digests).canonical()
+    made = sha256(content).hexdigest()
+    for name, part in (files | {"manifest.json": content}).items():
+        objects.put(f"bundles/{made}/{name}", part)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (flipped, "prior.json was changed"),
+        (missing, "prior.json is missing"),
+        (lambda found: resealed(found, prior_json=b'{"probabilities": [1, 0, 0]}'), "golden.json"),
+        (lambda found: resealed(found, prior_pkl=pickle.dumps([1])), "prior.pkl"),
+    ],
+    ids=["a flipped byte", "a missing file", "wrong golden outputs", "a pickle inside"],
+)
+def test_a_spoilt_bundle_is_refused_by_name_and_the_former_stays(
+    store: Store, market: Market, watch: Watch, spoil: Callable[[Bundle], str | None], told: str
+) -> None:
+    market.crown(store, FLAT, 1)
+    assert served(watch) == 1
+    steep = market.prior(STEEP)
+    spoilt = replace(steep, hash=spoil(steep) or steep.hash)
+    market.forecast(store, spoilt, 2, market.sessions[-3:])
+    market.promote(store, market.champion(spoilt, 2))
+    assert served(watch) == 1
+    assert watch.state.in_office and watch.state.in_office.bundle == spoilt.hash
+    assert told in watch.state.waiting
+
+
+def test_a_bundle_of_a_foreign_view_forecasts_nothing_and_the_former_stays(
+    store: Store, market: Market, watch: Watch
+) -> None:
+    market.crown(store, FLAT, 1)
+    assert served(watch) == 1
+    foreign = market.prior(STEEP, view_hash="0" * 16)
+    office = market.promote(store, market.champion(foreign, 2))
+    run = Run(market.universe, market.last, 7, 3)
+    with pytest.raises(ViewChanged, match="0" * 16):
+        predict(store, office, foreign, run, close_of(market.last))
+    assert served(watch) == 1
+    assert watch.state.in_office == office and "no forecasts" in watch.state.waiting
 
 
 def test_a_champion_of_another_universe_is_refused(
