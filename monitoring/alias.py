@@ -108,7 +108,9 @@ def _reason_against(chosen: str, universe: str) -> str:
     if not chosen:
         return "it has no tag `bundle`: register models with `python -m training fit`"
     try:
-        trained_for = bundle.load(chosen).manifest.universe
+        loaded = bundle.load(chosen)
+        loaded.require_view()
+        trained_for = loaded.manifest.universe
     except Exception as error:  # Whatever is wrong with it, it must not become champion.
         return f"its bundle failed the checks: {error}"
     return "" if trained_for == universe else f"it was trained for the universe {trained_for!r}"

@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from uuid import uuid4
@@ -65,12 +66,26 @@ def template(postgres_url: str) -> str:
 
 
 @pytest.fixture
-def store(postgres_url: str, template: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+def new_store(
+    postgres_url: str, template: str, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], AbstractContextManager[Store]]:
+    """Opens an empty, migrated database, also named by the settings while it is open."""
+
+    @contextmanager
+    def opened() -> Iterator[Store]:
+        name = f"test_{uuid4().hex}"
+        launcher.create_database(postgres_url, name, template)
+        url = postgres_url.rsplit("/", 1)[0] + f"/{name}"
+        monkeypatch.setenv("FINPULSE_DATABASE_URL", url)
+        settings.cache_clear()
+        yield Store(url)
+        launcher.drop_database(postgres_url, name)
+
+    return opened
+
+
+@pytest.fixture
+def store(new_store: Callable[[], AbstractContextManager[Store]]) -> Iterator[Store]:
     """An empty, migrated database of the test's own, also named by the settings."""
-    name = f"test_{uuid4().hex}"
-    launcher.create_database(postgres_url, name, template)
-    url = postgres_url.rsplit("/", 1)[0] + f"/{name}"
-    monkeypatch.setenv("FINPULSE_DATABASE_URL", url)
-    settings.cache_clear()
-    yield Store(url)
-    launcher.drop_database(postgres_url, name)
+    with new_store() as made:
+        yield made

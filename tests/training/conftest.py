@@ -1,8 +1,10 @@
 """Made-up matrices with a known effect, in exactly the form that the features package writes."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -22,6 +24,8 @@ from training.samples import Samples, from_matrix
 from training.scope import Scope
 from training.tracking import Mlflow
 from training.walk import walk
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "fixtures"))
 
 FEATURES = ("momentum", "volatility", "mood")
 CALENDAR = "XNYS"

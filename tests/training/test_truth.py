@@ -1,0 +1,107 @@
+"""What the demo recipe learns on simulated markets: what is planted, and nothing from noise.
+
+docs/training.md says how large the effect is and how often so much data shows it.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import pytest
+import simulated
+
+from contracts.champion import KEPT, Champion
+from contracts.settings import settings
+from contracts.store import Store
+from training import office
+from training.contest import Decision
+from training.ensemble import ENSEMBLES
+from training.evidence import Evidence, Value, gather
+from training.expert import EXPERTS
+from training.fitting import expert_of, pack, pack_together
+from training.recipes import recipe
+from training.records import Fit
+from training.scope import Scope
+from training.walk import walk, walk_together
+
+SEEDS = (1, 2, 3, 4, 5)
+DEMO = recipe("demo")
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """The ensemble's evidence on one market, and its contest against champion zero."""
+
+    evidence: Evidence
+    decision: Decision
+
+    def gain(self, baseline: str) -> Value:
+        """By how much the direction loss is smaller than the baseline's."""
+        found = self.evidence.beside[baseline]["direction_loss"]
+        return Value(-found.value, -found.high, -found.low)
+
+    @property
+    def sure(self) -> bool:
+        """Whether it beats class prior and persistence with intervals above zero."""
+        return all(self.gain(name).low > 0 for name in ("class_prior", "persistence"))
+
+
+Learn = Callable[..., Learnt]
+
+
+@pytest.fixture
+def learn(
+    new_store: Callable[[], AbstractContextManager[Store]], monkeypatch: pytest.MonkeyPatch
+) -> Learn:
+    """Makes the market of a seed in a database of its own, and runs the recipe on it, untuned."""
+
+    def learnt(seed: int, noise: bool = False) -> Learnt:
+        monkeypatch.setenv("FINPULSE_SIM_SEED", str(seed))
+        monkeypatch.setenv("FINPULSE_SIM_NOISE", str(noise))
+        with new_store() as store:
+            settings.cache_clear()
+            _, last, snapshot = simulated.load_market(store, DEMO.view)
+            known = settings()
+            scope = Scope(
+                known.universe, last, snapshot, DEMO, known.calendar, known.contest_sessions
+            )
+            return Learnt(evidence(store, scope), contest(store, scope))
+
+    return learnt
+
+
+def evidence(store: Store, scope: Scope) -> Evidence:
+    samples = scope.training(store)
+    folds = DEMO.cut.split(samples)
+    walks = {name: walk(expert_of(scope, name), samples, folds) for name in DEMO.experts}
+    said = [walked.forecasts for walked in walks.values()]
+    ensemble = ENSEMBLES.get(DEMO.ensemble)()
+    walks[DEMO.ensemble] = walk_together(ensemble, said, samples, folds)
+    return gather(walks, samples, folds, DEMO.blocks)[DEMO.ensemble]
+
+
+def contest(store: Store, scope: Scope) -> Decision:
+    samples = scope.training(store)
+    zero = pack(scope, EXPERTS.get("class_prior")(), samples)
+    members = {name: pack(scope, expert_of(scope, name), samples) for name in DEMO.experts}
+    ours = pack_together(scope, members, {}, samples)
+    against = Champion("zero", scope.universe, zero.hash, "", 1, "", scope.as_of)
+    return office.hold(store, scope, against, Fit(DEMO.ensemble, ours.hash, 2))
+
+
+@pytest.mark.integration
+def test_the_planted_effect_is_found(learn: Learn) -> None:
+    assert learn(2).sure
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_of_five_markets_four_show_their_effect_and_noise_shows_none(learn: Learn) -> None:
+    planted = {seed: learn(seed) for seed in SEEDS}
+    noise = {seed: learn(seed, noise=True) for seed in SEEDS}
+    for kind, markets in (("planted", planted), ("noise", noise)):
+        for seed, found in markets.items():
+            print(kind, seed, found.gain("class_prior"), found.decision)
+    assert sum(found.sure for found in planted.values()) >= 4
+    assert sum(found.sure for found in noise.values()) <= 1
+    assert sum(found.decision.outcome == KEPT for found in noise.values()) >= 4
