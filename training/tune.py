@@ -23,6 +23,9 @@ def tune(
     Returns what is kept: best (expert -> hyperparameters), log_loss (expert -> nats), run (URL).
     Each trial is a child run keyed by its index. Raises TuningFailed, TrainingError.
     """
+    if not scope.recipe.tuned:
+        progress(f"the recipe {scope.recipe.name} tunes no expert")
+        return {"best": {}}
     key = records.tuning_key(scope)
     if kept := _kept(key, progress):
         return kept

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from contracts.champion import KEPT, PROMOTED, ROLLED_BACK, champion, model_name, reign
 from contracts.settings import settings
 from contracts.store import Store
-from features.views import FeatureView
+from features.views import view
 from training import bundle, fitting, office, proving, records
 from training.records import Fit, StepMissing
 from training.scope import Scope
@@ -199,8 +200,9 @@ def test_a_challenger_of_a_foreign_view_is_refused(
 ) -> None:
     scope = market(effect=1.0)
     train(store, scope)
-    monkeypatch.setattr(FeatureView, "hash", "0" * 16)
-    with pytest.raises(bundle.ViewChanged, match="the code has 0000000000000000"):
+    today = view(scope.recipe.view)
+    monkeypatch.setattr("features.views.view", lambda _: replace(today, version=2))
+    with pytest.raises(bundle.ViewChanged, match=f"was trained on view {today.name} {today.hash}"):
         office.contest(store, scope)
     assert len(ledger(store)) == 1
 
