@@ -41,7 +41,7 @@ with DAG(
         "universe": os.environ.get("FINPULSE_UNIVERSE", "sim20"),
         "first": Param(type="string", format="date", description="first session"),
         "last": Param(type="string", format="date", description="last session"),
-        "sessions": Param(400, type="integer", minimum=1, description="sessions of one range"),
+        "sessions": Param(1000, type="integer", minimum=1, description="sessions of one range"),
     },
     doc_md="A market's history is loaded in ranges of sessions side by side, its texts are scored "
     "and its features materialised at the snapshot of the step `snapshot`.",
