@@ -102,6 +102,9 @@ def airflow_environment(stack: Stack) -> dict[str, str]:
         "API__WORKERS": 1,
         "API__SECRET_KEY": secret.session_secret,
         "API_AUTH__JWT_SECRET": secret.jwt_secret,
+        # Tasks of a killed scheduler are found by the next one in a minute, not in five.
+        "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": 30,
+        "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": 60,
         "DAG_PROCESSOR__REFRESH_INTERVAL": 15,
         "DAG_PROCESSOR__PARSING_PROCESSES": 1,
         "LOGGING__BASE_LOG_FOLDER": home / "logs",
