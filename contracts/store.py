@@ -7,7 +7,7 @@ it (`known_at`) and when this database had it (`load_id`, in commit order).
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
@@ -153,10 +153,10 @@ class Store:
         condition, values = _known(table, as_of, snapshot, where)
         key = ", ".join(quoted(table.key))
         chosen = ", ".join(quoted(tuple(columns) or (*table.names, LOAD_ID)))
+        # Two versions of a key never share a known_at: that is the primary key.
         return self.query(
-            f"SELECT {chosen} FROM (SELECT DISTINCT ON ({key}) * FROM {table.name} "
-            f"WHERE {condition} "
-            f"ORDER BY {key}, known_at DESC, load_id DESC) AS newest ORDER BY {key}",
+            f"SELECT DISTINCT ON ({key}) {chosen} FROM {table.name} WHERE {condition} "
+            f"ORDER BY {key}, known_at DESC",
             values,
         )
 
@@ -235,7 +235,8 @@ def _pruned(table: Table, where: Mapping[str, object]) -> Mapping[str, object]:
         wanted = (wanted, wanted)
     if not isinstance(wanted, tuple):
         return where
-    low, high = wanted
+    # Times, not dates: only by these does the planner leave partitions out.
+    low, high = (bound and datetime.combine(bound, time(), UTC) for bound in wanted)
     near = timedelta(days=2)
     return {table.partition: (low and low - near, high and high + near), **where}
 

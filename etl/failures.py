@@ -9,12 +9,15 @@ _AGAIN = "then run the same command again: nothing is lost and nothing doubled"
 
 
 def told(error: Exception) -> str | None:
-    """What happened and what to do, of a full disk or a database lost on the way; else None."""
+    """What happened and what to do: full disk, too little memory, a lost database; else None."""
     import psycopg2
 
     if isinstance(error, OSError) and error.errno in _FULL:
         where = error.filename or settings().objects
         return f"DiskFull: no room to write in {where}: {error.strerror}; free some, {_AGAIN}"
+    if isinstance(error, MemoryError):
+        said = " ".join(str(error).split()) or "no more could be had"
+        return f"OutOfMemory: {said}; load fewer sessions at a time (--first, --last), {_AGAIN}"
     # A connection that breaks fails once more when it is rolled back.
     if isinstance(error.__context__, psycopg2.Error):
         error = error.__context__

@@ -26,7 +26,9 @@ def test_another_python(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "install Python 3.11" in faults(doctor.python)["Python 3.11"]
 
 
+@pytest.mark.troubleshooting("memory of 8 GiB")
 def test_little_memory_and_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [f.need for f in doctor.memory()] == ["memory of 8 GiB"]
     monkeypatch.setattr(doctor, "MEMORY_GIB", 10**6)
     monkeypatch.setattr(doctor, "DISK_GIB", 10**6)
     assert "FINPULSE_TRIALS" in next(iter(faults(doctor.memory).values()))

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -109,6 +110,7 @@ def test_killed_at_random_moments_the_tables_are_those_of_a_clean_run(
     assert store.query("SELECT count(*) n FROM rejected")["n"].to_pylist() == [0]
 
 
+@pytest.mark.troubleshooting("DiskFull: no room to write in ...")
 def test_a_full_disk_is_named_and_the_next_run_is_whole(
     store: Store, clean_run: dict[str, Rows]
 ) -> None:
@@ -124,6 +126,7 @@ def test_a_full_disk_is_named_and_the_next_run_is_whole(
     assert facts(store) == clean_run
 
 
+@pytest.mark.troubleshooting("the database does not answer")
 def test_a_database_that_is_not_there_is_named(store: Store) -> None:
     nowhere = "postgresql://user:secret@127.0.0.1:9/finpulse"
     process = verb("load", "--in-process", FINPULSE_DATABASE_URL=nowhere)
@@ -156,3 +159,31 @@ def test_a_database_lost_on_the_way_is_named_and_the_next_run_is_whole(
     assert line.startswith("StoreUnavailable: the database was lost: ")
     done("append")
     assert facts(store) == clean_run
+
+
+# A market far too large for the 256 MiB that the process may take beside its libraries.
+_CONFINED = """
+import resource, sys
+import numpy, polars, pyarrow
+from etl.__main__ import main
+from etl.source import SOURCES
+SOURCES.get("simulated")
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 2**28, used + 2**28))
+sys.argv = ["etl", "collect"]
+main()
+"""
+
+
+@pytest.mark.troubleshooting("OutOfMemory: ...; load fewer sessions at a time")
+def test_too_little_memory_is_named(tmp_path: Path) -> None:
+    huge = {"FINPULSE_SIM_INSTRUMENTS": "20000", "FINPULSE_SIM_SESSIONS": "3000"}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", _CONFINED],
+        env=os.environ | huge,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1, done.stderr
+    [line] = done.stderr.strip().splitlines()
+    assert line.startswith("OutOfMemory: ") and "; load fewer sessions at a time" in line

@@ -118,9 +118,12 @@ def test_refused_rows_are_recorded_once(store: Store, folder: Any) -> None:
         ]
 
 
+@pytest.mark.troubleshooting("this database holds simulated facts")
 def test_two_origins_never_meet(store: Store, market: Settings, folder: Any) -> None:
     load(store, whole())
-    with pytest.raises(OriginError, match="holds simulated facts and 'files' brings real ones"):
+    with pytest.raises(
+        OriginError, match="this database holds simulated facts and 'files' brings real ones"
+    ):
         load(store, whole("files"))
 
 
@@ -135,6 +138,7 @@ def test_the_gate_lets_sound_rows_pass_and_writes_its_pages(
     assert held > 50 and "<html" in page.read_text().lower()
 
 
+@pytest.mark.troubleshooting("expectations failed, see ...")
 @pytest.mark.parametrize(
     ("statement", "named"),
     [
@@ -163,7 +167,7 @@ def test_the_gate_names_what_fails(
     clean(store, batch)
     with store.connect() as connection, connection.cursor() as cursor:
         cursor.execute(statement.format(bars=batch.staging("bars")))
-    with pytest.raises(GateError, match=rf"bars: {named}"):
+    with pytest.raises(GateError, match=rf"expectations failed, see file:(?s:.*)bars: {named}"):
         check(store, batch, tmp_path)
 
 

@@ -170,6 +170,7 @@ def test_failures_are_named_and_what_may_pass_is_asked_again(
     assert len(asked) == asks
 
 
+@pytest.mark.troubleshooting("unreachable: ... does not answer")
 def test_a_server_that_does_not_answer_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(patience, "PAUSE", 0.01)
     monkeypatch.setattr(client, "URL", "http://127.0.0.1:9/feed")

@@ -28,6 +28,7 @@ def test_free_ports_pass(free: Settings) -> None:
     ports.check(free, ours=())
 
 
+@pytest.mark.troubleshooting("port ... (FINPULSE_AIRFLOW_PORT) is taken")
 def test_a_taken_port_is_named_with_its_setting_and_process(
     free: Settings, taken: socket.socket
 ) -> None:

@@ -262,11 +262,15 @@ def test_next_is_one_session_more_and_then_the_newest(demo: Demo) -> None:
     assert count(demo.stack) == after
 
 
+@pytest.mark.troubleshooting("the task ... failed; the end of its log")
 def test_a_failing_source_fails_the_run_with_its_cause(demo: Demo) -> None:
     airflow = Airflow(demo.stack.settings, print)
     conf = {"source": "files", "universe": "files", "session": LAST}
     before = count(demo.stack)
-    with pytest.raises(RunFailed, match=r"collect of market_day failed(?s:.*)FINPULSE_DATA"):
+    with pytest.raises(
+        RunFailed,
+        match=r"the task collect of market_day failed; the end of its log(?s:.*)FINPULSE_DATA",
+    ):
         airflow.run("market_day", "failing", conf)
     states = {task.name: task.state for task in airflow.tasks("market_day", "failing")}
     assert states.pop("collect") == "failed"

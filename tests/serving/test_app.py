@@ -73,6 +73,7 @@ def test_one_symbol_by_either_verb(client: TestClient) -> None:
     assert posted["predictions"][0][key] == got["predictions"][0][key]
 
 
+@pytest.mark.troubleshooting("unknown_symbol")
 @pytest.mark.parametrize(
     ("body", "status", "code", "told"),
     [
@@ -120,6 +121,7 @@ def test_framework_refusals_have_the_same_form(client: TestClient) -> None:
         assert answer.json()["code"] == code and answer.json()["request_id"]
 
 
+@pytest.mark.troubleshooting("no_champion")
 def test_before_the_first_champion_it_is_alive_and_not_ready(app: FastAPI) -> None:
     client = TestClient(app)
     assert client.get("/health/live").status_code == 200
@@ -145,6 +147,7 @@ def test_every_answer_carries_an_id_and_the_disclaimer(client: TestClient) -> No
     assert len(forged.headers["x-request-id"]) == 32
 
 
+@pytest.mark.troubleshooting("internal_error")
 def test_a_fault_of_ours_shows_no_stack_trace(
     client: TestClient, app: FastAPI, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -57,6 +57,7 @@ def test_a_champion_waits_for_its_forecasts_of_the_newest_session(
     assert served(watch) == 2
 
 
+@pytest.mark.troubleshooting("its bundle failed the checks: ... was changed")
 def test_a_bundle_that_was_changed_is_never_served(
     store: Store, market: Market, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -66,6 +67,7 @@ def test_a_bundle_that_was_changed_is_never_served(
     whole = objects.get(f"bundles/{changed.hash}/prior.json")
     objects.put(f"bundles/{changed.hash}/prior.json", b'{"probabilities": [1, 0, 0]}')
     assert served(watch) == 1
+    assert watch.state.waiting.startswith("its bundle failed the checks: ")
     assert "prior.json was changed" in watch.state.waiting
     assert b"finpulse_serving_bundle_failures_total 1.0" in watch._metrics.text()
     assert served(watch) == 1, "it is not checked anew at each look"
