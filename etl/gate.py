@@ -13,6 +13,7 @@ from contracts import copy
 from contracts.store import Store
 from etl.batch import Batch
 from etl.expectations import SESSIONS, suite_of
+from etl.pages import write_index
 from etl.sheet import sheet
 from etl.staging import staged_tables
 
@@ -42,16 +43,17 @@ def check(store: Store, batch: Batch, home: Path) -> tuple[int, str]:
         results = _validate(context, store.url, batch, tables)
         context.build_data_docs()
     url = f"file://{folder}/index.html"
-    failed = [
-        f"{table}: {_named(result)}"
+    counts = {table: len(suite.results) for table, suite in results.items()}
+    failed = {
+        table: [_named(result) for result in suite.results if not result.success]
         for table, suite in results.items()
-        for result in suite.results
-        if not result.success
-    ]
-    if failed:
-        listed = "\n  ".join(failed)
-        raise GateError(f"{batch}: {len(failed)} expectations failed, see {url}\n  {listed}")
-    return sum(len(suite.results) for suite in results.values()), url
+    }
+    write_index(folder, str(batch), counts, failed)
+    listed = [f"{table}: {words}" for table, said in failed.items() for words in said]
+    if listed:
+        lines = "\n  ".join(listed)
+        raise GateError(f"{batch}: {len(listed)} expectations failed, see {url}\n  {lines}")
+    return sum(counts.values()), url
 
 
 def _forget_oldest(sites: Path) -> None:

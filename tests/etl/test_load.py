@@ -1,6 +1,7 @@
 """From a source to the facts in a real database, through staging and the gate."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -135,7 +136,12 @@ def test_the_gate_lets_sound_rows_pass_and_writes_its_pages(
     clean(store, batch)
     held, url = check(store, batch, tmp_path)
     page = Path(url.removeprefix("file://"))
-    assert held > 50 and "<html" in page.read_text().lower()
+    text = page.read_text()
+    links = re.findall('href="([^"]+)"', text)
+    assert held > 50 and {"bars", "headlines"} <= set(re.findall(">([a-z_]+)</a>", text))
+    # It shows all without network, and leads to pages that are there.
+    assert "http" not in text and len(links) >= 2 * 7
+    assert all("<html" in (page.parent / link).read_text().lower() for link in links)
 
 
 @pytest.mark.troubleshooting("expectations failed, see ...")
@@ -169,6 +175,8 @@ def test_the_gate_names_what_fails(
         cursor.execute(statement.format(bars=batch.staging("bars")))
     with pytest.raises(GateError, match=rf"expectations failed, see file:(?s:.*)bars: {named}"):
         check(store, batch, tmp_path)
+    [page] = tmp_path.glob("data_docs/*/index.html")
+    assert named in page.read_text()
 
 
 def test_a_step_asks_for_the_one_before(store: Store, market: Settings) -> None:
