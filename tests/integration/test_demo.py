@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,7 +33,6 @@ pytestmark = [pytest.mark.integration, pytest.mark.spark, pytest.mark.timeout(18
 
 UNIVERSE, LAST, NEXT = "sim20", "2025-06-30", "2025-07-01"
 
-# Loopback is never asked through a proxy.
 web = httpx.Client(trust_env=False, timeout=30)
 ROOT = Path(__file__).resolve().parents[2]
 MARKET = {
@@ -101,11 +101,9 @@ def eventually(question: Callable[[], Any], seconds: float = 240) -> Any:
     """The first true answer; errors of a service that is coming back are waited out."""
     deadline = time.monotonic() + seconds
     while True:
-        try:
+        with suppress(httpx.HTTPError, ConnectionError):
             if answer := question():
                 return answer
-        except (httpx.HTTPError, ConnectionError):
-            pass
         assert time.monotonic() < deadline, "no answer in time"
         time.sleep(0.5)
 
@@ -114,8 +112,7 @@ def mlflow(demo: Demo, path: str, **body: Any) -> dict[str, Any]:
     url = f"{demo.stack.settings.mlflow}/api/2.0/mlflow/{path}"
     answer = web.post(url, json=body) if body else web.get(url)
     answer.raise_for_status()
-    found: dict[str, Any] = answer.json()
-    return found
+    return dict(answer.json())
 
 
 def test_it_shows_what_it_did(demo: Demo) -> None:
