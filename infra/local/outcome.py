@@ -118,7 +118,7 @@ def addresses(stack: Stack) -> str:
     lines = {
         "Airflow": f"{settings.airflow}   login {login}",
         "MLflow": settings.mlflow,
-        "API": f"{stack.predictor}/docs",
+        "API": f"{stack.predictor}/docs   header X-API-Key: {stack.api_key}",
         "Metrics": f"{stack.predictor}/metrics and {stack.monitoring}/metrics",
         "Data docs": _data_docs(stack),
         "Logs": str(stack.home / "logs"),
