@@ -15,6 +15,7 @@ from serving.metrics import Metrics
 from serving.requests import DISCLAIMER, Requests
 from serving.routes import router
 from serving.service import Service
+from serving.skew import SkewWatch
 from serving.watch import Watch
 from training import bundle
 
@@ -31,7 +32,8 @@ the time of its decision (`as_of`) and the age of its data. Every refusal is
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
-    running = [asyncio.create_task(part.run()) for part in (service.watch, service.journal)]
+    parts = (service.watch, service.journal, service.skew)
+    running = [asyncio.create_task(part.run()) for part in parts]
     # Calls wait on the socket meanwhile: a worker that takes them has a champion, if there is one.
     with suppress(TimeoutError):
         await asyncio.wait_for(service.watch.looked.wait(), FIRST_LOOK_SECONDS)
@@ -58,7 +60,8 @@ def create_app(
     """
     metrics = Metrics()
     watch, journal = Watch(store, universe, load, metrics), Journal(store, universe, metrics)
-    service = Service(store, watch, metrics, access, journal)
+    skew = SkewWatch(store, watch, metrics)
+    service = Service(store, watch, metrics, access, journal, skew)
     # The page of /docs carries its own scripts: the usual one would fetch them from elsewhere.
     app = FastAPIOffline(title="FinPulse", description=_DESCRIPTION, lifespan=_lifespan)
     app.state.service = service

@@ -7,6 +7,7 @@ from contracts.store import Store
 from serving.access import Access
 from serving.journal import Journal
 from serving.metrics import Metrics
+from serving.skew import SkewWatch
 from serving.watch import Watch
 
 # Each thread keeps a connection to the database.
@@ -33,5 +34,6 @@ class Service:
     metrics: Metrics
     access: Access
     journal: Journal
+    skew: SkewWatch
     phase: Phase = field(default_factory=Phase)
     readers: ThreadPoolExecutor = field(default_factory=_readers)
