@@ -64,13 +64,6 @@ class Metrics:
             "finpulse_serving_calls_unrecorded_total",
             "Answered calls that the table `requests` will not show: its database was away.",
         )
-        self.compared = counter(
-            "finpulse_feature_comparisons_total",
-            "Materialised feature values that were computed again as online.",
-        )
-        self.skew = counter(
-            "finpulse_feature_skew_total", "Those of them that differed.", ("feature",)
-        )
         # Finding a series by its labels takes longer than counting.
         self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 

@@ -8,9 +8,12 @@ import asyncio
 import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from random import Random
+
+from prometheus_client import Counter
 
 from contracts.store import Store
 from serving.metrics import SHARED, Metrics
@@ -29,7 +32,14 @@ class SkewWatch:
     def __init__(self, store: Store, watch: Watch, metrics: Metrics) -> None:
         self._store = store
         self._watch = watch
-        self._metrics = metrics
+        counter = partial(Counter, registry=metrics.registry)
+        self._compared = counter(
+            "finpulse_feature_comparisons_total",
+            "Materialised feature values that were computed again as online.",
+        )
+        self._apart = counter(
+            "finpulse_feature_skew_total", "Those of them that differed.", ("feature",)
+        )
         self._seen: View | None = None
 
     async def run(self) -> None:
@@ -61,9 +71,9 @@ class SkewWatch:
         sample = Random(str(served.as_of)).sample(traded, min(SAMPLE, len(traded)))
         place = (served.manifest.universe, rows[0]["session"], rows[0]["snapshot"])
         found = skew(self._store, view(served.manifest.view), *place, sample)
-        self._metrics.compared.inc(found.values)
+        self._compared.inc(found.values)
         for feature, count in found.apart.items():
-            self._metrics.skew.labels(feature).inc(count)
+            self._apart.labels(feature).inc(count)
             log.error("feature skew", extra={"feature": feature, "values": count})
 
 
