@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -10,6 +11,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from contracts.store import Store
+from monitoring import catch_up
 from monitoring.alias import RESULTS, reconcile
 from monitoring.gauges import gauges
 from training.tracking import Mlflow
@@ -17,10 +19,12 @@ from training.tracking import Mlflow
 log = logging.getLogger(__name__)
 
 REFRESH_SECONDS = 10.0
+# What failed to forecast is asked again after this.
+RETRY_SECONDS = 60.0
 
 
 class Exporter(Collector):
-    """Metrics of one universe's tables, and the reconciler of its champion's alias.
+    """Metrics of one universe's tables, the reconciler of its champion's alias, and its forecasts.
 
     While the database is away the gauges are absent, not stale, and `finpulse_database_up` is 0.
     """
@@ -28,6 +32,7 @@ class Exporter(Collector):
     def __init__(self, store: Store, server: Mlflow, universe: str) -> None:
         self._store, self._server, self._universe = store, server, universe
         self._families: list[GaugeMetricFamily] = []
+        self._failed: tuple[catch_up.Gap | None, float] = (None, 0.0)
         self.registry = CollectorRegistry()
         self._database = Gauge(
             "finpulse_database_up", "1 when the tables were read.", registry=self.registry
@@ -73,3 +78,11 @@ class Exporter(Collector):
         except Exception as error:
             self._mlflow.set(0)
             log.error("the alias cannot be compared", extra={"error": str(error)})
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        missed = catch_up.gap(self._store, self._universe)
+        former, failed_at = self._failed
+        if missed is None or (missed == former and time.monotonic() - failed_at < RETRY_SECONDS):
+            return
+        self._failed = (None, 0.0) if catch_up.fill(missed) else (missed, time.monotonic())
