@@ -125,6 +125,7 @@ def folder() -> Path:
 def sp500() -> tuple[pl.DataFrame, pl.DataFrame]:
     bars = pl.read_parquet(folder() / "sp500_daily" / "daily_adjusted_2005_2019.parquet")
     factor = pl.col("adjusted_close") / pl.col("close")
+    bars = bars.with_columns(pl.col("date").str.to_date())
     bars = bars.filter(pl.col("date").dt.year() >= 2015).with_columns(
         *(pl.col(name) * factor for name in ("open", "high", "low")),
         close=pl.col("adjusted_close"),
@@ -136,8 +137,8 @@ def sp500() -> tuple[pl.DataFrame, pl.DataFrame]:
 def stocknet() -> tuple[pl.DataFrame, pl.DataFrame]:
     bars = pl.read_parquet(folder() / "stocknet" / "prices_raw.parquet")
     told = pl.read_parquet(folder() / "stocknet" / "tweets_raw.parquet")
-    known = pl.col("created_at").dt.cast_time_unit("us").dt.replace_time_zone("UTC")
-    return bars.rename({"adj_close": "total"}), told.select("ticker", "tweet_id", known_at=known)
+    bars = bars.with_columns(pl.col("date").str.to_date()).rename({"adj_close": "total"})
+    return bars, told.select("ticker", known_at="created_at")
 
 
 def real_panel(bars: pl.DataFrame, told: pl.DataFrame, count: int) -> Panel:
@@ -153,8 +154,11 @@ def real_panel(bars: pl.DataFrame, told: pl.DataFrame, count: int) -> Panel:
         tone = (pl.int_range(pl.len()) * 37 % 100 / 50 - 1).cast(pl.Float64)
         days = rows["date"].to_numpy()
         prices = {c: rows[c].to_numpy().astype(float) for c in _BARS}
+        # The columns about the universe and the world are made up: their values do not matter here.
+        wave = 1.1 + np.sin(np.arange(len(rows)))
         parts.append(
-            prices
+            {column: wave for column in COLUMNS}
+            | prices
             | {"dividend": np.zeros(len(rows))}
             | headline_columns(as_of, news.with_columns(tone=tone))
             | clock_columns("XNYS", days, as_of)
