@@ -91,9 +91,7 @@ def airflow_environment(stack: Stack) -> dict[str, str]:
         "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": False,
         "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{asked.airflow_user}:admin",
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": home / "passwords.json",
-        "DATABASE__SQL_ALCHEMY_CONN": stack.database("airflow").replace(
-            "postgresql://", "postgresql+psycopg2://"
-        ),
+        "DATABASE__SQL_ALCHEMY_CONN": _airflow_database(stack),
         # No route that we use is asynchronous; empty, it needs no second driver.
         "DATABASE__SQL_ALCHEMY_CONN_ASYNC": "",
         "API__HOST": asked.host,
@@ -113,6 +111,13 @@ def airflow_environment(stack: Stack) -> dict[str, str]:
     }
     named = {f"AIRFLOW__{key}": str(value) for key, value in options.items()}
     return {**task_environment(stack), "AIRFLOW_HOME": str(home), **named}
+
+
+def _airflow_database(stack: Stack) -> str:
+    # The workers of a killed scheduler still hold its connection: the server must end what the
+    # scheduler left open, or its locks would stop the next one for good.
+    url = stack.database("airflow").replace("postgresql://", "postgresql+psycopg2://")
+    return f"{url}?options=-c%20idle_in_transaction_session_timeout%3D30s"
 
 
 def mlflow_program(stack: Stack) -> Program:

@@ -1,11 +1,19 @@
 """Spark judges as this process does, row for row and value for value."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
+import psutil
 import pytest
 
 from contracts.settings import settings
+from contracts.store import Store
 from etl.batch import Batch, manifest
 from etl.clean import judged
 from etl.load import collect
@@ -34,3 +42,41 @@ def test_spark_and_this_process_agree(folder: Any) -> None:
             for name, tables in here.items():
                 assert tables == there[name], name
     assert sum(bad.num_rows for _, bad in here.values()) == 6
+
+
+def marked(mark: str) -> list[psutil.Process]:
+    """Processes with the mark in their environment, which children inherit."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("FINPULSE_TEST_DATA") == mark:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_a_cancelled_task_leaves_no_jvm(store: Store, end: signal.Signals) -> None:
+    # As Airflow runs a task: bash in a session of its own, ended as a group.
+    mark = uuid4().hex
+    collect(
+        Batch("simulated", "test", *SOURCES.get("simulated").extent(settings(), NOW)),
+        settings(),
+        NOW,
+    )
+    task = subprocess.Popen(
+        ["bash", "-c", f"{sys.executable} -m etl clean --universe test"],
+        env=os.environ | {"FINPULSE_TEST_DATA": mark},
+        start_new_session=True,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 180
+    while not any(p.name() == "java" for p in marked(mark)):
+        assert task.poll() is None and time.monotonic() < deadline, "no JVM was started"
+        time.sleep(0.2)
+    os.killpg(task.pid, end)
+    task.wait(60)
+    while left := marked(mark):
+        assert time.monotonic() < deadline, f"left behind: {left}"
+        time.sleep(0.2)
