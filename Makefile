@@ -46,6 +46,8 @@ setup: .venv/.ready ## Install the locked environment into .venv (first time: a 
 	    $(UV) pip install -q --no-config --python $(PY) --no-deps --torch-backend $(TORCH_BACKEND) "torch==$(TORCH_VERSION)"; \
 	  fi; }
 	@$(UV) pip install -q --no-config --python $(PY) --no-deps --no-build-isolation -e .
+	@echo "compiling the kernels of the features"
+	@$(PY) -m features compile
 	@touch $@
 
 $(UV):

@@ -123,6 +123,20 @@ def check() -> None:
         raise typer.Exit(1)
 
 
+@app.command("compile")
+def compile_kernels() -> None:
+    """Compile what features and labels are computed with; later processes read it from the disk."""
+    from features.engine import evaluate
+    from features.trial import trial_panel
+
+    panel = trial_panel()
+    members = [feature for view in views.views() for feature in view.members]
+    for kind in ("float32", "float64"):
+        evaluate(panel, list(dict.fromkeys(members)), dtype=kind)
+    for label in {view.label for view in views.views()}:
+        label.settle(panel, label.basis(panel))
+
+
 def main() -> None:
     """Run a verb; what is expected to fail fails with one message."""
     try:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from features import views
+from features import kernels, views
 from features.__main__ import app, main
 
 RUNNER = CliRunner()
@@ -51,3 +51,10 @@ def test_failures_are_one_message(market: Any, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("sys.argv", ["features", *words])
     with pytest.raises(SystemExit, match="has no session from 2025-06-29"):
         main()
+
+
+def test_compile_leaves_nothing_to_compile_for_the_views() -> None:
+    done = RUNNER.invoke(app, ["compile"], catch_exceptions=False)
+    assert done.exit_code == 0
+    kernels_known = {name for name, one in vars(kernels).items() if getattr(one, "signatures", ())}
+    assert {"lag", "forget", "finite"} <= kernels_known
