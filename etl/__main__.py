@@ -21,11 +21,11 @@ from etl import clean as cleaning
 from etl import gate as quality
 from etl import load as loading
 from etl import prune as pruning
-from etl.batch import Batch, NotCollected
+from etl.batch import Batch, NotCollected, manifest
 from etl.coverage import NotListed
 from etl.redrive import MendError
 from etl.source import SOURCES, SourceError
-from etl.spark import spark_judge
+from etl.spark import WORTH_ROWS, spark_judge
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -35,7 +35,10 @@ First = Annotated[str, typer.Option(help="first session; default: all that there
 Last = Annotated[str, typer.Option(help="last session; default: all that there is")]
 Session = Annotated[str, typer.Option(help="one session: the same as --first and --last")]
 Through = Annotated[str, typer.Option(help="session that an endless source is to reach")]
-InProcess = Annotated[bool, typer.Option("--in-process", help="clean without Spark")]
+InProcess = Annotated[
+    bool | None,
+    typer.Option("--in-process/--spark", help="where to clean; default: Spark for large batches"),
+]
 
 _FAILURES = (
     SourceError,
@@ -73,10 +76,12 @@ def _collect(batch: Batch) -> None:
     typer.echo(f"collected {batch} ({batch.id}): {rows}")
 
 
-def _clean(batch: Batch, in_process: bool) -> None:
-    given = settings()
+def _clean(batch: Batch, in_process: bool | None) -> None:
+    given, raw = settings(), sum(manifest(batch).rows.values())
     spark = spark_judge(given.spark_master, given.objects)
-    with nullcontext(cleaning.in_process) if in_process else spark as judge:
+    here = raw < WORTH_ROWS if in_process is None else in_process
+    typer.echo(f"{raw} raw rows are cleaned {'in this process' if here else 'in Spark'}")
+    with nullcontext(cleaning.in_process) if here else spark as judge:
         counts = cleaning.clean(open_store(), batch, judge)
     rows = ", ".join(f"{c.staged} {name} ({c.refused} refused)" for name, c in counts.items())
     typer.echo(f"staged {rows}")
@@ -116,7 +121,7 @@ def clean(
     first: First = "",
     last: Last = "",
     session: Session = "",
-    in_process: InProcess = False,
+    in_process: InProcess = None,
 ) -> None:
     """Put the raw rows through the rules into staging tables; refused ones go to `rejected`."""
     _clean(_batch(source, universe, first, last, session), in_process)
@@ -153,7 +158,7 @@ def load(
     first: First = "",
     last: Last = "",
     session: Session = "",
-    in_process: InProcess = False,
+    in_process: InProcess = None,
 ) -> None:
     """Collect, clean, gate and append in one process; print the snapshot."""
     batch = _batch(source, universe, first, last, session)

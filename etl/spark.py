@@ -15,6 +15,8 @@ from etl.rules import Context, bucketed_by, judge_arrow, judged_schema
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+# Starting Java takes longer than the rules take on fewer raw rows; both give the same values.
+WORTH_ROWS = 1_000
 _BUCKETS = 4  # at least; one per core on a larger master
 _OPTIONS = {
     "spark.ui.enabled": "false",
