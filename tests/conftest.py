@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from importlib.machinery import ModuleSpec
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "infra" / "local"), str(ROOT / "tests" / "fixtures")]
@@ -25,16 +27,25 @@ if sys.modules["__main__"].__spec__ is None:
     sys.modules["__main__"].__spec__ = ModuleSpec("__main__", None)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What belongs to one worker of xdist: a file, or all that share a slow server.
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """A file stays on one worker, and so do all whole stacks, which are never two at once.
 
-    The whole stacks, which take longest, come first, and never two at once.
+    Groups by mark (`--dist loadgroup`) are not kept by pytest-xdist 3.8 under pytest 9.2.
     """
-    for item in items:
-        folder, shared = item.path.parent.name, "mlflow_server" in item.fixturenames  # type: ignore[attr-defined]
-        group = folder if folder == "integration" else "mlflow" if shared else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::", 1)[0]
+        return "integration" if "/integration/" in file else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling | None:
+    """Keep whole files together where `--dist loadfile` is asked for."""
+    return Scheduling(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The whole stacks, which take longest, come first."""
     items.sort(key=lambda item: item.path.parent.name != "integration")
 
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -44,15 +45,13 @@ def test_spark_and_this_process_agree(folder: Any) -> None:
     assert sum(bad.num_rows for _, bad in here.values()) == 6
 
 
-def marked(mark: str) -> list[psutil.Process]:
-    """Processes with the mark in their environment, which children inherit."""
+def marked(mark: str) -> list[str]:
+    """Names of the processes with the mark in their environment, which children inherit."""
     found = []
     for process in psutil.process_iter():
-        try:
+        with suppress(psutil.Error):
             if process.environ().get("FINPULSE_TEST_DATA") == mark:
-                found.append(process)
-        except psutil.Error:
-            continue
+                found.append(process.name())
     return found
 
 
@@ -72,7 +71,7 @@ def test_a_cancelled_task_leaves_no_jvm(store: Store, end: signal.Signals) -> No
         stderr=subprocess.DEVNULL,
     )
     deadline = time.monotonic() + 180
-    while not any(p.name() == "java" for p in marked(mark)):
+    while "java" not in marked(mark):
         assert task.poll() is None and time.monotonic() < deadline, "no JVM was started"
         time.sleep(0.2)
     os.killpg(task.pid, end)

@@ -31,7 +31,7 @@ def test_a_matrix_has_its_columns_and_its_truth(market: Any) -> None:
     frame = market.load().matrix()
     named = ["instrument_id", "symbol", "session", "as_of"]
     settled = ["label", "settled_at", "total_return", "delisted", "persistence"]
-    assert frame.columns == [*named, *DAILY.features, *settled]
+    assert frame.columns == [*named, *DAILY.features, "return_before", *settled]
     assert frame.height == 3 * 60
     assert frame["return_1"].dtype == pl.Float32
     one = of(frame, "SIM002")
@@ -39,6 +39,7 @@ def test_a_matrix_has_its_columns_and_its_truth(market: Any) -> None:
     momentum = one["momentum_5"].to_list()
     assert momentum[:5] == [None] * 5
     assert momentum[5:] == pytest.approx(closes[5:] / closes[:-5] - 1, rel=1e-6)
+    assert one["return_before"].to_list()[10:] == pytest.approx(closes[10:] / closes[:-10] - 1)
     assert one["as_of"].to_list() == [market.close_of(day) for day in market.sessions]
 
 

@@ -15,7 +15,7 @@ import pytest
 from market import FLAT, STEEP, Market, close_of
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
-from sklearn.metrics import log_loss, matthews_corrcoef
+from sklearn.metrics import f1_score, log_loss, matthews_corrcoef
 
 from contracts.store import Store
 from contracts.tables import BARS, DRIFT, MEMBERSHIPS, OUTCOMES, PREDICTIONS, REJECTED
@@ -72,12 +72,17 @@ def test_performance_stands_beside_the_class_prior(store: Store, market: Market)
         scores = found[name]
         assert scores.n == 3 and scores.origin == "live"
         guesses = told.argmax(1)
+        moved = [told[i, label] / (1 - told[i, 1]) for i, label in enumerate(LABELS) if label != 1]
         assert scores.scores == pytest.approx(
             {
                 "accuracy": (guesses == LABELS).mean(),
+                "macro_f1": f1_score(
+                    LABELS, guesses, labels=[0, 1, 2], average="macro", zero_division=0
+                ),
                 "mcc": matthews_corrcoef(LABELS, guesses),
                 "brier": ((told - truth) ** 2).sum(1).mean(),
                 "log_loss": -np.log(told[range(3), LABELS]).mean(),
+                "direction_loss": -np.log(moved).sum() / 3,
             }
         )
 

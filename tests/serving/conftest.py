@@ -31,8 +31,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
     running: list[Predictor] = []
 
     def started(workers: int = 1, **changed: Any) -> Predictor:
-        port = launcher.free_port()
-        own = {"predictor_port": port, "drain_seconds": 0.2} | changed
+        own = {"predictor_port": launcher.free_port(), "drain_seconds": 0.2} | changed
+        port = own["predictor_port"]
         environment = {f"FINPULSE_{name.upper()}": str(value) for name, value in own.items()}
         command = [sys.executable, "-m", "serving", "run", "--workers", str(workers)]
         log = tmp_path / f"predictor-{port}.log"
