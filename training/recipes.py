@@ -62,6 +62,7 @@ RECIPES = {
             objective="trend",
             experts=TREND,
             tuned=("xgboost",),
+            fixed={"lstm": {"window": 5}},
             permutations=1,
         ),
     )

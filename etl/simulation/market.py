@@ -26,8 +26,8 @@ from scipy.signal import lfilter
 from contracts.calendar import sessions
 
 EPOCH = date(2010, 1, 4)
-NEWS_EFFECT = 0.32
-MOMENTUM_EFFECT = 0.14
+NEWS_EFFECT = 0.48
+MOMENTUM_EFFECT = 0.21
 MOMENTUM_SESSIONS = 5
 OVERNIGHT_SHARE = 0.25  # of a session's variance, earned between the close and the next open
 SECTORS = ("Energy", "Health", "Industry", "Software", "Finance")

@@ -1,5 +1,7 @@
 """What tuning tries, and what it keeps."""
 
+from dataclasses import asdict
+
 import pytest
 
 from training.ensemble import ENSEMBLES
@@ -12,7 +14,7 @@ from training.tune import best, plan
 def test_trials_are_the_defaults_first_then_seeded_draws() -> None:
     trials = plan(recipe("demo"), 4)
     assert [t.index for t in trials] == [0, 1, 2, 3]
-    assert trials[0].hyperparameters["max_depth"] == 3
+    assert trials[0].hyperparameters == asdict(EXPERTS.get(trials[0].expert)())
     assert len({tuple(t.hyperparameters.items()) for t in trials}) == 4
     assert plan(recipe("demo"), 4) == trials
     assert plan(recipe("demo"), 6)[:4] == trials

@@ -41,6 +41,16 @@ class Learnt:
         return Value(-found.value, -found.high, -found.low)
 
     @property
+    def told(self) -> str:
+        """Gain over the class prior, MCC, and the contest, in one line."""
+        gain, mcc = self.gain("class_prior"), self.evidence.scores[DEMO.ensemble]["mcc"]
+        return (
+            f"gain {gain.value:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}] nats, MCC {mcc.value:.3f} "
+            f"[{mcc.low:.3f}, {mcc.high:.3f}], contest {self.decision.gain:+.4f}, "
+            f"p = {self.decision.p_value:.3f}, {self.decision.outcome}"
+        )
+
+    @property
     def sure(self) -> bool:
         """Whether it beats class prior and persistence with intervals above zero."""
         return all(self.gain(name).low > 0 for name in ("class_prior", "persistence"))
@@ -101,7 +111,7 @@ def test_of_five_markets_four_show_their_effect_and_noise_shows_none(learn: Lear
     noise = {seed: learn(seed, noise=True) for seed in SEEDS}
     for kind, markets in (("planted", planted), ("noise", noise)):
         for seed, found in markets.items():
-            print(kind, seed, found.gain("class_prior"), found.decision)
+            print(kind, seed, found.told)
     assert sum(found.sure for found in planted.values()) >= 4
     assert sum(found.sure for found in noise.values()) <= 1
     assert sum(found.decision.outcome == KEPT for found in noise.values()) >= 4

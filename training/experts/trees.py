@@ -25,12 +25,12 @@ class Trees(Expert["Booster"]):
     purged by settlement; then all training rows are fitted with that many.
     """
 
-    max_depth: int = 3
-    learning_rate: float = 0.05
-    min_child_weight: float = 20.0
-    subsample: float = 0.8
-    colsample_bytree: float = 0.8
-    reg_lambda: float = 5.0
+    max_depth: int = 2
+    learning_rate: float = 0.03
+    min_child_weight: float = 100.0
+    subsample: float = 0.6
+    colsample_bytree: float = 0.5
+    reg_lambda: float = 20.0
     rounds: int = 200
     patience: int = 15
     inner: float = 0.2
