@@ -21,6 +21,17 @@ def rank(x: Values) -> Series:
     return _across(kernels.session_rank, x)
 
 
-def mean(x: Values) -> Series:
-    """The session's mean over instruments."""
-    return _across(kernels.session_mean, x)
+def mean(x: Values, within: Values | None = None) -> Series:
+    """The session's mean over instruments, or over those with the same number in `within`."""
+    if within is None:
+        return _across(kernels.session_mean, x)
+    segments = segments_of(x, "session")
+    session = np.repeat(np.arange(len(segments.offsets) - 1), np.diff(segments.offsets))
+    order = np.lexsort((np.asarray(within), session))
+    number, place = np.asarray(within)[order], session[order]
+    new = np.append(True, (number[1:] != number[:-1]) | (place[1:] != place[:-1]))
+    gathered, out = np.full(len(x), np.nan), np.empty(len(x))
+    starts = np.append(np.flatnonzero(new[: len(x)]), len(x))
+    kernels.session_mean(np.asarray(x)[order], starts, gathered)
+    out[order] = np.where(np.isnan(number), np.nan, gathered)
+    return Series.of(out, segments)

@@ -17,6 +17,7 @@ from contracts.tables import (
     INSTRUMENTS,
     MEMBERSHIPS,
     OBSERVATIONS,
+    SECTOR,
     SYMBOLS,
 )
 from features.macro import SERIES
@@ -37,6 +38,7 @@ class Facts:
 
     first: the first session asked for. end: the last one's close. members, bars, actions: all
     versions in the order of `store.versions`, members with their calendar. symbols: the newest.
+    sectors: memberships in sectors, every version, whose `universe` names the sector.
     news: one row per headline and instrument: instrument_id, known_at, tone (null when unscored).
     observations: all versions of macro values. interval: that of the bars. around: whether what
     lies around the bars was read (news, observations) and is to be made (an index).
@@ -45,6 +47,7 @@ class Facts:
     first: date
     end: datetime
     members: pl.DataFrame
+    sectors: pl.DataFrame
     symbols: pl.DataFrame
     bars: pl.DataFrame
     actions: pl.DataFrame
@@ -132,6 +135,7 @@ def read(store: Store, request: Request) -> Facts:
         first=first,
         end=joined.end,
         members=joined.frame,
+        sectors=_sectors(asked),
         symbols=_frame(store.read(SYMBOLS, joined.end, snapshot, ids)),
         bars=bars,
         actions=_frame(actions),
@@ -215,6 +219,11 @@ def _before(bars: pl.DataFrame, first: date) -> pl.DataFrame:
         (pl.col("known_at") <= pl.col("event_time")) & (pl.col("session") < first)
     )
     return punctual.unique(["instrument_id", "session"]).sort("session")
+
+
+def _sectors(asked: _Asked) -> pl.DataFrame:
+    found = asked.versions(MEMBERSHIPS, {"instrument_id": asked.members.ids})
+    return found.filter(pl.col("universe").str.starts_with(SECTOR))
 
 
 def _news(asked: _Asked, bars: pl.DataFrame) -> pl.DataFrame:

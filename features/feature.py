@@ -36,6 +36,7 @@ COLUMNS = {
     "sentiment": "sum of their p_positive - p_negative",
     "sentiment_squares": "sum of the squares of the same",
     "index_return": "return of the universe's members on the same exchange since the row before",
+    "sector": "a number per sector, the same for all who belong to it at the row's close",
     "inflation": "newest value of the series known at the row's close, as first or last revised",
     "payrolls": "likewise",
     "output": "likewise",

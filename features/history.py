@@ -137,7 +137,8 @@ def _indices(facts: Facts) -> Mapping[str, Index]:
 def _panel(facts: Facts, segments: list[_Segment]) -> Panel:
     actions = _by_instrument(facts.actions.sort("ex_date", maintain_order=True))
     news = _by_instrument(facts.news.sort("known_at"))
-    members = _by_instrument(facts.members)
+    members, sectors = _by_instrument(facts.members), _by_instrument(facts.sectors)
+    numbers = {name: n for n, name in enumerate(facts.sectors["universe"].unique().sort())}
     calendars = facts.calendars
     symbols = _by_instrument(facts.symbols)
     rows = [segment.bars["session"].to_numpy() for segment in segments]
@@ -147,6 +148,7 @@ def _panel(facts: Facts, segments: list[_Segment]) -> Panel:
         _adjusted(segment, actions.get(segment.instrument))
         | headline_columns(times, news.get(segment.instrument))
         | index_column(times, index.get(calendars[segment.instrument]))
+        | {"sector": _sector(days, times, sectors.get(segment.instrument), numbers)}
         | macro_columns(times, facts.observations)
         | clock_columns(calendars[segment.instrument], days, times)
         for segment, days, times in zip(segments, rows, as_of, strict=True)
@@ -213,6 +215,16 @@ def _member(session: Times, as_of: Times, spans: pl.DataFrame) -> Flags:
             member = np.where(as_of >= known_at, covered, member)
         inside |= member
     return inside
+
+
+def _sector(
+    session: Times, as_of: Times, spans: pl.DataFrame | None, numbers: Mapping[str, int]
+) -> Values:
+    out = np.full(len(session), np.nan)
+    if spans is not None:
+        for (name, *_), versions in spans.group_by("universe", maintain_order=True):
+            out[_member(session, as_of, versions)] = numbers[str(name)]
+    return out
 
 
 def _ended(symbols: pl.DataFrame | None, name: str, until: datetime) -> np.datetime64:

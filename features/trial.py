@@ -74,5 +74,6 @@ def _around(instruments: int, rows: int, seed: int) -> dict[str, Values]:
     squares = 4.0 * draw.random(size)
     return monthly | {
         "sentiment_squares": squares,
+        "sector": np.repeat(np.arange(instruments) % 2 * 1.0 + 1.0, rows),
         "index_return": np.tile(draw.normal(0.0, 0.01, rows), instruments),
     }

@@ -15,7 +15,7 @@ import polars as pl
 import pyarrow as pa
 
 from contracts.calendar import last_sessions, session_close
-from contracts.tables import ACTIONS, BARS, MEMBERSHIPS, SYMBOLS
+from contracts.tables import ACTIONS, BARS, MEMBERSHIPS, SECTOR, SYMBOLS
 from features.facts import NO_OBSERVATIONS, Facts
 from features.history import newest_panel
 from features.panel import Panel
@@ -55,6 +55,7 @@ class Lab:
             first=self.sessions[30],
             end=self.close_of(-1),
             members=self._members(),
+            sectors=self._members().with_columns(universe=pl.lit(SECTOR)),
             symbols=self._symbols(),
             bars=self._bars(),
             actions=self._actions(),

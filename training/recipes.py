@@ -48,7 +48,7 @@ RECIPES = {
     for recipe in (
         Recipe(
             name=DEFAULT,
-            view="daily_1",
+            view="daily_2",
             objective="trend",
             experts=TREND,
             ensemble="weighted",
@@ -58,7 +58,7 @@ RECIPES = {
         # What `make demo` trains in two and a half minutes on two cores.
         Recipe(
             name="demo",
-            view="daily_1",
+            view="daily_2",
             objective="trend",
             experts=TREND,
             tuned=("xgboost",),

@@ -31,6 +31,9 @@ SYMBOLS = Table(
     ),
 )
 
+# A sector is a universe too, whose name begins so: membership in it has its dates and clocks.
+SECTOR = "sector:"
+
 MEMBERSHIPS = Table(
     "memberships",
     "fact",

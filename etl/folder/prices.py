@@ -15,7 +15,8 @@ _BARS = {"symbol": _TEXT, "session": _DAY, "event_time": MOMENT, "known_at": MOM
 _BARS |= dict.fromkeys(("open", "high", "low", "close", "volume"), _REAL)
 _BARS |= {"interval": _TEXT, "adjustment": _TEXT}
 _ACTIONS = {"symbol": _TEXT, "ex_date": _DAY, "kind": _TEXT, "value": _REAL, "known_at": MOMENT}
-_INSTRUMENTS = dict.fromkeys(("symbol", "name", "calendar", "currency", "asset_class"), _TEXT)
+_LISTED = ("symbol", "name", "calendar", "currency", "asset_class", "sector")
+_INSTRUMENTS = dict.fromkeys(_LISTED, _TEXT)
 # Every session that a calendar knows: a row's date may be anything.
 _EARLIEST, _LATEST = date(1990, 1, 1), date(2100, 1, 1)
 

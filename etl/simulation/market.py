@@ -103,13 +103,21 @@ def _factor(market: Market, name: str, volatility: float) -> tuple[Reals, Reals,
     return sigma, sigma * market.normals(name, "night"), sigma * market.normals(name, "day")
 
 
+def sector_of(market: Market, instrument: str) -> str:
+    """The sector whose factor moves the instrument."""
+    return SECTORS[int(_traits(market, instrument)[0] * len(SECTORS))]
+
+
+def _traits(market: Market, instrument: str) -> Reals:
+    return market.stream(instrument, "traits").random(4)
+
+
 def returns(market: Market, instrument: str, sentiment: Reals) -> tuple[Reals, Reals, Reals]:
     """Overnight and open-to-close log returns, and the latter's volatility, per session.
 
     sentiment: mean polarity of the news known at each session's close.
     """
-    trait = market.stream(instrument, "traits").random(4)
-    sector = SECTORS[int(trait[0] * len(SECTORS))]
+    trait, sector = _traits(market, instrument), sector_of(market, instrument)
     beta, own = 0.6 + 0.8 * trait[1], 0.008 + 0.008 * trait[2]
     parts = [
         (beta, _factor(market, "market", _MARKET_VOLATILITY)),

@@ -8,7 +8,7 @@ import polars as pl
 import pyarrow as pa
 
 from contracts.settings import Settings
-from contracts.tables import TABLES
+from contracts.tables import SECTOR, TABLES
 from etl.folder import headlines, prices
 from etl.folder.headlines import Headline
 from etl.folder.tabular import parts
@@ -116,9 +116,13 @@ def _listings(known: pl.DataFrame, universe: str, calendar: str) -> Frames:
         pl.col("currency").fill_null("USD"),
         pl.col("asset_class").fill_null("equity"),
         eve("valid_from").alias("known_at"),
+        (SECTOR + pl.col("sector")).alias("sector"),
     )
     for table in ("instruments", "symbols", "memberships"):
         yield table, rows.select([n for n in TABLES[table].names if n in rows.columns]).to_arrow()
+    sectors = rows.with_columns(universe="sector").drop_nulls("universe")
+    names = [n for n in TABLES["memberships"].names if n in sectors.columns]
+    yield "memberships", sectors.select(names).to_arrow()
 
 
 def _headlines(folder: Path, request: Request, known: set[str]) -> Frames:

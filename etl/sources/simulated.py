@@ -10,13 +10,13 @@ import pyarrow as pa
 
 from contracts.calendar import session_close, shift
 from contracts.settings import Settings
-from contracts.tables import TABLES
+from contracts.tables import SECTOR, TABLES
 from etl.sheet import days_asked, listed_at
 from etl.simulation import events
 from etl.simulation import market as simulation
 from etl.simulation import news as headlines
 from etl.simulation.listing import Listing, listings, markets, since
-from etl.simulation.market import Market, Path
+from etl.simulation.market import Market, Path, sector_of
 from etl.simulation.news import News
 from etl.source import Cause, Extent, Frames, Request, SourceError, raw_schema, source, text_hash
 
@@ -103,10 +103,12 @@ def listed(universe: str, settings: Settings, begin: date, last: date) -> Frames
     """Instruments, symbols and memberships as known by the end of the session `last`."""
     instruments: Rows = []
     spans: Rows = []
+    sectors: dict[str, str] = {}
     for listing in listings(settings):
         known = {"instrument_id": listing.instrument, "known_at": listed_at(begin)}
         traded = {"calendar": listing.market.calendar, "currency": listing.currency}
         instruments.append({"name": listing.name, "asset_class": "equity"} | traded | known)
+        sectors[listing.instrument] = SECTOR + sector_of(listing.market, listing.instrument)
         spans.append(known | {"valid_from": begin, "valid_to": None})
         announced = listing.announced
         if announced and begin <= announced <= last:
@@ -114,7 +116,9 @@ def listed(universe: str, settings: Settings, begin: date, last: date) -> Frames
             spans.append(spans[-1] | {"valid_to": listing.last, "known_at": told_at})
     yield from _frames("instruments", instruments)
     yield from _frames("symbols", [{"symbol": row["instrument_id"]} | row for row in spans])
-    yield from _frames("memberships", [{"universe": universe} | row for row in spans])
+    members = [{"universe": universe} | row for row in spans]
+    members += [{"universe": sectors[row["instrument_id"]]} | row for row in spans]
+    yield from _frames("memberships", members)
 
 
 def bars(

@@ -75,6 +75,24 @@ def volume_rank(x: Inputs) -> Values:
     return cross.rank(x.volume_ratio_20)
 
 
+@feature(lookback=1, inputs=("momentum_20", "sector"), unit="return", cross_section=True)
+def sector_momentum_20(x: Inputs) -> Values:
+    """The mean return over 20 sessions of the universe's members in the same sector."""
+    return cross.mean(x.momentum_20, within=x.sector)
+
+
+@feature(lookback=1, inputs=("return_1", "sector"), unit="return", cross_section=True)
+def sector_relative_return(x: Inputs) -> Values:
+    """The daily total return less the mean of the same sector."""
+    return x.return_1 - cross.mean(x.return_1, within=x.sector)
+
+
+@feature(lookback=1, inputs=("rose", "sector"), unit="ratio", cross_section=True)
+def sector_breadth(x: Inputs) -> Values:
+    """The share of the same sector whose close rose."""
+    return cross.mean(x.rose, within=x.sector)
+
+
 @feature(lookback=1, inputs=("rose",), unit="ratio", cross_section=True)
 def breadth(x: Inputs) -> Values:
     """The share of the universe whose close rose."""

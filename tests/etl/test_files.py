@@ -189,14 +189,17 @@ def test_minute_bars_find_their_session(folder: Any, load_raw: Any) -> None:
     assert found.reasons == ["time lies outside the session"]
 
 
-def test_instruments_may_name_their_calendar(folder: Any, load_raw: Any) -> None:
-    folder.add("instruments.csv", "symbol,name,calendar,currency", "BBB,Bee,XNSE,INR", "CCC,See,,")
+def test_instruments_may_name_their_calendar_and_sector(folder: Any, load_raw: Any) -> None:
+    lines = ("BBB,Bee,XNSE,INR,Energy", "CCC,See,,,Health")
+    folder.add("instruments.csv", "symbol,name,calendar,currency,sector", *lines)
     found = load_raw("files")
     named = {row["instrument_id"]: row for row in found.good["instruments"]}
     assert named["BBB"]["name"] == "Bee" and named["BBB"]["currency"] == "INR"
     assert named["AAA"]["calendar"] == "XNYS" and "CCC" not in named
     closes = {bar["event_time"].hour for bar in found.good["bars"] if bar["instrument_id"] == "BBB"}
     assert closes == {10}
+    member = {(row["instrument_id"], row["universe"]) for row in found.good["memberships"]}
+    assert member == {("AAA", "test"), ("BBB", "test"), ("BBB", "sector:Energy")}
 
 
 @pytest.mark.parametrize(

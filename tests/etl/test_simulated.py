@@ -163,10 +163,13 @@ def test_headlines_repeat_their_sentences_and_come_through_the_day(promised: Any
 
 
 def test_a_delisting_is_announced_and_ends_everything(promised: Any) -> None:
-    for table in ("symbols", "memberships"):
-        listed, ended = by_instrument(promised[table])["SIM014"]
-        assert listed["valid_to"] is None and ended["valid_to"] == date(2024, 9, 13)
-        assert ended["known_at"] == session_close("XNYS", date(2024, 8, 29))
+    for table, count in (("symbols", 1), ("memberships", 2)):  # of the universe and of a sector
+        rows = by_instrument(promised[table])["SIM014"]
+        assert len(rows) == 2 * count
+        for listed, ended in zip(rows[::2], rows[1::2], strict=True):
+            assert listed.get("universe") == ended.get("universe")
+            assert listed["valid_to"] is None and ended["valid_to"] == date(2024, 9, 13)
+            assert ended["known_at"] == session_close("XNYS", date(2024, 8, 29))
     last = session_close("XNYS", date(2024, 9, 13))
     for table in ("bars", "headline_symbols", "documents"):
         rows = by_instrument(promised[table])["SIM014"]

@@ -9,7 +9,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from contracts.calendar import session_close, session_open
-from contracts.tables import BARS, OBSERVATIONS
+from contracts.tables import BARS, MEMBERSHIPS, OBSERVATIONS, SECTOR
 from features.engine import evaluate
 from features.facts import Request, read
 from features.feature import FEATURES
@@ -80,6 +80,27 @@ def test_the_index_does_not_depend_on_the_range_and_is_never_restated(market: An
     market.append(BARS, [market.bar(1, 40, close=1.0, low=1.0, known_at=known)])
     again = of(panel_of(market, 30), "SIM001", "index_return")
     np.testing.assert_allclose(list(again.values()), wanted[29:], rtol=1e-9)
+
+
+@pytest.mark.integration
+def test_a_sector_counts_from_when_it_was_told(market: Any) -> None:
+    market.load()
+    days, close = market.sessions, market.close
+    rows = [
+        {"instrument_id": f"SIM00{n}", "universe": SECTOR + name, "valid_from": days[begin]}
+        | {"valid_to": None, "known_at": market.close_of(days[begin])}
+        for n, name, begin in ((1, "Energy", 0), (2, "Energy", 30), (3, "Health", 0))
+    ]
+    market.append(MEMBERSHIPS, rows)
+    panel = panel_of(market, 0)
+    values = evaluate(panel, [FEATURES.get("sector_relative_return")])["sector_relative_return"]
+    own = close[:, 1:] / close[:, :-1] - 1
+    for place, name in enumerate(market.instruments):
+        found = values[(panel.segment == panel.instruments.index(name)) & panel.decided]
+        joint = own[0] - own[:2].mean(axis=0)
+        wanted = {0: joint, 1: -joint, 2: np.zeros(len(joint))}[place].copy()
+        wanted[:29] = np.nan if place == 1 else 0.0
+        np.testing.assert_allclose(found[1:], wanted, atol=1e-12)
 
 
 @pytest.mark.integration

@@ -29,6 +29,14 @@ def test_means_leave_nulls_out(sessions: Series) -> None:
     np.testing.assert_allclose(found, [1.75] * 5 + [np.nan, 7.0])
 
 
+def test_means_within_groups_are_those_of_a_loop(sessions: Series) -> None:
+    group = np.array([1.0, 2.0, 1.0, 1.0, np.nan, 1.0, 2.0])
+    found = np.asarray(cross.mean(sessions, within=group))
+    np.testing.assert_allclose(found, [2.0, 1.0, 2.0, 2.0, np.nan, np.nan, 7.0])
+    empty = Series.of(np.empty(0), Segments(np.array([0]), "session"))
+    assert len(cross.mean(empty, within=np.empty(0))) == 0
+
+
 def test_segments_by_instrument_are_refused() -> None:
     with pytest.raises(TypeError, match="segments by session"):
         cross.rank(Series.of(VALUES, Segments(np.array([0, 7]), "instrument")))
