@@ -37,7 +37,7 @@ setup: .venv/.ready ## Install the locked environment into .venv (first time: a 
 .venv/.ready: requirements.lock pyproject.toml | $(UV)
 	@test -x $(PY) || $(UV) venv -q --python "$(PYTHON)" .venv
 	@echo "installing the locked environment into .venv"
-	@$(UV) pip install -q --no-config --python $(PY) --no-deps --require-hashes -r requirements.lock
+	@$(UV) pip install -q --no-config --python $(PY) --no-deps --compile-bytecode --require-hashes -r requirements.lock
 	@$(PY) -c 'import torch, sys; sys.exit(torch.__version__.split("+")[0] != "$(TORCH_VERSION)")' 2>/dev/null || { \
 	  echo "installing torch $(TORCH_VERSION)"; \
 	  if compgen -G "$${PIP_FIND_LINKS:-/nonexistent}/torch-$(TORCH_VERSION)*.whl" >/dev/null; then \

@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     text_labels: Path | None = Field(None, description="folder of labelled texts for minilm's head")
     contest_sessions: int = Field(120, ge=20, description="newest sessions kept out of training")
     replay_sessions: int = Field(40, ge=1, description="sessions that a new champion predicts")
-    trials: int = Field(4, ge=1, description="trials of the tune step")
+    trials: int = Field(3, ge=1, description="trials of the tune step")
 
     spark_master: str = Field("local[2]", description="Spark master")
     ray_address: str = Field("", description="Ray cluster; empty starts a local one")

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from etl.batch import Manifest
-from etl.clean import Judge
+from etl.clean import Judge, in_process
 from etl.rules import Context, bucketed_by, judge_arrow, judged_schema
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-# Starting Java takes longer than the rules take on fewer raw rows; both give the same values.
+# A batch, and in it a table, of fewer raw rows is judged sooner in this process than it takes to
+# start Java, or a job; both give the same values.
 WORTH_ROWS = 1_000
 _BUCKETS = 4  # at least; one per core on a larger master
 _OPTIONS = {
@@ -26,6 +27,9 @@ _OPTIONS = {
     "spark.sql.shuffle.partitions": str(_BUCKETS),
     # With so few rows its extra stages cost more than they save.
     "spark.sql.adaptive.enabled": "false",
+    # All work is done in Python: code generated for the few steps around it costs seconds.
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.log.level": "ERROR",
     # The session is short: compiling everything well costs twice what it saves.
     "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
@@ -33,14 +37,20 @@ _OPTIONS = {
 
 
 @contextmanager
-def spark_judge(master: str, objects: str) -> Iterator[Judge]:
-    """A judge that works in Spark and ends with the block.
+def spark_judge(master: str, objects: str, worth_rows: int = WORTH_ROWS) -> Iterator[Judge]:
+    """A judge that works in Spark and ends with the block; smaller tables are judged here.
 
     master: a Spark master. objects: the object store's root, as Spark reads it. JAVA_HOME names
     Java 17 or newer, or `java` is on the path.
     """
     with session(master) as spark:
-        yield lambda held, table, context: _judged(spark, objects, held, table, context)
+
+        def judge(held: Manifest, table: str, context: Context) -> pa.Table:
+            if held.rows[table] < worth_rows:
+                return in_process(held, table, context)
+            return _judged(spark, objects, held, table, context)
+
+        yield judge
 
 
 @contextmanager
