@@ -133,6 +133,8 @@ def peers(stack: ExitStack, folder: Path) -> list[Peer]:
         "FINPULSE_PREDICTOR_PORT": str(ports[0]),
         "OMP_NUM_THREADS": "1",
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        # `mlflow models serve` looks for uvicorn there.
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
     settings.cache_clear()
     store, market, found = Store(database), Market(), bundle()
@@ -164,13 +166,14 @@ def ask(peer: Peer, folder: Path, seconds: int, connections: int) -> tuple[float
     """Requests per second and p99 in milliseconds, by wrk with one thread."""
     script = folder / f"{peer.name}.lua"
     script.write_text(
-        f"wrk.method = 'POST'\nwrk.body = [[{json.dumps(peer.body)}]]\n"
+        f"wrk.method = 'POST'\nwrk.body = [==[{json.dumps(peer.body)}]==]\n"
         "wrk.headers['Content-Type'] = 'application/json'\n"
     )
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(script)]
     told = subprocess.run([*command, peer.url], capture_output=True, text=True, check=True).stdout
     if "Non-2xx" in told:
-        raise SystemExit(f"{peer.name} refused calls:\n{told}")
+        answer = httpx.post(peer.url, json=peer.body).text[:500]
+        raise SystemExit(f"{peer.name} refused calls: {answer}\n{told}")
     rate = float(re.search(r"Requests/sec:\s+([\d.]+)", told)[1])  # type: ignore[index]
     number, unit = re.search(r"99%\s+([\d.]+)(us|ms|s)", told).groups()  # type: ignore[union-attr]
     return rate, float(number) * {"us": 0.001, "ms": 1, "s": 1_000}[unit]
