@@ -40,7 +40,7 @@ _FAILURES = (
 
 @app.command()
 def materialise(
-    view: View = "daily_1",
+    view: View = "daily_2",
     universe: Universe = "",
     first: First = "",
     last: Last = "",
@@ -95,7 +95,7 @@ def _moment(text: str) -> datetime:
 
 
 @app.command()
-def describe(view: View = "daily_1", everything: All = False) -> None:
+def describe(view: View = "daily_2", everything: All = False) -> None:
     """Print the view's features with their units and lookbacks, then its hash and label."""
     if everything:
         typer.echo("\n".join(catalogue.page()))
