@@ -36,9 +36,7 @@ def stage(store: Store, batch: Batch, table: str, good: pa.Table) -> None:
     with store.connect() as connection:
         with connection.cursor() as cursor:
             cursor.execute(f"DROP TABLE IF EXISTS {relation}")
-            cursor.execute(
-                f"CREATE UNLOGGED TABLE {relation} AS SELECT {names} FROM {table} WITH NO DATA"
-            )
+            cursor.execute(f"CREATE TABLE {relation} AS SELECT {names} FROM {table} WITH NO DATA")
         copy.into(connection, relation, good)
 
 
