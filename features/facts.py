@@ -41,7 +41,7 @@ class Facts:
     sectors: memberships in sectors, every version, whose `universe` names the sector.
     news: one row per headline and instrument: instrument_id, known_at, tone (null when unscored).
     observations: all versions of macro values. interval: that of the bars. around: whether what
-    lies around the bars was read (news, observations) and is to be made (an index).
+    lies around the bars was read (sectors, news, observations) and is to be made (an index).
     """
 
     first: date
@@ -71,8 +71,8 @@ class Facts:
 class Request:
     """Facts of a universe from `first` to `last`, with `reach` rows up to each of its sessions.
 
-    interval: 1d, or 1m for the minutes of the sessions themselves. around: with headlines and
-    observations, and for an index.
+    interval: 1d, or 1m for the minutes of the sessions themselves. around: with sectors, headlines
+    and observations, and for an index.
     """
 
     universe: str
@@ -135,7 +135,7 @@ def read(store: Store, request: Request) -> Facts:
         first=first,
         end=joined.end,
         members=joined.frame,
-        sectors=_sectors(asked),
+        sectors=_sectors(asked) if request.around else joined.frame.clear(),
         symbols=_frame(store.read(SYMBOLS, joined.end, snapshot, ids)),
         bars=bars,
         actions=_frame(actions),

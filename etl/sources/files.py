@@ -118,11 +118,11 @@ def _listings(known: pl.DataFrame, universe: str, calendar: str) -> Frames:
         eve("valid_from").alias("known_at"),
         (SECTOR + pl.col("sector")).alias("sector"),
     )
-    for table in ("instruments", "symbols", "memberships"):
-        yield table, rows.select([n for n in TABLES[table].names if n in rows.columns]).to_arrow()
     sectors = rows.with_columns(universe="sector").drop_nulls("universe")
-    names = [n for n in TABLES["memberships"].names if n in sectors.columns]
-    yield "memberships", sectors.select(names).to_arrow()
+    told = {"instruments": rows, "symbols": rows, "memberships": pl.concat([rows, sectors])}
+    for table, frame in told.items():
+        names = [n for n in TABLES[table].names if n in frame.columns]
+        yield table, frame.select(names).to_arrow()
 
 
 def _headlines(folder: Path, request: Request, known: set[str]) -> Frames:

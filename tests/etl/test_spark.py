@@ -5,13 +5,13 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-import psutil
 import pytest
+from descendants import names
+from processes import MARK
 
 from contracts.settings import settings
 from contracts.store import Store
@@ -45,16 +45,6 @@ def test_spark_and_this_process_agree(folder: Any) -> None:
     assert sum(bad.num_rows for _, bad in here.values()) == 6
 
 
-def marked(mark: str) -> list[str]:
-    """Names of the processes with the mark in their environment, which children inherit."""
-    found = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            if process.environ().get("FINPULSE_TEST_DATA") == mark:
-                found.append(process.name())
-    return found
-
-
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
 def test_a_cancelled_task_leaves_no_jvm(store: Store, end: signal.Signals) -> None:
     # As Airflow runs a task: bash in a session of its own, ended as a group.
@@ -66,16 +56,16 @@ def test_a_cancelled_task_leaves_no_jvm(store: Store, end: signal.Signals) -> No
     )
     task = subprocess.Popen(
         ["bash", "-c", f"{sys.executable} -m etl clean --universe test"],
-        env=os.environ | {"FINPULSE_TEST_DATA": mark},
+        env=os.environ | {MARK: mark},
         start_new_session=True,
         stderr=subprocess.DEVNULL,
     )
     deadline = time.monotonic() + 180
-    while "java" not in marked(mark):
+    while "java" not in names(mark):
         assert task.poll() is None and time.monotonic() < deadline, "no JVM was started"
         time.sleep(0.2)
     os.killpg(task.pid, end)
     task.wait(60)
-    while left := marked(mark):
+    while left := names(mark):
         assert time.monotonic() < deadline, f"left behind: {left}"
         time.sleep(0.2)

@@ -29,7 +29,7 @@ def test_means_leave_nulls_out(sessions: Series) -> None:
     np.testing.assert_allclose(found, [1.75] * 5 + [np.nan, 7.0])
 
 
-def test_means_within_groups_are_those_of_a_loop(sessions: Series) -> None:
+def test_means_within_groups_leave_others_out(sessions: Series) -> None:
     group = np.array([1.0, 2.0, 1.0, 1.0, np.nan, 1.0, 2.0])
     found = np.asarray(cross.mean(sessions, within=group))
     np.testing.assert_allclose(found, [2.0, 1.0, 2.0, 2.0, np.nan, np.nan, 7.0])

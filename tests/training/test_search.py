@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +13,8 @@ from uuid import uuid4
 
 import psutil
 import pytest
+from descendants import names
+from processes import MARK
 
 from contracts.store import Store
 from training import search, tune
@@ -59,31 +60,21 @@ search([trial], from_matrix(make_matrix()), WalkForward(count=2), print)
 """
 
 
-def marked(mark: str) -> list[psutil.Process]:
-    """Processes that were started, however indirectly, with that value in their environment."""
-    found = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            if process.environ().get("FINPULSE_TEST_DATA") == mark:
-                found.append(process)
-    return found
-
-
 @pytest.mark.integration
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
 def test_a_search_that_is_ended_leaves_no_process(end: signal.Signals) -> None:
     mark = uuid4().hex
-    environment = {**os.environ, "FINPULSE_TEST_DATA": mark}
+    environment = {**os.environ, MARK: mark}
     folder = str(Path(__file__).parent)
     driver = subprocess.Popen([sys.executable, "-c", ENDLESS, folder], env=environment)
     deadline = time.monotonic() + 120
-    while not any(p.name().startswith("ray::") for p in marked(mark)):
+    while not any(name.startswith("ray::") for name in names(mark)):
         assert driver.poll() is None and time.monotonic() < deadline, "no trial was started"
         time.sleep(0.5)
-    assert len(marked(mark)) > 3
+    assert len(names(mark)) > 3
     driver.send_signal(end)
     driver.wait(60)
-    while left := marked(mark):
+    while left := names(mark):
         assert time.monotonic() < deadline, f"left behind: {left}"
         time.sleep(0.5)
 
