@@ -1,4 +1,4 @@
-"""Verbs of the ground: `python -m contracts migrate|revise|snapshot|shift|ranges|config`."""
+"""Verbs of the ground: `python -m contracts migrate|revise|snapshot|ranges|config`."""
 
 import json
 from datetime import datetime
@@ -39,15 +39,6 @@ def snapshot(
     elif run:
         objects.put(key, str(newest).encode())
     typer.echo(newest)
-
-
-@app.command()
-def shift(
-    session: datetime = typer.Argument(..., formats=["%Y-%m-%d"]),
-    by: int = typer.Option(..., help="sessions later; negative: earlier"),
-) -> None:
-    """Print the session so many sessions later on the calendar of the settings."""
-    typer.echo(calendar.shift(settings().calendar, session.date(), by))
 
 
 @app.command()

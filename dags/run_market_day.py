@@ -18,7 +18,7 @@ SEEN = "--snapshot {{ ti.xcom_pull(task_ids='snapshot') }}"
 RUN = f"--universe {{{{ params.universe }}}} --session {SESSION} {SEEN}"
 # The 40 sessions that a new champion forecasts, and one before: the last that a champion of the
 # session before may have forecast, so that its truth can be settled.
-LAST_41 = f"--first $(python -m contracts shift {SESSION} --by=-40) --last {SESSION} {SEEN}"
+LAST_41 = f"--last {SESSION} --sessions 41 {SEEN}"
 
 STEPS = {
     "collect": f"python -m etl collect {FACTS}",

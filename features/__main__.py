@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from contracts.calendar import NotASession
+from contracts.calendar import NotASession, last_sessions
 from contracts.registry import UnknownMember
 from contracts.settings import SettingsError, settings
 from contracts.store import StoreUnavailable, open_store
@@ -23,6 +23,7 @@ Universe = Annotated[str, typer.Option(help="default: FINPULSE_UNIVERSE")]
 First = Annotated[str, typer.Option(help="first session")]
 Last = Annotated[str, typer.Option(help="last session; default: the first")]
 Session = Annotated[str, typer.Option(help="one session: the same as --first and --last")]
+Sessions = Annotated[int, typer.Option(min=1, help="sessions up to the last, in place of --first")]
 Count = Annotated[int, typer.Option(min=1, help="bars per instrument")]
 AsOf = Annotated[str, typer.Option(help="a moment as 2025-06-30T15:00+00:00; default: now")]
 All = Annotated[bool, typer.Option("--all", help="all features, as a page")]
@@ -45,11 +46,14 @@ def materialise(
     first: First = "",
     last: Last = "",
     session: Session = "",
+    sessions: Sessions = 1,
     snapshot: Snapshot = None,
 ) -> None:
     """Write the view's features of the sessions that have none at this snapshot."""
-    begin = _day(first or session)
     end = _day(last or session or first)
+    begin = _day(first) if first else end
+    if sessions > 1:
+        begin = last_sessions(settings().calendar, end, sessions)[0]
     store, chosen = open_store(), views.view(view)
     pinned = store.snapshot() if snapshot is None else snapshot
     asked = universe or settings().universe

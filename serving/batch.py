@@ -33,7 +33,8 @@ def predict(store: Store, champion: Champion, bundle: Bundle, run: Run, now: dat
     """Record the champion's forecasts of the run's sessions that have none; returns their number.
 
     A forecast that was issued stays as it was: a session is never forecast twice by one bundle.
-    Sessions whose truth the bundle was trained on are left out: they would be no forecasts.
+    Sessions whose truth the bundle was trained on are left out: they would be no forecasts. Raises
+    ViewChanged, and Leak when values are of another unit than those of the training.
     """
     done = _done(store, bundle.hash, run)
     missed = [day for day in _sessions(store, bundle, run) if day not in done]
@@ -89,7 +90,9 @@ def _forecast(matrix: pa.Table, bundle: Bundle, sessions: Sequence[date]) -> pa.
         np.column_stack(values).astype(np.float32),
     )
     rows = np.flatnonzero(pc.is_in(whole["session"], pa.array(sessions, pa.date32())).to_numpy())
-    chances = bundle.forecast(history.windows(rows, bundle.manifest.window))
+    windows = history.windows(rows, bundle.manifest.window)
+    bundle.require_units(windows)
+    chances = bundle.forecast(windows)
     known = whole.select(["instrument_id", "symbol", "session", "as_of"]).take(pa.array(rows))
     columns = {name: chances[:, place] for place, name in enumerate(_CHANCES)}
     for name, column in (columns | {"signal": bundle.signals(chances)}).items():

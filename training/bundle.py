@@ -19,14 +19,13 @@ from numpy.typing import NDArray
 
 from contracts import objects
 from training import engines
+from training.answers import require_known_answers, require_own_rows, require_same_units
 from training.forecast import CLASSES, Floats, Thresholds, Values
 
 FORMAT_VERSION = 2
 MANIFEST = "manifest.json"
 GOLDEN = "golden.json"
 GOLDEN_ROWS = 50
-TOLERANCE = 1e-5
-
 
 # The kinds of files that a bundle may hold: none of them can run code when it is read.
 KINDS = (".json", ".onnx", ".ubj")
@@ -92,11 +91,12 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A verified bundle, ready to forecast."""
+    """A verified bundle, ready to forecast. golden: windows of its training, (n, window, k)."""
 
     hash: str
     manifest: Manifest
     engine: engines.Engine
+    golden: Values
 
     def forecast(self, values: Values) -> Floats:
         """Probabilities (n, 3) of down, neutral, up; `values` is float32, nulls are NaN.
@@ -115,6 +115,10 @@ class Bundle:
     def signals(self, probabilities: Floats) -> list[str]:
         """Buy, sell or hold for each row of probabilities (n, 3)."""
         return self.manifest.thresholds.signals(probabilities)
+
+    def require_units(self, values: Values) -> None:
+        """Raise Leak when windows (n, window, k) are of another magnitude than in training."""
+        require_same_units(self.golden, values, self.manifest.features)
 
     def require_view(self) -> None:
         """Raise ViewChanged unless the code's view of that name is the one it was trained on."""
@@ -220,17 +224,16 @@ def _verified(bundle_hash: str, fetch: Callable[[str], bytes]) -> Bundle:
     files = {name: part(name, expected) for name, expected in manifest.files.items()}
     for name, content in files.items():
         _require_harmless(name, content)
-    loaded = Bundle(bundle_hash, manifest, engines.read(files))
-    _check_golden(loaded, json.loads(files[GOLDEN]))
-    return loaded
-
-
-def _check_golden(loaded: Bundle, golden: Mapping[str, Any]) -> None:
+    golden = json.loads(files[GOLDEN])
     inputs = np.array(golden["inputs"], dtype=np.float32).reshape(golden["shape"])
     expected = np.array(golden["outputs"], dtype=np.float64).reshape(-1, len(CLASSES))
-    apart = float(np.abs(loaded.forecast(inputs) - expected).max(initial=0))
-    if not apart <= TOLERANCE:
+    loaded = Bundle(bundle_hash, manifest, engines.read(files), inputs)
+    try:
+        require_known_answers(loaded.forecast, inputs, expected)
+        require_own_rows(loaded.forecast, inputs)
+    except ValueError as error:
         raise BundleError(
-            f"bundle {loaded.hash}: {GOLDEN} is missed by {apart:.2g} (allowed {TOLERANCE}); made "
-            f"with {dict(loaded.manifest.libraries)}: install those versions or train again"
-        )
+            f"bundle {bundle_hash}: {GOLDEN}: {error}; made with {dict(manifest.libraries)}: "
+            "install those versions or train again"
+        ) from error
+    return loaded

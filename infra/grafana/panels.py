@@ -111,7 +111,16 @@ ROWS: dict[str, tuple[Panel, ...]] = {
                     "{{feature}}, {{test}}",
                 ),
             ),
-            span=18,
+            span=12,
+        ),
+        Panel(
+            "Feature skew",
+            "Values computed again online within an hour, and those that differed from the matrix.",
+            (
+                ("sum(increase(finpulse_feature_comparisons_total[1h]))", "compared"),
+                ("sum by (feature) (increase(finpulse_feature_skew_total[1h]))", "{{feature}}"),
+            ),
+            span=6,
         ),
     ),
     "Latency": (

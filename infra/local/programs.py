@@ -43,6 +43,8 @@ def base_environment(stack: Stack) -> dict[str, str]:
     local = f"127.0.0.1,localhost,{stack.host}"
     return {
         MARK: str(stack.home),
+        # Airflow and gunicorn set their titles; the mark must stay readable in /proc.
+        "SPT_NOENV": "1",
         "PATH": f"{binaries}:{os.environ.get('PATH', os.defpath)}",
         "NO_PROXY": local,
         "no_proxy": local,

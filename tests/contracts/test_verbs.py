@@ -45,8 +45,3 @@ def test_ranges_cover_every_session_once() -> None:
         {"first": "2024-11-27", "last": "2024-11-29"},
         {"first": "2024-12-02", "last": "2024-12-02"},
     ]
-
-
-def test_a_step_over_a_holiday() -> None:
-    assert answer("shift", "2024-11-27", "--by", "1") == "2024-11-29"
-    assert answer("shift", "2024-11-29", "--by=-1") == "2024-11-27"

@@ -41,6 +41,16 @@ def test_materialise_is_idempotent_and_says_what_it_did(market: Any) -> None:
 
 
 @pytest.mark.integration
+def test_sessions_are_counted_back_from_the_last(market: Any) -> None:
+    market.load()
+    words = [f"--universe={market.universe}", f"--last={market.sessions[40]}", "--sessions=11"]
+    done = RUNNER.invoke(app, ["materialise", *words])
+    assert done.exit_code == 0, done.output
+    assert f"{market.sessions[30]} to {market.sessions[40]}" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("11 sessions materialised")
+
+
+@pytest.mark.integration
 def test_failures_are_one_message(market: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     words = ["materialise", "--universe", "nowhere", "--session", "2025-06-30"]
     monkeypatch.setattr("sys.argv", ["features", *words])

@@ -14,7 +14,7 @@ import yaml
 
 from contracts.store import Store
 from monitoring.exporter import Exporter
-from serving.metrics import Metrics
+from serving.app import create_app
 from training.tracking import Mlflow
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -92,7 +92,8 @@ def test_every_metric_asked_for_is_exported(store: Store, board: dict[str, Any])
     exporter = Exporter(store, Mlflow("http://127.0.0.1:1"), "sim20")
     exporter.look()
     exported = {"up", *rules()}
-    for registry in (exporter.registry, Metrics().registry):
+    served = create_app(store, "sim20").state.service.metrics
+    for registry in (exporter.registry, served.registry):
         for family in registry.collect():
             exported |= {family.name + suffix for suffix in _SUFFIXES[family.type]}
     asked = set[str]().union(*(names(expr) for expr, _ in targets(board)))

@@ -14,7 +14,7 @@ import postgres
 import psutil
 import pytest
 from processes import MARK, end, marked
-from programs import Program
+from programs import Program, base_environment
 from stack import Stack, StackError, asked_settings
 from supervise import Starts, Supervisor
 
@@ -91,6 +91,21 @@ def test_an_orphan_is_known_to_be_ours_and_ended(tmp_path: Path) -> None:
     assert [p.name() for p in orphans] == ["sleep"]
     end(orphans, 5)
     assert marked(tmp_path) == []
+
+
+def test_a_program_that_renames_itself_is_known_to_be_ours(stack: Stack) -> None:
+    # As Airflow and gunicorn do, which write over the memory that /proc shows.
+    code = "import setproctitle, time; setproctitle.setproctitle('x' * 99); time.sleep(1000)"
+    environment = os.environ | base_environment(stack)
+    renamed = psutil.Popen([sys.executable, "-c", code], env=environment)
+    try:
+        for _ in range(600):
+            if renamed.cmdline()[0].startswith("xx"):
+                break
+            time.sleep(0.1)
+        assert marked(stack.home) == [renamed]
+    finally:
+        end([renamed], 5)
 
 
 def test_postgres_runs_in_a_folder_that_others_cannot_enter(tmp_path: Path) -> None:

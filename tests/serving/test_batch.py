@@ -3,13 +3,16 @@
 from datetime import UTC, date, datetime
 from typing import Any
 
+import numpy as np
 import pytest
 from market import FLAT, STEEP, VIEW, Market, close_of
 from typer.testing import CliRunner
 
 from contracts.store import Store
+from features.matrix import load_matrix, materialise
 from serving.__main__ import app
 from serving.batch import Run, predict
+from training.answers import Leak
 from training.bundle import Bundle, ViewChanged
 
 pytestmark = pytest.mark.integration
@@ -67,6 +70,21 @@ def test_a_bundle_of_another_view_is_refused(store: Store, market: Market) -> No
     market.load(store)
     with pytest.raises(ViewChanged, match=f"the code has {VIEW.hash}"):
         run(store, market, market.prior(FLAT, view_hash="0" * 16))
+
+
+def test_values_of_another_unit_are_refused(store: Store, market: Market) -> None:
+    market.load(store)
+    place = (market.universe, market.sessions[-10], market.last, store.snapshot())
+    materialise(store, VIEW, *place)
+    matrix = load_matrix(store, VIEW, *place)
+    names = market.prior(FLAT).manifest.features
+    values = np.column_stack([matrix[name].to_numpy() for name in names]).astype(np.float32)
+    percent = values.copy()
+    percent[:, 0] *= 100
+    with pytest.raises(Leak, match=f"{names[0]} is 0.01 times as large as in training"):
+        run(store, market, market.prior(FLAT, percent), catch_up=10)
+    assert issued(store) == []
+    assert run(store, market, market.prior(FLAT, values), catch_up=10) == 30
 
 
 def test_the_verb_ends_with_the_number_of_rows(store: Store, market: Market) -> None:

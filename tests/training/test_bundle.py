@@ -89,8 +89,17 @@ def test_a_model_that_answers_otherwise_is_refused(monkeypatch: pytest.MonkeyPat
         "prior.json",
         lambda _: lambda values: np.tile([0.2, 0.3 + 2e-5, 0.5 - 2e-5], (len(values), 1)),
     )
-    with pytest.raises(BundleError, match=r"golden\.json is missed by 2e-05"):
+    with pytest.raises(BundleError, match=r"golden\.json: answers to golden inputs are off by 2e-05"):
         bundle.load(made.hash)
+
+
+def test_a_model_that_answers_by_place_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = np.array([[0.2, 0.3, 0.5], [0.5, 0.3, 0.2]])
+    monkeypatch.setitem(
+        bundle.engines._READERS, "prior.json", lambda _: lambda values: table[: len(values)]
+    )
+    with pytest.raises(BundleError, match="change with the order in which rows are asked about"):
+        saved()
 
 
 def test_another_format_is_refused() -> None:
