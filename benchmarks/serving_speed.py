@@ -1,10 +1,12 @@
 """`POST /predict` of one symbol beside `mlflow models serve` of the same bundle and a bare route.
 
     python benchmarks/serving_speed.py [--seconds 10] [--rounds 3] [--connections 64]
+        [--profiled]
 
 Each is one worker, asked in turns by `wrk` (Debian package wrk) in one run; requests per second are
 medians over the rounds, p99 is wrk's. The predictor runs as it is used: Postgres, a champion of 100
 trees, logs, metrics, calls recorded. The bare route is FastAPI's hello world on the same uvicorn.
+`--profiled` asks the predictor once more and prints where its time goes (py-spy).
 """
 
 import json
@@ -17,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -179,12 +182,34 @@ def ask(peer: Peer, folder: Path, seconds: int, connections: int) -> tuple[float
     return rate, float(number) * {"us": 0.001, "ms": 1, "s": 1_000}[unit]
 
 
-def main(seconds: int = 10, rounds: int = 3, connections: int = 64) -> None:
+def profile(peer: Peer, folder: Path, seconds: int, connections: int) -> None:
+    """Print where its time goes while it is asked: shares of the samples that py-spy took."""
+    raw = folder / "profile.txt"
+    options = ["-p", str(peer.pid), "-d", str(seconds), "-o", str(raw), "-f", "raw", "-F", "-s"]
+    with subprocess.Popen(["py-spy", "record", *options], stdout=subprocess.DEVNULL) as spy:
+        ask(peer, folder, seconds + 2, connections)
+    assert spy.returncode == 0
+    own, within = Counter[str](), Counter[str]()
+    for line in raw.read_text().splitlines():
+        stack, _, count = line.rpartition(" ")
+        frames = [re.sub(r"\(.*site-packages/|\(.*finpulse/", "(", f) for f in stack.split(";")]
+        own[frames[-1]] += int(count)
+        within.update(dict.fromkeys(frames, int(count)))
+    for title, shares in (("in itself", own), ("with what it calls", within)):
+        print(f"\n| function | {title} |\n|---|---|")
+        for name, count in shares.most_common(25):
+            print(f"| `{name}` | {count / own.total():.1%} |")
+
+
+def main(
+    seconds: int = 10, rounds: int = 3, connections: int = 64, profiled: bool = False
+) -> None:
     """Print rates, tails and ratios."""
     import psutil
 
-    if not shutil.which("wrk"):
-        raise SystemExit("wrk is missing: apt-get install wrk")
+    for tool in ("wrk", *(["py-spy"] if profiled else [])):
+        if not shutil.which(tool):
+            raise SystemExit(f"{tool} is missing: install it with apt-get (wrk) or pip (py-spy)")
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
         folder = Path(scratch)
         running = peers(stack, folder)
@@ -206,6 +231,8 @@ def main(seconds: int = 10, rounds: int = 3, connections: int = 64) -> None:
         print(f"p99 / mlflow's      {tail / their:5.2f} (at most 0.25)")
         memory = psutil.Process(running[0].pid).memory_full_info().pss
         print(f"predictor's memory  {memory / 2**20:5.0f} MiB (PSS, at most 1024)")
+        if profiled:
+            profile(running[0], folder, seconds, connections)
 
 
 if __name__ == "__main__":
