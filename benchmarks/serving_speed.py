@@ -201,9 +201,7 @@ def profile(peer: Peer, folder: Path, seconds: int, connections: int) -> None:
             print(f"| `{name}` | {count / own.total():.1%} |")
 
 
-def main(
-    seconds: int = 10, rounds: int = 3, connections: int = 64, profiled: bool = False
-) -> None:
+def main(seconds: int = 10, rounds: int = 3, connections: int = 64, profiled: bool = False) -> None:
     """Print rates, tails and ratios."""
     import psutil
 

@@ -20,9 +20,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 View = Annotated[str, typer.Option(help="feature view, see features/views.py")]
 Universe = Annotated[str, typer.Option(help="default: FINPULSE_UNIVERSE")]
-First = Annotated[str, typer.Option(help="first session")]
+First = Annotated[str, typer.Option(help="first session; default: the last")]
 Last = Annotated[str, typer.Option(help="last session; default: the first")]
-Session = Annotated[str, typer.Option(help="one session: the same as --first and --last")]
 Sessions = Annotated[int, typer.Option(min=1, help="sessions up to the last, in place of --first")]
 Count = Annotated[int, typer.Option(min=1, help="bars per instrument")]
 AsOf = Annotated[str, typer.Option(help="a moment as 2025-06-30T15:00+00:00; default: now")]
@@ -45,12 +44,11 @@ def materialise(
     universe: Universe = "",
     first: First = "",
     last: Last = "",
-    session: Session = "",
     sessions: Sessions = 1,
     snapshot: Snapshot = None,
 ) -> None:
     """Write the view's features of the sessions that have none at this snapshot."""
-    end = _day(last or session or first)
+    end = _day(last or first)
     begin = _day(first) if first else end
     if sessions > 1:
         begin = last_sessions(settings().calendar, end, sessions)[0]
@@ -67,7 +65,7 @@ def _day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise typer.BadParameter(
-            f"expected --first and --last, or --session, as 2025-06-30, found {text!r}"
+            f"expected --first or --last as 2025-06-30, found {text!r}"
         ) from None
 
 

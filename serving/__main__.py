@@ -14,13 +14,12 @@ import typer
 from contracts.calendar import NotASession
 from contracts.settings import SettingsError, settings
 from contracts.store import StoreUnavailable, open_store
-from training.answers import Leak
 from training.bundle import BundleError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 # LookupError: facts, texts or matrices that an earlier verb has to bring.
-_FAILURES = (SettingsError, StoreUnavailable, NotASession, BundleError, Leak, LookupError)
+_FAILURES = (SettingsError, StoreUnavailable, NotASession, BundleError, LookupError)
 
 
 @app.command()

@@ -34,7 +34,7 @@ def predict(store: Store, champion: Champion, bundle: Bundle, run: Run, now: dat
 
     A forecast that was issued stays as it was: a session is never forecast twice by one bundle.
     Sessions whose truth the bundle was trained on are left out: they would be no forecasts. Raises
-    ViewChanged, and Leak when values are of another unit than those of the training.
+    BundleError for another view, or for values of another unit than those of the training.
     """
     done = _done(store, bundle.hash, run)
     missed = [day for day in _sessions(store, bundle, run) if day not in done]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from contracts import objects
 from training import engines
-from training.answers import require_known_answers, require_own_rows, require_same_units
+from training.answers import Leak, require_known_answers, require_own_rows, require_same_units
 from training.forecast import CLASSES, Floats, Thresholds, Values
 
 FORMAT_VERSION = 2
@@ -117,8 +117,11 @@ class Bundle:
         return self.manifest.thresholds.signals(probabilities)
 
     def require_units(self, values: Values) -> None:
-        """Raise Leak when windows (n, window, k) are of another magnitude than in training."""
-        require_same_units(self.golden, values, self.manifest.features)
+        """Raise BundleError when windows (n, window, k) are of another magnitude than trained."""
+        try:
+            require_same_units(self.golden, values, self.manifest.features)
+        except Leak as error:
+            raise BundleError(f"bundle {self.hash[:12]} cannot forecast these: {error}") from error
 
     def require_view(self) -> None:
         """Raise ViewChanged unless the code's view of that name is the one it was trained on."""

@@ -17,14 +17,14 @@ def test_describe_lists_the_view() -> None:
     assert "momentum_20" in done.stdout and views.view("daily_2").hash in done.stdout
 
 
-@pytest.mark.parametrize("range_", [[], ["--session", "yesterday"]])
+@pytest.mark.parametrize("range_", [[], ["--last", "yesterday"]])
 def test_a_range_is_asked_for(range_: list[str]) -> None:
     done = RUNNER.invoke(app, ["materialise", *range_])
     assert done.exit_code == 2 and "2025-06-30" in done.output
 
 
 def test_an_unset_database_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.argv", ["features", "materialise", "--session", "2025-06-30"])
+    monkeypatch.setattr("sys.argv", ["features", "materialise", "--last", "2025-06-30"])
     with pytest.raises(SystemExit, match="FINPULSE_DATABASE_URL is unset"):
         main()
 
@@ -52,12 +52,12 @@ def test_sessions_are_counted_back_from_the_last(market: Any) -> None:
 
 @pytest.mark.integration
 def test_failures_are_one_message(market: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    words = ["materialise", "--universe", "nowhere", "--session", "2025-06-30"]
+    words = ["materialise", "--universe", "nowhere", "--last", "2025-06-30"]
     monkeypatch.setattr("sys.argv", ["features", *words])
     with pytest.raises(SystemExit, match="NoFacts: universe 'nowhere' has no members"):
         main()
     market.load()
-    words = ["materialise", "--universe", market.universe, "--session", "2025-06-29"]
+    words = ["materialise", "--universe", market.universe, "--last", "2025-06-29"]
     monkeypatch.setattr("sys.argv", ["features", *words])
     with pytest.raises(SystemExit, match="has no session from 2025-06-29"):
         main()

@@ -12,8 +12,7 @@ from contracts.store import Store
 from features.matrix import load_matrix, materialise
 from serving.__main__ import app
 from serving.batch import Run, predict
-from training.answers import Leak
-from training.bundle import Bundle, ViewChanged
+from training.bundle import Bundle, BundleError, ViewChanged
 
 pytestmark = pytest.mark.integration
 
@@ -81,7 +80,7 @@ def test_values_of_another_unit_are_refused(store: Store, market: Market) -> Non
     values = np.column_stack([matrix[name].to_numpy() for name in names]).astype(np.float32)
     percent = values.copy()
     percent[:, 0] *= 100
-    with pytest.raises(Leak, match=f"{names[0]} is 0.01 times as large as in training"):
+    with pytest.raises(BundleError, match=f"{names[0]} is 0.01 times as large as in training"):
         run(store, market, market.prior(FLAT, percent), catch_up=10)
     assert issued(store) == []
     assert run(store, market, market.prior(FLAT, values), catch_up=10) == 30

@@ -89,7 +89,9 @@ def test_a_model_that_answers_otherwise_is_refused(monkeypatch: pytest.MonkeyPat
         "prior.json",
         lambda _: lambda values: np.tile([0.2, 0.3 + 2e-5, 0.5 - 2e-5], (len(values), 1)),
     )
-    with pytest.raises(BundleError, match=r"golden\.json: answers to golden inputs are off by 2e-05"):
+    with pytest.raises(
+        BundleError, match=r"golden\.json: answers to golden inputs are off by 2e-05"
+    ):
         bundle.load(made.hash)
 
 
