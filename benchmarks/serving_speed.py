@@ -189,16 +189,21 @@ def profile(peer: Peer, folder: Path, seconds: int, connections: int) -> None:
     with subprocess.Popen(["py-spy", "record", *options], stdout=subprocess.DEVNULL) as spy:
         ask(peer, folder, seconds + 2, connections)
     assert spy.returncode == 0
-    own, within = Counter[str](), Counter[str]()
+    shares = Counter[str]()
     for line in raw.read_text().splitlines():
         stack, _, count = line.rpartition(" ")
-        frames = [re.sub(r"\(.*site-packages/|\(.*finpulse/", "(", f) for f in stack.split(";")]
-        own[frames[-1]] += int(count)
-        within.update(dict.fromkeys(frames, int(count)))
-    for title, shares in (("in itself", own), ("with what it calls", within)):
-        print(f"\n| function | {title} |\n|---|---|")
-        for name, count in shares.most_common(25):
-            print(f"| `{name}` | {count / own.total():.1%} |")
+        if "Runner.run " in stack:  # the event loop; other threads wait
+            shares[_layer(stack.split(";")[-1])] += int(count)
+    print("\n| where | share of the event loop's time |\n|---|---|")
+    for name, count in shares.most_common(20):
+        print(f"| {name} | {count / shares.total():.1%} |")
+
+
+def _layer(frame: str) -> str:
+    """Our files by name, of others the package: `send (uvicorn/protocols/http/impl.py:463)`."""
+    file = frame.rpartition("(")[2].partition(":")[0].rpartition("site-packages/")[2]
+    ours = file.split("/")[0] in ("serving", "contracts", "training")
+    return file if ours else file.split("/")[0].removesuffix(".py")
 
 
 def main(seconds: int = 10, rounds: int = 3, connections: int = 64, profiled: bool = False) -> None:
