@@ -72,8 +72,10 @@ class SkewWatch:
         place = (served.manifest.universe, rows[0]["session"], rows[0]["snapshot"])
         found = skew(self._store, view(served.manifest.view), *place, sample)
         self._compared.inc(found.values)
+        for feature in served.manifest.features:
+            # All are exported, at 0 too: what is asked for by rules is there.
+            self._apart.labels(feature).inc(found.apart.get(feature, 0))
         for feature, count in found.apart.items():
-            self._apart.labels(feature).inc(count)
             log.error("feature skew", extra={"feature": feature, "values": count})
 
 

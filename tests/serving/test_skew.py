@@ -41,7 +41,7 @@ def test_a_hundredfold_unit_is_counted_within_a_minute(
     wait_for(lambda: predictor.ready)
     once = len(market.symbols) * len(VIEW.features)
     wait_for(lambda: compared(predictor) == once, 60)
-    assert counted(predictor, "finpulse_feature_skew_total") == {}
+    assert counted(predictor, "finpulse_feature_skew_total") == dict.fromkeys(VIEW.features, 0.0)
 
     [path] = store.query("SELECT DISTINCT path FROM materialisations")["path"].to_pylist()
     frame = pl.read_parquet(objects.get(path)).with_columns(pl.col("volume_ratio_20") * 100)
@@ -50,7 +50,8 @@ def test_a_hundredfold_unit_is_counted_within_a_minute(
     objects.put(path, buffer.getvalue())
     market.crown(store, STEEP, 2)
     wait_for(lambda: compared(predictor) == 2 * once, 60)
-    assert counted(predictor, "finpulse_feature_skew_total") == {"volume_ratio_20": 3.0}
+    found = counted(predictor, "finpulse_feature_skew_total")
+    assert found == dict.fromkeys(VIEW.features, 0.0) | {"volume_ratio_20": 3.0}
     assert predictor.ready
 
 
