@@ -94,7 +94,9 @@ def convert(
     told = headlines(newest(tweets, tweets_a_day) if tweets_a_day else tweets)
     paid = dividends(prices)
     listed = table.select(
-        pl.col("Symbol").str.strip_chars("$ ").alias("symbol"), pl.col("Company").alias("name")
+        pl.col("Symbol").str.strip_chars("$ ").alias("symbol"),
+        pl.col("Company").alias("name"),
+        pl.col("Sector").str.replace("Matierials", "Materials").alias("sector"),
     ).filter(pl.col("symbol").is_in(chosen))
     target.mkdir(parents=True, exist_ok=True)
     bars.write_parquet(target / "bars.parquet")

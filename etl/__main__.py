@@ -89,8 +89,8 @@ def _clean(batch: Batch, in_process: bool | None) -> None:
 
 def _gate(batch: Batch) -> None:
     held, url = quality.check(open_store(), batch, settings().home)
-    typer.echo(f"data docs: {url}")
     typer.echo(f"{held} expectations held")
+    typer.echo(f"data docs: {url}")
 
 
 def _append(batch: Batch) -> None:

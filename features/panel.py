@@ -3,19 +3,21 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from features.series import Values, Whole
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Flags: TypeAlias = NDArray[np.bool_]
 Times: TypeAlias = NDArray[np.datetime64]
 
 
-def times_of(column: pl.Series) -> Times:
+def times_of(column: "pl.Series") -> Times:
     """A column of moments (UTC) as numpy's, which know no time zone."""
     return column.dt.replace_time_zone(None).to_numpy()
 

@@ -135,11 +135,12 @@ def evidence(
     from training.report import WIDTH, evidence_table
 
     asked, store = _scope(universe, session, snapshot, recipe), open_store()
-    found = proving.prove(store, asked, explained)
+    found, page = proving.prove(store, asked, explained)
     *_, of_ensemble = found.values()
     Console(stderr=True, width=WIDTH).print(evidence_table(of_ensemble))
     for bundle in found:
-        typer.echo(f"evidence/{bundle}.json")
+        _progress(f"evidence/{bundle}.json")
+    typer.echo(page)
 
 
 @app.command()

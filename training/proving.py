@@ -12,8 +12,8 @@ from training.tracking import Run, step
 from training.walk import tested
 
 
-def prove(store: Store, scope: Scope, explained: str) -> dict[str, Evidence]:
-    """Evidence of the recipe's experts and ensemble, by bundle.
+def prove(store: Store, scope: Scope, explained: str) -> tuple[dict[str, Evidence], str]:
+    """Evidence of the recipe's experts and ensemble by bundle, and the page of their MLflow run.
 
     Raises StepMissing, TrainingError, LeakUntilExplained.
     """
@@ -31,7 +31,7 @@ def prove(store: Store, scope: Scope, explained: str) -> dict[str, Evidence]:
         for fit in fits:
             found[fit.expert] = replace(found[fit.expert], explained=explained)
             records.write_evidence(fit.bundle, found[fit.expert])
-    return {fit.bundle: found[fit.expert] for fit in fits}
+    return {fit.bundle: found[fit.expert] for fit in fits}, run.url
 
 
 def _log(run: Run, evidence: Evidence, said: dict[str, Forecasts], test: Samples) -> None:

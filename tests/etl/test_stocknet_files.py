@@ -44,7 +44,7 @@ def stocknet(tmp_path: Path) -> Path:
     pl.DataFrame(tweets, ["ticker", "tweet_id", "created_at", "text"], orient="row").write_parquet(
         tmp_path / "tweets_raw.parquet"
     )
-    table = "Sector\tSymbol\tCompany\nOil\t$AAA\tTriple A, Inc.\nOil\t$BBB\tBee\n"
+    table = "Sector\tSymbol\tCompany\nBasic Matierials\t$AAA\tTriple A, Inc.\nOil\t$BBB\tBee\n"
     (tmp_path / "StockTable.tsv").write_text(table)
     return tmp_path
 
@@ -61,6 +61,11 @@ def test_the_converted_folder_loads_whole(
     assert [row["native_id"] for row in found.good["headlines"]] == ["1", "2"]
     assert len(found.good["headline_symbols"]) == 3
     assert {row["name"] for row in found.good["instruments"]} == {"Triple A, Inc.", "Bee"}
+    of_sectors = [row for row in found.good["memberships"] if row["universe"].startswith("sector:")]
+    assert {(row["instrument_id"], row["universe"]) for row in of_sectors} == {
+        ("AAA", "sector:Basic Materials"),
+        ("BBB", "sector:Oil"),
+    }
 
 
 def test_the_most_told_of_come_first() -> None:

@@ -136,12 +136,15 @@ def test_it_says_what_each_stage_took(demo: Demo) -> None:
 
 
 def test_all_three_runs_succeeded(demo: Demo) -> None:
-    airflow = Airflow(demo.stack.settings, print)
+    airflow, notes = Airflow(demo.stack.settings, print), {}
     for dag in ("backfill_market", "train_models", "market_day"):
         [run] = airflow.ask("GET", f"dags/{dag}/dagRuns").json()["dag_runs"]
         assert run["state"] == "success"
-        states = {task.state for task in airflow.tasks(dag, run["dag_run_id"])}
-        assert states == {"success"}
+        assert {t.state for t in airflow.tasks(dag, run["dag_run_id"])} == {"success"}
+        notes[dag] = run["note"]
+        assert re.search(r"^- snapshot: [1-9]", notes[dag], re.M), notes[dag]
+    [page] = re.findall(r"^- evidence: .*/runs/(\w+)$", notes["train_models"], re.M)
+    assert mlflow(demo, f"runs/get?run_id={page}")["run"]["info"]["status"] == "FINISHED"
 
 
 def test_what_is_served_is_what_was_recorded(demo: Demo) -> None:
@@ -162,9 +165,6 @@ def test_what_is_served_is_what_was_recorded(demo: Demo) -> None:
         assert sum(shown[n] for n in ("p_down", "p_neutral", "p_up")) == pytest.approx(1)
         assert (shown["bundle"], shown["session"]) == (row["bundle"], LAST)
         assert shown["data_origin"] == "simulated"
-
-
-def test_an_unknown_symbol_is_named(demo: Demo) -> None:
     answer = ask(demo.stack, ["NOSUCH"])
     assert answer.status_code in (404, 422) and "NOSUCH" in answer.text
 
