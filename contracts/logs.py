@@ -16,7 +16,7 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line of JSON."""
         line: dict[str, object] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "time": datetime.fromtimestamp(record.created, UTC),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
@@ -28,7 +28,12 @@ class JsonFormatter(logging.Formatter):
 
 
 def json_logs(level: int = logging.INFO) -> None:
-    """Send all logs of this process to stderr as JSON; called by the verbs that serve."""
+    """Send all logs of this process to stderr as JSON; called by the verbs that serve.
+
+    What no line shows (caller, thread, process) is not gathered: a line per call is in the path.
+    """
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
