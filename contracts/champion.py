@@ -1,8 +1,11 @@
 """Who is champion: the newest promotion in the ledger decides, the MLflow alias follows."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
+import orjson
+
+from contracts import objects
 from contracts.store import Store
 
 PROMOTED = "promoted"
@@ -43,3 +46,18 @@ def reign(store: Store, universe: str) -> list[Champion]:
 def champion(store: Store, universe: str) -> Champion | None:
     """The champion in office, or None before the first promotion."""
     return next(iter(reign(store, universe)), None)
+
+
+def pointer(universe: str) -> str:
+    """Where in the object store the universe's `model_config.json` lies."""
+    return f"champions/{universe}/model_config.json"
+
+
+def point(office: Champion) -> None:
+    """Let `model_config.json` show the champion in office, to tools that read a file.
+
+    A reader sees the one before or this one, whole. Nothing of ours reads it: the ledger decides.
+    """
+    key, content = pointer(office.universe), orjson.dumps(asdict(office))
+    if not objects.exists(key) or objects.get(key) != content:
+        objects.put(key, content)

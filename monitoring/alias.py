@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import uuid4
 
-from contracts.champion import ALIAS, PROMOTED, REFUSED, Champion, champion, model_name
+from contracts.champion import ALIAS, PROMOTED, REFUSED, Champion, champion, model_name, point
 from contracts.store import Store
 from training import bundle
 from training.office import record
@@ -45,6 +45,7 @@ def reconcile(store: Store, server: Mlflow, universe: str, now: datetime) -> Res
     office = champion(store, universe)
     if shown is None or office is None:
         return "idle"
+    point(office)
     if shown.version == office.model_version:
         if shown.agreed != office.promotion_id:
             _agree(server, universe, office.promotion_id)

@@ -9,7 +9,7 @@ import orjson
 import pyarrow as pa
 
 from contracts import objects
-from contracts.champion import PROMOTED, ROLLED_BACK, Champion, champion, model_name
+from contracts.champion import PROMOTED, ROLLED_BACK, Champion, champion, model_name, point
 from contracts.context import run_context
 from contracts.settings import settings
 from contracts.store import Store
@@ -218,9 +218,10 @@ def record(
 
 
 def follow(store: Store, universe: str) -> Champion:
-    """Let the alias in MLflow follow the ledger; returns the champion."""
+    """Let the alias in MLflow and `model_config.json` follow the ledger; returns the champion."""
     in_office = require_champion(store, universe)
     move_alias(Mlflow(settings().mlflow), universe, in_office.model_version)
+    point(in_office)
     return in_office
 
 

@@ -1,5 +1,6 @@
 """Alias and ledger: whoever moves first, they end of one mind."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from market import FLAT, STEEP, Market
 
 from contracts import objects
-from contracts.champion import ALIAS, champion, model_name
+from contracts.champion import ALIAS, champion, model_name, pointer
 from contracts.store import Store
 from monitoring.alias import ACTOR, reconcile
 from training.bundle import Bundle
@@ -86,6 +87,7 @@ def test_a_promotion_that_died_before_its_alias_is_finished(
     market.promote(store, market.champion(steep, 2))
     assert look(store, registry) == "moved"
     assert registry.alias == 2
+    assert json.loads(objects.get(pointer(market.universe)))["model_version"] == 2
     assert store.query("SELECT * FROM promotions").num_rows == 2
 
 

@@ -11,7 +11,8 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from contracts.champion import KEPT, PROMOTED, ROLLED_BACK, champion, model_name, reign
+from contracts import objects
+from contracts.champion import KEPT, PROMOTED, ROLLED_BACK, champion, model_name, pointer, reign
 from contracts.settings import settings
 from contracts.store import Store
 from features.views import view
@@ -67,6 +68,7 @@ def test_a_planted_effect_takes_office_and_a_repeat_changes_nothing(
     assert decision.sessions == 59, "the label of the newest session has not settled"
     assert office.promote(store, scope, LATER) == (decision, 1)
     assert alias(tracking, scope.universe) == fitted.version
+    assert json.loads(objects.get(pointer(scope.universe)))["bundle"] == fitted.bundle
     assert [c.bundle for c in reign(store, scope.universe)] == [fitted.bundle, zero.bundle]
 
     assert train(store, scope) == (zero, fitted)
