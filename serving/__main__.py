@@ -1,6 +1,7 @@
 """Verbs of serving: `python -m serving run | predict`."""
 
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator
@@ -25,12 +26,16 @@ _FAILURES = (SettingsError, StoreUnavailable, NotASession, BundleError, LookupEr
 @app.command()
 def run(
     workers: int | None = typer.Option(None, min=1, help="default: FINPULSE_PREDICTOR_WORKERS"),
+    reload: bool = typer.Option(False, "--reload", help="start anew when the code changes"),
 ) -> None:
     """Serve the champion's forecasts over HTTP until stopped; logs are JSON lines on stderr."""
     from contracts.logs import json_logs
     from serving.workers import Group, listen
 
     json_logs()
+    if reload:
+        _run_anew_when_code_changes(*(["--workers", str(workers)] if workers else []))
+        return
     chosen = settings()
     count = workers or chosen.predictor_workers
     listener = listen(chosen.host, chosen.predictor_port)
@@ -43,6 +48,15 @@ def run(
         access = Access.of(chosen.api_keys.get_secret_value(), chosen.api_quota)
         make = partial(create_app, store, chosen.universe, access=access)
         Group(listener, make, count, chosen.drain_seconds).run()
+
+
+def _run_anew_when_code_changes(*options: str) -> None:
+    from watchfiles import PythonFilter, run_process
+
+    root = Path(__file__).resolve().parents[1]
+    packages = [root / name for name in ("contracts", "features", "training", "serving")]
+    command = shlex.join([sys.executable, "-m", "serving", "run", *options])
+    run_process(*packages, target=command, target_type="command", watch_filter=PythonFilter())
 
 
 @contextmanager

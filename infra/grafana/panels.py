@@ -149,6 +149,12 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             (("finpulse:http_errors:ratio_rate5m", ""),),
             "percentunit",
         ),
+        Panel(
+            "Error budget left",
+            "Of 0.1 % server errors among the answers of 30 days.",
+            (("finpulse:error_budget:left_ratio30d", ""),),
+            "percentunit",
+        ),
     ),
     "Freshness": (
         Panel(

@@ -90,6 +90,7 @@ def test_the_rules_do_what_their_tests_say() -> None:
         ("for: 1h", "for: 9h"),
         ("unless finpulse_feature_skew_total", "and finpulse_feature_skew_total"),
         ('result="refused"', 'result="agreed"'),
+        ("ratio_rate30m > 0.006", "ratio_rate6h > 0.006"),
     ],
 )
 def test_a_changed_rule_is_noticed(tmp_path: Path, right: str, wrong: str) -> None:

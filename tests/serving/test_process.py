@@ -1,6 +1,7 @@
 """The predictor as it runs: a real server process, a real database, one worker."""
 
 import json
+import os
 import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from market import FLAT, STEEP, Market
 from predictor import Start, wait_for
 
 from contracts.store import Store
+from serving import routes
 
 pytestmark = pytest.mark.integration
 
@@ -128,3 +130,18 @@ def test_a_taken_port_is_named(start: Start, store: Store) -> None:
     assert second.process.wait(30) == 1
     assert "FINPULSE_PREDICTOR_PORT" in second.log.read_text()
     assert first.status("/health/live") == 200
+
+
+def test_while_it_is_developed_it_starts_anew_when_the_code_changes(
+    store: Store, market: Market, start: Start
+) -> None:
+    market.crown(store, FLAT, 1)
+    predictor = start("--reload")
+    wait_for(lambda: predictor.ready)
+    [before] = predictor.workers()
+    os.utime(routes.__file__)
+    wait_for(lambda: predictor.workers() not in ([], [before]) and predictor.ready)
+    [after] = predictor.workers()
+    predictor.process.terminate()
+    predictor.process.wait(20)
+    assert not psutil.pid_exists(before) and not psutil.pid_exists(after)
