@@ -200,7 +200,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         Panel(
             "Refused rows",
             "Rows that the quality rules refused.",
-            (("finpulse_rejected_rows", "{{table}}: {{reason}}"),),
+            (("finpulse_rejected_rows or on () vector(0)", "{{table}}: {{reason}}"),),
         ),
         Panel(
             "Forecasts",

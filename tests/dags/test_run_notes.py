@@ -14,9 +14,10 @@ def notes(airflow_home: object) -> Any:
     return run_notes
 
 
-def test_the_answers_of_the_noted_steps_are_listed_in_their_order(notes: Any) -> None:
+def test_the_answers_of_the_noted_steps_stand_in_one_line_in_their_order(notes: Any) -> None:
     answers = {"evidence": "http://mlflow/#/runs/7", "tune": "{}", "snapshot": 12}
-    assert notes.note(answers) == "- snapshot: 12\n- evidence: http://mlflow/#/runs/7"
+    assert notes.note(answers) == "snapshot: 12 · evidence: http://mlflow/#/runs/7"
+    assert notes.note({"load.gate": "ok"}) == "gate: ok"
     assert notes.note({"tune": "{}"}) == ""
 
 

@@ -2,23 +2,19 @@
 
 import os
 import re
+import shutil
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
 import ports
 import postgres
 import pytest
 import stages
 from airflow_client import Airflow, RunFailed
+from live_stack import ROOT, Demo, eventually, panel_queries, prometheus, run, web
 from outcome import ask, count
 from processes import marked
 from prometheus_client.parser import text_string_to_metric_families
@@ -27,50 +23,17 @@ from supervise import Supervisor
 
 from contracts.champion import ALIAS, champion, model_name
 from contracts.settings import settings
-from contracts.store import Store
 
 pytestmark = [pytest.mark.integration, pytest.mark.spark, pytest.mark.timeout(1800)]
 
 UNIVERSE, LAST, NEXT = "sim20", "2025-06-30", "2025-07-01"
 
-web = httpx.Client(trust_env=False, timeout=30)
-ROOT = Path(__file__).resolve().parents[2]
 MARKET = {
     "FINPULSE_SIM_INSTRUMENTS": "6",
     "FINPULSE_SIM_SESSIONS": "260",
     "FINPULSE_CONTEST_SESSIONS": "60",
     "FINPULSE_TRIALS": "2",
 }
-
-
-@dataclass(frozen=True)
-class Demo:
-    """A demo that ran: its environment, its stack and what it printed."""
-
-    environment: dict[str, str]
-    stack: Stack
-    output: str
-
-    def script(self, name: str, *options: str) -> subprocess.CompletedProcess[str]:
-        """Run a script of infra/local on this stack."""
-        return run(name, self.environment, *options)
-
-    @property
-    def store(self) -> Store:
-        """The store of the facts."""
-        return Store(self.stack.facts)
-
-
-def run(name: str, environment: dict[str, str], *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "infra" / "local" / f"{name}.py"), *options]
-    return subprocess.run(
-        command,
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -95,17 +58,6 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         stopped = run("down", environment)
     assert stopped.returncode == 0, stopped.stdout
     assert marked(home) == []
-
-
-def eventually(question: Callable[[], Any], seconds: float = 240) -> Any:
-    """The first true answer; errors of a service that is coming back are waited out."""
-    deadline = time.monotonic() + seconds
-    while True:
-        with suppress(httpx.HTTPError, ConnectionError):
-            if answer := question():
-                return answer
-        assert time.monotonic() < deadline, "no answer in time"
-        time.sleep(0.5)
 
 
 def mlflow(demo: Demo, path: str, **body: Any) -> dict[str, Any]:
@@ -142,8 +94,8 @@ def test_all_three_runs_succeeded(demo: Demo) -> None:
         assert run["state"] == "success"
         assert {t.state for t in airflow.tasks(dag, run["dag_run_id"])} == {"success"}
         notes[dag] = run["note"]
-        assert re.search(r"^- snapshot: [1-9]", notes[dag], re.M), notes[dag]
-    [page] = re.findall(r"^- evidence: .*/runs/(\w+)$", notes["train_models"], re.M)
+        assert re.match(r"snapshot: [1-9]", notes[dag]), notes[dag]
+    [page] = re.findall(r" · evidence: \S*/runs/(\w+) · ", notes["train_models"])
     assert mlflow(demo, f"runs/get?run_id={page}")["run"]["info"]["status"] == "FINISHED"
 
 
@@ -223,6 +175,13 @@ def test_what_dashboard_and_rules_ask_for_is_exported_by_the_live_services(demo:
         return asked.difference(*((f.name, *(s.name for s in f.samples)) for f in families))
 
     assert len(asked) > 20 and eventually(lambda: not lacking()), f"nobody exports {lacking()}"
+
+
+@pytest.mark.skipif(shutil.which("prometheus") is None, reason="the Debian package `prometheus`")
+def test_every_panel_shows_something(demo: Demo, tmp_path: Path) -> None:
+    with prometheus(demo.stack, tmp_path) as asked:
+        for query in panel_queries(UNIVERSE):
+            assert eventually(lambda query=query: asked(query), 60), query
 
 
 def test_again_it_adds_nothing(demo: Demo) -> None:

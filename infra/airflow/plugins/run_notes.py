@@ -14,9 +14,9 @@ _ROOM = 1000
 
 
 def note(answers: Mapping[str, object]) -> str:
-    """A list of the answers, in the order of `NOTED`, cut to what Airflow keeps."""
-    found = [f"- {step}: {answers[step]}" for step in NOTED if step in answers]
-    return "\n".join(found)[:_ROOM]
+    """The answers in the order of `NOTED`, in one line: Airflow's page shows no more of a note."""
+    found = [f"{step.rpartition('.')[2]}: {answers[step]}" for step in NOTED if step in answers]
+    return " · ".join(found)[:_ROOM]
 
 
 class RunNotes:
