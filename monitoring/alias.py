@@ -14,7 +14,7 @@ from uuid import uuid4
 from contracts.champion import ALIAS, PROMOTED, REFUSED, Champion, champion, model_name, point
 from contracts.store import Store
 from training import bundle
-from training.office import record
+from training.office import record, require_champion
 from training.records import Fit
 from training.registration import move_alias
 from training.tracking import Mlflow, locked
@@ -45,9 +45,9 @@ def reconcile(store: Store, server: Mlflow, universe: str, now: datetime) -> Res
     office = champion(store, universe)
     if shown is None or office is None:
         return "idle"
-    point(office)
     if shown.version == office.model_version:
         if shown.agreed != office.promotion_id:
+            _show(office)
             _agree(server, universe, office.promotion_id)
         return "agreed"
     if shown.version is None or shown.agreed != office.promotion_id:
@@ -74,8 +74,17 @@ def _agree(server: Mlflow, universe: str, promotion_id: str) -> None:
     server.call("POST", "mlflow/registered-models/set-tag", **fields)
 
 
+def _show(office: Champion) -> None:
+    # Where this service may only read the object store, the file waits for the next decision.
+    try:
+        point(office)
+    except Exception as error:
+        log.warning("model_config.json cannot be written", extra={"error": str(error)})
+
+
 def _follow(server: Mlflow, office: Champion) -> Result:
     move_alias(server, office.universe, office.model_version)
+    _show(office)
     _agree(server, office.universe, office.promotion_id)
     log.info("alias moved to the ledger's champion", extra={"version": office.model_version})
     return "moved"
@@ -94,6 +103,7 @@ def _judge(store: Store, server: Mlflow, office: Champion, version: int, now: da
             return "refused"
         why = f"the alias was set to version {version} in MLflow; its bundle passed the checks"
         promotion = _record(store, office, Fit("", chosen, version), (PROMOTED, why), now)
+        _show(require_champion(store, office.universe))
         _agree(server, office.universe, promotion)
     log.info("alias set by a person recorded", extra={"version": version, "bundle": chosen})
     return "recorded"

@@ -1,5 +1,6 @@
 """Alias and ledger: whoever moves first, they end of one mind."""
 
+import errno
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -98,9 +99,25 @@ def test_a_choice_made_in_the_ui_is_recorded(store: Store, registry: Registry) -
     office = champion(store, registry.universe)
     assert office is not None and (office.model_version, office.actor) == (2, ACTOR)
     assert newest(store)["decision"] == "promoted" and newest(store)["previous_bundle"]
+    assert json.loads(objects.get(pointer(registry.universe)))["model_version"] == 2
     assert look(store, registry) == "agreed"
     registry.choose(1)
     assert look(store, registry) == "recorded", "back to the former is a choice like any other"
+
+
+def test_an_object_store_for_reading_alone_stops_no_reconciliation(
+    store: Store, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The chart and compose mount it so.
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(objects, "put", refuse)
+    assert look(store, registry) == "moved"
+    registry.choose(2)
+    assert look(store, registry) == "recorded"
+    assert look(store, registry) == "agreed"
+    assert not objects.exists(pointer(registry.universe))
 
 
 def test_a_changed_bundle_is_refused_and_the_alias_put_back(
