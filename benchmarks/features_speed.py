@@ -6,10 +6,10 @@
 Every round starts two processes per engine, one after the other; of the second it takes the first
 run (fresh: importing the engine, loading compiled code and computing; for Spark its start too) and
 the run after it (hot), both from the Parquet file to the finished table in memory; Spark's rows
-stay in Spark. The table shows
-medians over the rounds. Before that all engines' values are compared with ours. qlib gets an
-environment of its own in .finpulse/benchmarks, made when it is first needed, and its own binary
-files, which are not timed. `--brief` leaves out memory, linearity and the newest session.
+stay in Spark. The table shows medians over the rounds. Before that all engines' values are compared
+with ours. qlib gets an environment of its own in .finpulse/benchmarks, made when it is first
+needed, and its own binary files, which are not timed. `--brief` leaves out memory, linearity and
+the newest session.
 """
 
 import argparse

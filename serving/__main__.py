@@ -30,12 +30,13 @@ def run(
 ) -> None:
     """Serve the champion's forecasts over HTTP until stopped; logs are JSON lines on stderr."""
     from contracts.logs import json_logs
-    from serving.workers import Group, listen
 
     json_logs()
     if reload:
-        _run_anew_when_code_changes(*(["--workers", str(workers)] if workers else []))
+        _run_anew_when_code_changes()
         return
+    from serving.workers import Group, listen
+
     chosen = settings()
     count = workers or chosen.predictor_workers
     listener = listen(chosen.host, chosen.predictor_port)
@@ -50,12 +51,13 @@ def run(
         Group(listener, make, count, chosen.drain_seconds).run()
 
 
-def _run_anew_when_code_changes(*options: str) -> None:
+def _run_anew_when_code_changes() -> None:
     from watchfiles import PythonFilter, run_process
 
+    arguments = [argument for argument in sys.argv[1:] if argument != "--reload"]
     root = Path(__file__).resolve().parents[1]
     packages = [root / name for name in ("contracts", "features", "training", "serving")]
-    command = shlex.join([sys.executable, "-m", "serving", "run", *options])
+    command = shlex.join([sys.executable, "-m", "serving", *arguments])
     run_process(*packages, target=command, target_type="command", watch_filter=PythonFilter())
 
 

@@ -117,6 +117,9 @@ def test_what_is_served_is_what_was_recorded(demo: Demo) -> None:
         assert sum(shown[n] for n in ("p_down", "p_neutral", "p_up")) == pytest.approx(1)
         assert (shown["bundle"], shown["session"]) == (row["bundle"], LAST)
         assert shown["data_origin"] == "simulated"
+
+
+def test_an_unknown_symbol_is_named(demo: Demo) -> None:
     answer = ask(demo.stack, ["NOSUCH"])
     assert answer.status_code in (404, 422) and "NOSUCH" in answer.text
 
@@ -177,7 +180,10 @@ def test_what_dashboard_and_rules_ask_for_is_exported_by_the_live_services(demo:
     assert len(asked) > 20 and eventually(lambda: not lacking()), f"nobody exports {lacking()}"
 
 
-@pytest.mark.skipif(shutil.which("prometheus") is None, reason="the Debian package `prometheus`")
+@pytest.mark.skipif(
+    shutil.which("prometheus") is None,
+    reason="no prometheus: it comes with the Debian package `prometheus`",
+)
 def test_every_panel_shows_something(demo: Demo, tmp_path: Path) -> None:
     with prometheus(demo.stack, tmp_path) as asked:
         for query in panel_queries(UNIVERSE):

@@ -34,8 +34,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         own = {"predictor_port": launcher.free_port(), "drain_seconds": 0.2} | changed
         port = own["predictor_port"]
         environment = {f"FINPULSE_{name.upper()}": str(value) for name, value in own.items()}
-        environment["FINPULSE_PREDICTOR_WORKERS"] = str(workers)
-        command = [sys.executable, "-m", "serving", "run", *options]
+        command = [sys.executable, "-m", "serving", "run", "--workers", str(workers), *options]
         log = tmp_path / f"predictor-{port}.log"
         with log.open("ab") as file:
             process = subprocess.Popen(command, env=os.environ | environment, stderr=file)
