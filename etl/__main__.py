@@ -21,6 +21,7 @@ from etl import clean as cleaning
 from etl import gate as quality
 from etl import load as loading
 from etl import prune as pruning
+from etl.account import told
 from etl.batch import Batch, NotCollected, manifest
 from etl.coverage import NotListed
 from etl.redrive import MendError
@@ -72,6 +73,8 @@ def _batch(source: str, universe: str, first: str, last: str, session: str) -> B
 
 def _collect(batch: Batch) -> None:
     held = loading.collect(batch, settings(), datetime.now(UTC))
+    for line in told(held.account):
+        typer.echo(line)
     rows = ", ".join(f"{count} {name}" for name, count in held.rows.items())
     typer.echo(f"collected {batch} ({batch.id}): {rows}")
 

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from hashlib import sha256
 from io import BytesIO
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -50,11 +51,12 @@ class Batch:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What was collected: when, and the raw parts and rows of each table."""
+    """What was collected: when, the raw parts and rows of each table, and the source's account."""
 
     collected_at: datetime
     parts: dict[str, list[str]]
     rows: dict[str, int]
+    account: dict[str, Any] = field(default_factory=dict)
 
 
 class Writer:
@@ -90,11 +92,14 @@ class Writer:
         objects.put(key, content)
         names.append(key)
 
-    def close(self) -> Manifest:
-        """Write what is left, then the manifest that names the parts."""
+    def close(self, account: dict[str, Any] | None = None) -> Manifest:
+        """Write what is left, then the manifest that names the parts.
+
+        account: what became of all that was read (`etl.account`).
+        """
         for table in list(self._pending):
             self._flush(table)
-        manifest = Manifest(self._collected_at, self._parts, self.rows)
+        manifest = Manifest(self._collected_at, self._parts, self.rows, account or {})
         text = json.dumps(
             {**asdict(manifest), "batch": str(self._batch)}, default=datetime.isoformat, indent=1
         )
@@ -119,7 +124,7 @@ def manifest_in(folder: str) -> Manifest | None:
     except FileNotFoundError:
         return None
     collected_at = datetime.fromisoformat(held["collected_at"])
-    return Manifest(collected_at, held["parts"], held["rows"])
+    return Manifest(collected_at, held["parts"], held["rows"], held.get("account", {}))
 
 
 def parts(held: Manifest, table: str) -> Iterator[pa.Table]:

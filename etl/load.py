@@ -17,16 +17,16 @@ def collect(batch: Batch, settings: Settings, now: datetime) -> Manifest:
     """
     source = SOURCES.get(batch.source)
     writer = Writer(batch, now)
-    for table, frame in source.frames(
-        Request(batch.universe, batch.first, batch.last, now, settings)
-    ):
+    request = Request(batch.universe, batch.first, batch.last, now, settings)
+    for table, frame in source.frames(request):
         writer.add(table, frame)
     needed = "bars" if "bars" in source.tables else source.tables[0]
     if not writer.rows.get(needed):
+        told = "".join(f"\n  {line}" for line in request.account.told())
         raise SourceError(
-            Cause.EMPTY, f"{batch.source} has no {needed} from {batch.first} to {batch.last}"
+            Cause.EMPTY, f"{batch.source} has no {needed} from {batch.first} to {batch.last}{told}"
         )
-    return writer.close()
+    return writer.close(request.account.kept())
 
 
 def append(store: Store, batch: Batch) -> dict[str, Load]:

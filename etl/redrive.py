@@ -1,7 +1,7 @@
 """Refused rows once more: what may be a fact after a mend is appended."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -12,7 +12,7 @@ import pyarrow as pa
 from contracts.store import Store
 from contracts.table import DAY, REAL, TEXT, TIME, Table
 from contracts.tables import INSTRUMENTS, TABLES
-from etl.folder.tabular import moment
+from etl import cells as untrusted
 from etl.rules import PLACE, Context, apply
 from etl.sheet import listed_at, sheet
 from etl.source import FAULT, SOURCES, raw_schema, text_hash
@@ -104,7 +104,8 @@ def _mentions(headline: Row) -> list[Row]:
 def _symbols(headline: Row) -> list[str]:
     symbols = headline.get("symbols")
     named = [s for s in symbols if isinstance(s, str)] if isinstance(symbols, list) else []
-    return [symbol.strip().upper() for symbol in named]
+    read = [untrusted.symbol(symbol)[0] for symbol in named]
+    return [symbol for symbol in read if symbol]
 
 
 def _again(store: Store, table: Table, source: str, cells: list[Row], now: datetime) -> Redriven:
@@ -168,23 +169,22 @@ def _typed(table: Table, row: Row) -> Row:
         value, wrong = _value(column.type, row.get(column.name))
         typed[column.name] = value
         if wrong:
-            typed[FAULT] = typed[FAULT] or f"{column.name} is not {wrong}: {row[column.name]}"
+            typed[FAULT] = typed[FAULT] or f"{column.name} {wrong}: {row[column.name]}"
     return typed
 
 
 def _value(kind: pa.DataType, value: Any) -> tuple[Any, str]:
-    """The cell in that type, or what it is not."""
+    """The cell in that type, or what is wrong with it."""
     if value is None or kind == TEXT:
         return (None if value is None else str(value)), ""
-    try:
-        if kind == REAL:
-            return float(value), ""
-        if kind == DAY:
-            return value if isinstance(value, date) else date.fromisoformat(value), ""
-    except (TypeError, ValueError):
-        return None, "a date" if kind == DAY else "a number"
-    found = value if isinstance(value, datetime) else moment(value)
-    return found, "" if found or kind != TIME else "a time with its zone"
+    return _CELLS[kind](value)
+
+
+_CELLS: dict[pa.DataType, Callable[[object], tuple[Any, str]]] = {
+    REAL: untrusted.number,
+    DAY: untrusted.day,
+    TIME: untrusted.moment,
+}
 
 
 def _unknown(store: Store, table: Table, good: pa.Table, now: datetime) -> pa.Table:

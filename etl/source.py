@@ -1,23 +1,30 @@
 """What a source is: one function that answers a request with raw frames of named tables."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from hashlib import sha256
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from contracts.registry import Registry
 from contracts.settings import Settings
 from contracts.store import Provenance
 from contracts.table import TEXT, Table
 from contracts.tables import TABLES
+from etl.account import Account, Left
 
-# Two columns that a raw frame may carry beside its table's: why the row cannot be a fact, found
-# while reading, and the row as it was delivered (JSON text).
+# Three columns that a raw frame may carry beside its table's: why the row cannot be a fact, found
+# while reading; the row as it was delivered (JSON text); why it is none of those asked for, as
+# `outside the range`. What is outside is counted and goes no further.
 FAULT = "fault"
 RAW = "raw"
+OUTSIDE = "outside"
+# The tables of which a source finds rows in the world; those of others follow from these.
+COUNTED = ("bars", "actions", "headlines", "documents", "observations")
+_SHOWN = 300  # characters of a row that an account shows
 
 
 class Cause(StrEnum):
@@ -46,6 +53,7 @@ class Request:
 
     collected_at: the moment of asking (UTC); the source asks no other clock. A headline belongs
     to the session at whose close it is known: after the close before, up to that close.
+    account: what became of all that is read; the source adds what it has read.
     """
 
     universe: str
@@ -53,6 +61,7 @@ class Request:
     last: date
     collected_at: datetime
     settings: Settings
+    account: Account = field(default_factory=Account, compare=False)
 
 
 Frames = Iterator[tuple[str, pa.Table]]
@@ -72,12 +81,18 @@ class Source:
     endless: bool
 
     def frames(self, request: Request) -> Frames:
-        """Raw frames in the shape of `raw_schema`; raises SourceError, and ValueError when the
-        source names a table that it did not declare."""
+        """Raw frames in the shape of `raw_schema`, of rows that were asked for; keeps the
+        request's account.
+
+        Raises SourceError, ValueError when the source names a table that it did not declare,
+        and AccountError when rows were read of which nothing more is said.
+        """
         for name, frame in self.deliver(request):
             if name not in self.tables:
                 raise ValueError(f"source {self.name!r} delivers {name!r} without declaring it")
-            yield name, raw_frame(TABLES[name], frame)
+            yield name, raw_frame(TABLES[name], _counted(request.account, name, frame))
+        if self.origin == "real":
+            request.account.check(self.name, {*COUNTED}.intersection(self.tables))
 
     def extent(self, settings: Settings, now: datetime, through: date | None = None) -> Extent:
         """The first and last session that the source can deliver; raises SourceError.
@@ -109,6 +124,8 @@ def source(
     origin: `simulated` or `real`. tables: what it may deliver. vintages: it states each row's
     `known_at` itself, restatements included. extent: the sessions that it can deliver at a
     moment. endless: asked for later ones, it goes on for as long as its calendar does.
+    A source of real facts adds to `request.account.read` the rows of `COUNTED` tables that it
+    finds, and delivers every one, with `fault` or `outside` set where it is no fact of the request.
     """
 
     def declare(deliver: Callable[[Request], Frames]) -> Callable[[Request], Frames]:
@@ -116,6 +133,40 @@ def source(
         return deliver
 
     return declare
+
+
+def _counted(account: Account, table: str, frame: pa.Table) -> pa.Table:
+    """The frame without the rows that are outside; these and those with a fault are counted."""
+    if OUTSIDE in frame.column_names:
+        account.add(account.outside, table, _left(frame, OUTSIDE))
+        frame = frame.filter(pc.is_null(frame[OUTSIDE])).drop_columns([OUTSIDE])
+    sound = frame.num_rows
+    if FAULT in frame.column_names:
+        account.add(account.refused, table, _left(frame, FAULT))
+        sound = frame[FAULT].null_count
+    account.delivered[table] += sound
+    return frame
+
+
+def _left(frame: pa.Table, column: str) -> dict[str, Left]:
+    """The rows that the column speaks of, by its words up to a colon."""
+    if frame[column].null_count == frame.num_rows:
+        return {}
+    kinds = pc.list_element(pc.split_pattern(frame[column].cast(pa.string()), ": "), 0)
+    return {
+        each["values"]: Left(each["counts"], _first(frame, pc.index(kinds, each["values"]).as_py()))
+        for each in pc.value_counts(kinds.drop_null()).to_pylist()
+    }
+
+
+def _first(frame: pa.Table, place: int) -> str:
+    row = frame.slice(place, 1).to_pylist()[0]
+    said = row.get(RAW) or ", ".join(
+        f"{name} {value}"
+        for name, value in row.items()
+        if value is not None and name not in (FAULT, RAW, OUTSIDE, "source", "text_hash")
+    )
+    return str(said)[:_SHOWN]
 
 
 def raw_schema(table: Table) -> pa.Schema:

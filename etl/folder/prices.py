@@ -1,64 +1,136 @@
 """Bars, actions and instruments of a folder, typed and placed on their calendars."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date, timedelta
-from pathlib import Path
 
 import polars as pl
 
-from etl.folder.tabular import MOMENT, parts, tables
+from etl import cells
+from etl.account import Account
+from etl.columns import DAY, MOMENT, NUMBER, SYMBOL, TEXT
+from etl.folder.contents import Contents, Found
+from etl.folder.layouts import BOARDS, NEEDED, Layout, layout_of
+from etl.folder.tabular import LAYOUT, Delivered, cell_of, delivered, frame, stored
 from etl.sheet import eve, sheet
-from etl.source import Cause, SourceError
+from etl.source import FAULT, OUTSIDE, RAW, Cause, SourceError
 
-_TEXT, _REAL, _DAY = pl.String(), pl.Float64(), pl.Date()
-_BARS = {"symbol": _TEXT, "session": _DAY, "event_time": MOMENT, "known_at": MOMENT}
-_BARS |= dict.fromkeys(("open", "high", "low", "close", "volume"), _REAL)
-_BARS |= {"interval": _TEXT, "adjustment": _TEXT}
-_ACTIONS = {"symbol": _TEXT, "ex_date": _DAY, "kind": _TEXT, "value": _REAL, "known_at": MOMENT}
-_LISTED = ("symbol", "name", "calendar", "currency", "asset_class", "sector")
-_INSTRUMENTS = dict.fromkeys(_LISTED, _TEXT)
+_BARS = {"symbol": SYMBOL, "session": DAY, "event_time": MOMENT, "known_at": MOMENT}
+_BARS |= dict.fromkeys(NEEDED, NUMBER) | {"interval": TEXT, "adjustment": TEXT}
+_ACTIONS = {"symbol": SYMBOL, "ex_date": DAY, "kind": TEXT, "value": NUMBER, "known_at": MOMENT}
 # Every session that a calendar knows: a row's date may be anything.
 _EARLIEST, _LATEST = date(1990, 1, 1), date(2100, 1, 1)
 
 
-def instruments(folder: Path, calendar: str) -> pl.DataFrame:
-    """What instruments.csv says, one row per symbol; empty when there is none."""
-    frames = list(tables(parts(folder, "instruments"), _INSTRUMENTS, ("symbol",), quoted=True))
-    empty = pl.DataFrame(schema=_INSTRUMENTS)
-    listed = pl.concat([empty, *(frame.select(list(_INSTRUMENTS)) for frame in frames)])
-    return listed.with_columns(
-        pl.col("symbol").str.to_uppercase(), pl.col("calendar").fill_null(calendar)
-    ).unique("symbol", keep="first", maintain_order=True)
+@dataclass(frozen=True)
+class Prices:
+    """What one file says: its bars, and the actions that stand beside them."""
+
+    file: str
+    bars: pl.DataFrame
+    actions: pl.DataFrame
 
 
-def bars(folder: Path, calendar: str, listed: pl.DataFrame) -> Iterator[pl.DataFrame]:
+def prices(
+    held: Contents, calendar: str, listed: pl.DataFrame, account: Account
+) -> Iterator[Prices]:
     """The bars of each file; `closes` is null where the date is no session.
 
-    listed: the answer of `instruments`. calendar: that of all other symbols. Raises SourceError.
+    listed: the answer of `etl.folder.instruments.instruments`. calendar: that of all other
+    symbols. A file of a folder of files that cannot be read is left, and the account says so.
+    Raises SourceError.
     """
-    try:
-        closes = sheet([calendar, *listed["calendar"]], _EARLIEST, _LATEST)
-    except ValueError as error:
-        raise SourceError(Cause.UNKNOWN, f"instruments of {folder}: {error}") from error
-    needed = ("symbol", "open", "high", "low", "close", "volume")
-    for frame in tables(parts(folder, "bars"), _BARS, needed):
-        named = frame.with_columns(pl.col("symbol").str.to_uppercase()).join(
-            listed.select("symbol", "calendar"), on="symbol", how="left", maintain_order="left"
+    closes = sheet([calendar, *listed["calendar"].drop_nulls()], _EARLIEST, _LATEST)
+    for found in held.of("bars"):
+        try:
+            rows, layout = _read(found)
+        except SourceError as error:
+            if not found.alone:
+                raise
+            account.unread[found.name] = str(error).removeprefix("empty: ")
+            continue
+        account.read["bars"] += rows.height
+        if layout.note:
+            account.notes[found.name] = f"read as {layout.name}: {layout.note}"
+        if layout.calendar and not (closes["calendar"] == layout.calendar).any():
+            closes = pl.concat([closes, sheet([layout.calendar], _EARLIEST, _LATEST)])
+        typed = _typed(found, rows, layout).join(
+            listed.select("symbol", "calendar", pl.col(FAULT).alias("unlisted")),
+            on="symbol",
+            how="left",
+            maintain_order="left",
         )
-        filled = named.with_columns(
-            pl.col("calendar").fill_null(calendar),
-            pl.col("interval").fill_null("1d"),
-            pl.col("adjustment").fill_null("none"),
-        )
-        yield _dated(_placed(filled, closes), closes)
+        filled = typed.with_columns(
+            pl.col("calendar").fill_null(layout.calendar or calendar),
+            pl.lit(layout.currency, pl.String).alias("currency"),
+            pl.coalesce(FAULT, "unlisted").alias(FAULT),
+        ).drop("unlisted")
+        bars = _dated(_placed(filled, closes), closes)
+        yield Prices(found.name, bars, _beside(rows, layout, bars))
 
 
-def _placed(frame: pl.DataFrame, closes: pl.DataFrame) -> pl.DataFrame:
+def _read(found: Found) -> tuple[Delivered, Layout]:
+    rows = delivered(found)
+    layout = layout_of(rows.header)
+    if layout is None:
+        expected = f"a date (session) and {list(NEEDED)}"
+    elif "symbol" in layout.called(rows.header) or found.alone:
+        return rows, layout
+    else:
+        expected = "a symbol in each row, or files called by their symbol in the folder bars/"
+    raise SourceError(
+        Cause.EMPTY,
+        f"{found.path} lacks the columns that make bars, found {rows.header[:20]}: expected "
+        f"{expected}; {LAYOUT}",
+    )
+
+
+def _typed(found: Found, rows: Delivered, layout: Layout) -> pl.DataFrame:
+    """The bars with everything said that the file or its layout says once for all."""
+    called = layout.called(rows.header)
+    kinds = _BARS | ({"series": TEXT} if layout.series else {})
+    typed = frame(rows, called | ({"series": layout.series} if layout.series else {}), kinds)
+    if "symbol" not in called:
+        named, wrong = cells.symbol(found.symbol)
+        typed = typed.with_columns(pl.lit(named, pl.String).alias("symbol"))
+        if wrong:
+            typed = typed.with_columns(pl.lit(f"symbol {wrong}: {found.name}").alias(FAULT))
+    interval = pl.col("interval").replace({"D": "1d"}).fill_null("1d")
+    boards = pl.col("series").is_in(BOARDS) if layout.series else pl.lit(True)
+    elsewhere = pl.lit(f"series other than {', '.join(BOARDS)}")
+    typed = typed.with_columns(
+        interval.alias("interval"),
+        pl.col("adjustment").fill_null(layout.adjustment),
+        pl.when(~boards & pl.col(FAULT).is_null()).then(elsewhere).alias(OUTSIDE),
+        pl.lit(found.name).alias("file"),
+    )
+    return _of_one_time(rows, called, typed)
+
+
+def _of_one_time(rows: Delivered, called: dict[str, str], typed: pl.DataFrame) -> pl.DataFrame:
+    """Rows of one symbol and day at several times are no daily bars: all of them get a fault."""
+    name = called.get("session")
+    if name is None or "interval" in called:
+        return typed
+    column = rows.columns[name]
+    if len(column.unique()) == typed["session"].n_unique():
+        return typed
+    times = [cells.shown(cell_of(cell))[10:] for cell in column]
+    placed = pl.DataFrame({"line": rows.line, "time": pl.Series(times, dtype=pl.String)})
+    several = pl.col("time").n_unique().over("symbol", "session") > 1
+    fault = pl.lit("several times of one day (minutes need the columns interval, event_time)")
+    joined = typed.join(placed, on="line", how="left", maintain_order="left")
+    return joined.with_columns(
+        pl.coalesce(FAULT, pl.when(several & pl.col("time").is_not_null()).then(fault)).alias(FAULT)
+    ).drop("time")
+
+
+def _placed(bars: pl.DataFrame, closes: pl.DataFrame) -> pl.DataFrame:
     """Where only a time is given, the session is the first that closes at or after it."""
-    if not frame["session"].null_count() or frame["event_time"].null_count() == frame.height:
-        return frame
+    if not bars["session"].null_count() or bars["event_time"].null_count() == bars.height:
+        return bars
     found = (
-        frame.drop("session")
+        bars.drop("session")
         .with_row_index("place")
         .sort("event_time")
         .join_asof(
@@ -67,18 +139,25 @@ def _placed(frame: pl.DataFrame, closes: pl.DataFrame) -> pl.DataFrame:
             right_on="closes",
             by="calendar",
             strategy="forward",
+            check_sortedness=False,
         )
         .sort("place")
     )
-    return frame.with_columns(pl.coalesce(frame["session"], found["session"]).alias("session"))
+    return bars.with_columns(pl.coalesce(bars["session"], found["session"]).alias("session"))
 
 
-def _dated(frame: pl.DataFrame, closes: pl.DataFrame) -> pl.DataFrame:
+def _dated(bars: pl.DataFrame, closes: pl.DataFrame) -> pl.DataFrame:
     """A bar without a time is a session's, and is known when its time has come."""
-    dated = frame.join(closes, on=["calendar", "session"], how="left", maintain_order="left")
+    dated = bars.join(closes, on=["calendar", "session"], how="left", maintain_order="left")
     minute = pl.col("interval") == "1m"
+    undated = pl.col("session").is_null() & pl.col("event_time").is_null()
     dated = dated.with_columns(
-        pl.when(minute).then("event_time").otherwise(pl.coalesce("event_time", "closes"))
+        pl.when(minute).then("event_time").otherwise(pl.coalesce("event_time", "closes")),
+        pl.coalesce(
+            FAULT,
+            pl.when(pl.col("symbol").is_null()).then(pl.lit("symbol is missing")),
+            pl.when(undated).then(pl.lit("session is missing")),
+        ).alias(FAULT),
     )
     return dated.with_columns(
         pl.col("symbol").alias("instrument_id"),
@@ -87,12 +166,54 @@ def _dated(frame: pl.DataFrame, closes: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def actions(folder: Path) -> Iterator[pl.DataFrame]:
-    """The actions of each file, known on their eve unless the file says when. Raises
-    SourceError."""
-    needed = ("symbol", "ex_date", "kind", "value")
-    for frame in tables(parts(folder, "actions"), _ACTIONS, needed):
-        yield frame.with_columns(
-            pl.col("symbol").str.to_uppercase().alias("instrument_id"),
-            pl.coalesce("known_at", eve("ex_date")),
+def _beside(rows: Delivered, layout: Layout, bars: pl.DataFrame) -> pl.DataFrame:
+    """Splits and dividends from columns beside the prices; 0, and a split of 1, are none."""
+    parts = [_no_actions()]
+    for kind, column in (("dividend", layout.dividend), ("split", layout.split)):
+        if column not in rows.columns:
+            continue
+        values = frame(rows, {"value": column}, {"value": NUMBER})
+        nothing = (0.0,) if kind == "dividend" else (0.0, 1.0)
+        given = bars.select("symbol", "line", "file", pl.col("session").alias("ex_date"))
+        part = values.join(given, on="line", how="left", maintain_order="left").filter(
+            ~pl.col("value").is_in(nothing) | pl.col(FAULT).str.contains("is not a number")
         )
+        parts.append(_known(part.with_columns(pl.lit(kind).alias("kind"))))
+    return pl.concat(parts, how="diagonal_relaxed")
+
+
+def _no_actions() -> pl.DataFrame:
+    kinds = {name: stored(kind) for name, kind in _ACTIONS.items()}
+    return pl.DataFrame(schema=kinds | dict.fromkeys((FAULT, RAW, "file"), pl.String()))
+
+
+def _known(actions: pl.DataFrame) -> pl.DataFrame:
+    told = pl.col("known_at") if "known_at" in actions.columns else pl.lit(None, MOMENT)
+    return actions.with_columns(
+        pl.col("symbol").alias("instrument_id"), pl.coalesce(told, eve("ex_date")).alias("known_at")
+    )
+
+
+def actions(held: Contents, account: Account) -> Iterator[pl.DataFrame]:
+    """The actions of each file of their own, known on their eve unless the file says when.
+
+    Raises SourceError.
+    """
+    named: dict[str, tuple[str, ...]] = {name: (name,) for name in _ACTIONS}
+    named |= {"symbol": ("symbol", "ticker"), "ex_date": ("ex_date", "ex-date", "date")}
+    for found in held.of("actions"):
+        rows = delivered(found)
+        called = {
+            ours: theirs[0]
+            for ours, names in named.items()
+            if (theirs := [name for name in names if name in rows.columns])
+        }
+        missing = [n for n in ("symbol", "ex_date", "kind", "value") if n not in called]
+        if missing:
+            message = (
+                f"{found.path} lacks the columns {missing}, found {rows.header[:20]}; {LAYOUT}"
+            )
+            raise SourceError(Cause.EMPTY, message)
+        account.read["actions"] += rows.height
+        typed = frame(rows, called, _ACTIONS).with_columns(pl.lit(found.name).alias("file"))
+        yield _known(typed)

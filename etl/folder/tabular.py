@@ -1,126 +1,150 @@
 """Tables from CSV or Parquet: cells become typed, or their row gets a fault."""
 
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
 
+import orjson
 import polars as pl
+import pyarrow as pa
 
+from etl import cells
+from etl.columns import Typed, typed
+from etl.folder.contents import Found, content
+from etl.folder.delimited import NotDelimited, RowLike, table
 from etl.source import FAULT, RAW, Cause, SourceError
 
-MOMENT = pl.Datetime("us", "UTC")
-_REPLACEMENT = "\ufffd"  # what stands for bytes that are not UTF-8
-_LAYOUT = "see docs/files_layout.md"
-_SHOWN = 200  # characters of a cell that a fault or a raw row shows
+LAYOUT = "see docs/files_layout.md"
+Kinds = Mapping[str, pl.DataType]
 
 
-def parts(folder: Path, stem: str, kinds: tuple[str, ...] = ("csv", "parquet")) -> list[Path]:
-    """`<stem>.<kind>` and `<stem>/*.<kind>`, sorted."""
-    flat = [folder / f"{stem}.{kind}" for kind in kinds]
-    nested = [path for kind in kinds for path in (folder / stem).glob(f"*.{kind}")]
-    return sorted(path for path in [*flat, *nested] if path.is_file())
+@dataclass(frozen=True)
+class Delivered:
+    """A file's rows as they lie in it. columns: by name in small letters, blanks as `_`. line:
+    where each row stands; fault: why it is not to be trusted. lost: columns line, fault, text of
+    what could not be taken apart."""
+
+    file: str
+    columns: dict[str, pa.ChunkedArray]
+    line: pl.Series
+    fault: pl.Series
+    lost: pl.DataFrame
+
+    @property
+    def header(self) -> list[str]:
+        """The names of the columns, in their order."""
+        return list(self.columns)
+
+    @property
+    def height(self) -> int:
+        """Rows that were read, the lost ones among them."""
+        return len(self.line) + self.lost.height
 
 
-def moment(value: object) -> datetime | None:
-    """An aware time in UTC from ISO 8601 text or a datetime; None for anything else."""
-    if isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value.strip())
-        except ValueError:
-            return None
-    if not isinstance(value, datetime) or value.tzinfo is None:
-        return None
-    return value.astimezone(UTC)
-
-
-def tables(
-    paths: list[Path],
-    types: Mapping[str, pl.DataType],
-    required: tuple[str, ...],
-    quoted: bool = False,
-) -> Iterator[pl.DataFrame]:
-    """One frame per file with the columns of `types`, absent ones null, and `fault` and `raw`.
-
-    quoted: whether a cell of a CSV may be quoted and hold commas. Where none does, quotes are
-    only decoration, and an unbalanced one does not swallow the rest of the file. Raises
-    SourceError when a file cannot be read or lacks a required column.
-    """
-    for path in paths:
-        try:
-            frame = _read(path, quoted)
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise SourceError(Cause.EMPTY, f"{path} cannot be read: {error}; {_LAYOUT}") from error
-        missing = [name for name in required if name not in frame.columns]
-        if missing:
-            raise SourceError(
-                Cause.EMPTY,
-                f"{path} lacks the columns {missing}, found {frame.columns[:20]}; {_LAYOUT}",
-            )
-        yield _typed(frame, types, path.name)
-
-
-def _read(path: Path, quoted: bool) -> pl.DataFrame:
-    if path.suffix == ".parquet":
-        return pl.read_parquet(path)
+def delivered(found: Found, row_like: RowLike | None = None) -> Delivered:
+    """The rows of a file; raises SourceError when it cannot be read."""
     try:
-        frame = pl.read_csv(
-            path,
-            infer_schema=False,
-            encoding="utf8-lossy",
-            truncate_ragged_lines=True,
-            quote_char='"' if quoted else None,
-        )
-    except pl.exceptions.NoDataError:
-        return pl.DataFrame()
-    frame = frame.rename(lambda name: name.strip('" \ufeff').lower())
-    return frame.with_columns(pl.all().str.strip_chars('" ').replace("", None))
+        if found.kind == "parquet":
+            return _parquet(found)
+        read = table(content(found.path), row_like)
+    except (NotDelimited, pa.ArrowException, OSError) as error:
+        message = f"{found.path} cannot be read: {error}; {LAYOUT}"
+        raise SourceError(Cause.EMPTY, message) from error
+    columns = {name: _chunked(read.cells[name].to_arrow()) for name in read.cells.columns}
+    return Delivered(found.name, columns, read.line, read.fault, read.lost)
 
 
-def _typed(frame: pl.DataFrame, types: Mapping[str, pl.DataType], file: str) -> pl.DataFrame:
-    given = [name for name in types if name in frame.columns]
-    frame = frame.select(given).with_row_index("line", offset=2)
-    typed = frame.select(_cast(frame, name, types[name]) for name in given)
-    faults = [
-        pl.when(frame[name].is_not_null() & typed[name].is_null()).then(
-            pl.format(
-                "{} is not {}: {}",
-                pl.lit(name),
-                pl.lit(_called(types[name])),
-                pl.lit(frame[name].cast(pl.String).str.slice(0, _SHOWN)),
-            )
-        )
-        for name in given
-        if types[name] != pl.String()
+def _chunked(array: Any) -> pa.ChunkedArray:
+    return array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
+
+
+def _parquet(found: Found) -> Delivered:
+    import pyarrow.parquet as pq
+
+    read = pq.read_table(BytesIO(content(found.path)))
+    names = [name.strip().lower().replace(" ", "_") for name in read.column_names]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise NotDelimited(f"it names the columns {repeated} more than once")
+    columns = dict(zip(names, read.columns, strict=True))
+    line = pl.int_range(1, read.num_rows + 1, eager=True).alias("line")
+    lost = pl.DataFrame(schema={"line": pl.Int64(), "fault": pl.String(), "text": pl.String()})
+    fault = pl.repeat(None, read.num_rows, dtype=pl.String, eager=True)
+    return Delivered(found.name, columns, line, fault, lost)
+
+
+def frame(rows: Delivered, called: Mapping[str, str], kinds: Kinds) -> pl.DataFrame:
+    """Columns of `kinds`, absent ones null, then `line`, `fault` and `raw`, of every row.
+
+    called: ours -> the file's own name, of the columns that it has.
+    """
+    found = {ours: typed(rows.columns[theirs], kinds[ours]) for ours, theirs in called.items()}
+    height = len(rows.line)
+    columns = [
+        found[name].values.alias(name)
+        if name in found
+        else pl.repeat(None, height, dtype=stored(kind), eager=True).alias(name)
+        for name, kind in kinds.items()
     ]
-    texts = [name for name in given if frame.schema[name] == pl.String()]
-    broken = pl.any_horizontal(pl.col(name).str.contains(_REPLACEMENT) for name in texts)
-    not_text = frame.select(broken=broken).to_series() if texts else pl.Series([False])
-    fault = pl.coalesce(pl.when(pl.lit(not_text)).then(pl.lit("text is not UTF-8")), *faults)
-    absent = [pl.lit(None, kind).alias(name) for name, kind in types.items() if name not in given]
-    typed = typed.with_columns(fault.alias(FAULT), *absent)
-    return typed.with_columns(_as_delivered(frame, typed[FAULT], file).alias(RAW))
+    fault = _faults(rows, called, found)
+    sound = pl.DataFrame([*columns, rows.line.cast(pl.Int64), fault])
+    raw = _as_delivered(rows, called, fault)
+    lost = rows.lost.select("line", pl.col("fault").alias(FAULT), _lost_raw(rows))
+    both = pl.concat([sound.with_columns(raw), lost], how="diagonal")
+    return both.sort("line") if lost.height else both
 
 
-def _cast(frame: pl.DataFrame, name: str, kind: pl.DataType) -> pl.Series:
-    column = frame[name]
-    if kind == MOMENT and not (isinstance(column.dtype, pl.Datetime) and column.dtype.time_zone):
-        return pl.Series(name, [moment(value) for value in column.to_list()], MOMENT)
-    if kind == pl.Date() and column.dtype == pl.String():
-        return column.str.to_date("%Y-%m-%d", strict=False)
-    if isinstance(column.dtype, pl.Datetime) and column.dtype.time_zone:
-        column = column.dt.convert_time_zone("UTC")
-    return column.cast(kind, strict=False)
+def stored(kind: pl.DataType) -> pl.DataType:
+    """The type in which cells of that kind are kept."""
+    return pl.String() if kind == pl.Categorical() else kind
 
 
-def _called(kind: pl.DataType) -> str:
-    if kind == MOMENT:
-        return "a time with its zone"
-    return "a date" if kind == pl.Date() else "a number"
+def _faults(rows: Delivered, called: Mapping[str, str], found: Mapping[str, Typed]) -> pl.Series:
+    faults = [
+        pl.format("{} {}: {}", pl.lit(called[name]), wrong, _shown(rows, called[name], wrong))
+        for name, each in found.items()
+        if (wrong := each.wrong) is not None
+    ]
+    return pl.select(pl.coalesce(rows.fault, *faults)).to_series().alias(FAULT)
 
 
-def _as_delivered(frame: pl.DataFrame, fault: pl.Series, file: str) -> pl.Series:
+def _shown(rows: Delivered, name: str, wrong: pl.Series) -> pl.Series:
+    """The cells that are wrong, as text; null elsewhere."""
+    places = wrong.is_not_null().arg_true().to_list()
+    texts = {place: cells.shown(cell_of(rows.columns[name][place])) for place in places}
+    return _spread(texts, len(wrong))
+
+
+def _spread(texts: Mapping[int, str], height: int) -> pl.Series:
+    every = pl.DataFrame({"place": pl.int_range(height, eager=True)})
+    told = pl.DataFrame(
+        {"place": list(texts), "text": list(texts.values())},
+        schema={"place": pl.Int64(), "text": pl.String()},
+    )
+    return every.join(told, on="place", how="left", maintain_order="left")["text"]
+
+
+def cell_of(cell: pa.Scalar) -> object:
+    """What Python has for the cell; its type where it has nothing."""
+    try:
+        return cell.as_py()
+    except (ValueError, OverflowError, LookupError, pa.ArrowException):
+        return f"a value of type {cell.type}"
+
+
+def _as_delivered(rows: Delivered, called: Mapping[str, str], fault: pl.Series) -> pl.Series:
     """JSON of the rows that have a fault; null for the others, whose columns say all."""
-    cells = [pl.col(name).cast(pl.String).str.slice(0, _SHOWN) for name in frame.columns]
-    row = pl.struct(pl.lit(file).alias("file"), *cells).struct.json_encode()
-    marked = frame.filter(fault.is_not_null()).select("line", row.alias(RAW))
-    return frame.join(marked, on="line", how="left", maintain_order="left")[RAW]
+    texts = {}
+    for place in fault.is_not_null().arg_true().to_list():
+        row: dict[str, Any] = {"file": rows.file, "line": int(rows.line[place])}
+        for ours, theirs in called.items():
+            cell = cell_of(rows.columns[theirs][place])
+            row[ours] = None if cell is None else cells.shown(cell)
+        texts[place] = orjson.dumps(row).decode()
+    return _spread(texts, len(fault)).alias(RAW)
+
+
+def _lost_raw(rows: Delivered) -> pl.Expr:
+    shown = pl.struct(pl.lit(rows.file).alias("file"), "line", "text")
+    return shown.struct.json_encode().alias(RAW)
