@@ -42,7 +42,6 @@ def instruments(held: Contents, account: Account) -> Listed:
             raise SourceError(Cause.EMPTY, message)
         account.read["instruments"] += rows.height
         called = {name: name for name in _KINDS if name in rows.columns}
-        frames.append(frame(rows, called, _KINDS))
         told = frame(rows, called, _KINDS)
         frames.append(_named(told))
         if unnamed := frames[-1][FAULT].null_count() - told[FAULT].null_count():
