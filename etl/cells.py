@@ -244,4 +244,5 @@ def shown(value: object, most: int = SHOWN) -> str:
         said = str(value)[:most]
     except ValueError:  # an integer of too many digits
         said = f"an integer of {value.bit_length()} bits" if isinstance(value, int) else "?"
-    return said.encode("utf-8", "replace").decode()
+    # Postgres takes no null character, not in JSON either.
+    return said.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")

@@ -40,11 +40,15 @@ class Cause(StrEnum):
 
 
 class SourceError(RuntimeError):
-    """A source did not deliver; the message begins with the cause."""
+    """A source did not deliver; the message begins with the cause.
 
-    def __init__(self, cause: Cause, message: str) -> None:
+    alone: the provider answers, and this symbol's answer alone cannot be read.
+    """
+
+    def __init__(self, cause: Cause, message: str, alone: bool = False) -> None:
         super().__init__(f"{cause}: {message}")
         self.cause = cause
+        self.alone = alone
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,11 @@ import pyarrow as pa
 from contracts.calendar import last_session, last_sessions
 from contracts.settings import Settings
 from contracts.tables import TABLES
+from etl import cells
 from etl.sheet import news_window
 from etl.source import (
     FAULT,
+    OUTSIDE,
     RAW,
     Cause,
     Extent,
@@ -24,7 +26,7 @@ from etl.source import (
     text_hash,
 )
 from etl.web import nasdaq as client
-from etl.web.patience import patiently
+from etl.web.patience import Failures, patiently
 from etl.web.rss import Item
 from etl.web.symbols import asked_symbols
 
@@ -41,55 +43,74 @@ def extent(settings: Settings, now: datetime) -> Extent:
 
 @source(NAME, origin="real", extent=extent, tables=("headlines", "headline_symbols"))
 def nasdaq(request: Request) -> Frames:
-    """Deliver the items that name a symbol asked for; an item of several symbols comes once."""
+    """Deliver the items that name a symbol asked for; an item of several symbols comes once, and
+    of a symbol whose feed cannot be read nothing, which the account says."""
     asked = asked_symbols(request.settings)
     after, until = news_window(request.settings.calendar, request.first, request.last)
     told: dict[str, dict[str, Any]] = {}
+    rows: Rows = []
     mentions: Rows = []
+    failures = Failures(len(asked))
     for symbol in asked:
-        for item in patiently(partial(client.feed, symbol)):
-            # Feeds are padded with items on others.
-            if symbol not in _tickers(item):
-                continue
-            row = _headline(item)
+        try:
+            items = patiently(partial(client.feed, symbol))
+        except SourceError as error:
+            failures.add(error)
+            request.account.unread[f"feed of {symbol}"] = str(error)
+            continue
+        failures.passed()
+        request.account.read["headlines"] += len(items)
+        for item in items:
+            row = _headline(item) | {OUTSIDE: None}
             at = row.get("event_time")
-            if at is not None and not after < at <= until:
-                continue
-            told.setdefault(row.get("native_id") or row[RAW], row)
-            if at is not None:
+            if item.fault is None and symbol not in _tickers(item):
+                row[OUTSIDE] = "not on the symbol asked for"  # feeds are padded with others
+            elif at is not None and not (after < at <= until or at > request.collected_at):
+                row[OUTSIDE] = f"published outside {after} to {until}"
+            elif told.setdefault(row.get("native_id") or row[RAW], row) is not row:
+                row[OUTSIDE] = "told under another symbol, or twice"
+            rows.append(row)
+            again = row[OUTSIDE] is None or row[OUTSIDE].startswith("told")
+            if again and at is not None and row.get(FAULT) is None:
                 mentions.append(_mention(row, symbol))
     if not told:
+        found = "".join(f"\n  {line}" for line in request.account.told())
         raise SourceError(
             Cause.EMPTY,
-            f"Nasdaq's feeds of {', '.join(asked)} hold no item on them from {after} to {until}",
+            f"Nasdaq's feeds of {', '.join(asked)} hold no item on them from {after} to {until}"
+            f"{found}",
         )
-    yield from _frames("headlines", list(told.values()))
+    yield from _frames("headlines", rows)
     yield from _frames("headline_symbols", mentions)
 
 
 def _tickers(item: Item) -> set[str]:
-    return {ticker.strip().upper() for ticker in item.others.get("tickers", "").split(",")}
+    named = (cells.symbol(ticker)[0] for ticker in item.others.get("tickers", "").split(","))
+    return {ticker for ticker in named if ticker}
 
 
 def _headline(item: Item) -> dict[str, Any]:
     # The same article is listed again with another `?time=`.
     native_id = (item.guid or item.link or "").split("?")[0]
     faults = {
+        item.fault: item.fault is not None,
         "id is missing": not native_id,
         "text is missing": item.title is None,
+        item.untimed: bool(item.untimed),
         "headline without time": item.published is None,
     }
     fault = next((name for name, found in faults.items() if found), None)
     if fault or item.title is None:
         return {"source": NAME, FAULT: fault, RAW: _raw(item, native_id)}
-    row = {"source": NAME, "native_id": native_id, "event_time": item.published}
+    row = {"source": NAME, "native_id": native_id, "event_time": item.published, FAULT: None}
     row |= {"known_at": item.published, "text": item.title, "text_hash": text_hash(item.title)}
-    return row | {"url": item.link}
+    return row | {"url": item.link, RAW: None}
 
 
 def _raw(item: Item, native_id: str) -> str:
     tickers = sorted(_tickers(item))
-    shown = {"id": native_id or None, "text": item.title, "url": item.link, "symbols": tickers}
+    text = item.title or item.raw
+    shown = {"id": native_id or None, "text": text, "url": item.link, "symbols": tickers}
     return json.dumps(shown)
 
 
@@ -99,4 +120,7 @@ def _mention(row: dict[str, Any], symbol: str) -> dict[str, Any]:
 
 
 def _frames(table: str, rows: Rows) -> Frames:
-    yield table, pa.Table.from_pylist(rows, schema=raw_schema(TABLES[table]))
+    schema = raw_schema(TABLES[table])
+    if table == "headlines":
+        schema = schema.append(pa.field(OUTSIDE, pa.string()))
+    yield table, pa.Table.from_pylist(rows, schema=schema)

@@ -33,7 +33,7 @@ def feed(symbol: str) -> list[Item]:
         return items(text)
     except NotRss as error:
         message = f"Nasdaq gave no readable answer on {symbol}: {error}"
-        raise SourceError(Cause.UNREACHABLE, message) from error
+        raise SourceError(Cause.UNREACHABLE, message, alone=True) from error
 
 
 def _get(symbol: str) -> tuple[int, bytes]:

@@ -1,4 +1,4 @@
-"""Asking again: what may pass is waited for, with pauses that grow."""
+"""Asking again, with pauses that grow; and when a failure is one symbol's or the provider's."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -10,6 +10,7 @@ from etl.source import Cause, SourceError
 PAUSE = 2.0  # seconds before the second attempt; doubled before each further one
 ATTEMPTS = 4
 TEMPORARY = (Cause.THROTTLED, Cause.UNREACHABLE)
+_OUTAGE = 3  # symbols in a row whose answers cannot be read
 T = TypeVar("T")
 
 
@@ -23,3 +24,26 @@ def patiently(ask: Callable[[], T]) -> T:
         stop=tenacity.stop_after_attempt(ATTEMPTS),
         reraise=True,
     )(ask)
+
+
+class Failures:
+    """What failed of the symbols asked for: one costs itself, an outage stops all."""
+
+    def __init__(self, asked: int) -> None:
+        self._asked = asked
+        self._failed: list[SourceError] = []
+        self._row = 0
+
+    def add(self, error: SourceError) -> None:
+        """Count a symbol's failure; raises it when it is the provider's, or when all failed."""
+        self._failed.append(error)
+        if error.cause in TEMPORARY:
+            self._row += 1
+            if not error.alone or self._row >= _OUTAGE:
+                raise error
+        if len(self._failed) == self._asked:
+            raise self._failed[0]
+
+    def passed(self) -> None:
+        """A symbol answered."""
+        self._row = 0
