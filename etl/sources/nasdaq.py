@@ -65,7 +65,7 @@ def nasdaq(request: Request) -> Frames:
             at = row.get("event_time")
             if item.fault is None and symbol not in _tickers(item):
                 row[OUTSIDE] = "not on the symbol asked for"  # feeds are padded with others
-            elif at is not None and not (after < at <= until or at > request.collected_at):
+            elif at is not None and not after < at <= until:
                 row[OUTSIDE] = f"published outside {after} to {until}"
             elif told.setdefault(row.get("native_id") or row[RAW], row) is not row:
                 row[OUTSIDE] = "told under another symbol, or twice"

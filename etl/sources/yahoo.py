@@ -1,7 +1,7 @@
 """Yahoo Finance: daily and minute bars as traded, splits, dividends and news of named symbols."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -11,9 +11,11 @@ import pyarrow as pa
 from contracts.calendar import last_session, last_sessions
 from contracts.settings import Settings
 from contracts.tables import TABLES
+from etl import cells
 from etl.sheet import days_asked, eve, listed_at, news_window, sheet
 from etl.source import (
     FAULT,
+    OUTSIDE,
     RAW,
     Extent,
     Frames,
@@ -25,7 +27,7 @@ from etl.source import (
 )
 from etl.splits import paid, undone
 from etl.web import yahoo as client
-from etl.web.patience import TEMPORARY, patiently
+from etl.web.patience import Failures, patiently
 from etl.web.symbols import asked_symbols
 from etl.web.yahoo import Answer
 
@@ -65,25 +67,22 @@ def yahoo(request: Request) -> Frames:
     days_asked(request.settings.calendar, request.first, request.last)
     asked = asked_symbols(request.settings)
     client.configure(request.settings.home / "yfinance")
-    failures: list[SourceError] = []
-    items: dict[str, dict[str, Any]] = {}
+    failures = Failures(len(asked))
+    items: list[object] = []
     for symbol in asked:
         try:
             answer, minutes, told = patiently(partial(_ask, symbol, request))
         except SourceError as error:
-            if error.cause in TEMPORARY:
-                raise
-            failures.append(error)
+            failures.add(error)
             yield _frame("symbols", [{"symbol": symbol, FAULT: str(error)}])
             continue
+        failures.passed()
         yield from _facts(answer, minutes, request)
-        items |= {str(item.get("uuid")): item for item in told}
-    if len(failures) == len(asked):
-        raise failures[0]
-    yield from _headlines(list(items.values()), set(asked), request)
+        items += told
+    yield from _headlines(items, set(asked), request)
 
 
-def _ask(symbol: str, request: Request) -> tuple[Answer, pl.DataFrame | None, Rows]:
+def _ask(symbol: str, request: Request) -> tuple[Answer, pl.DataFrame | None, list[object]]:
     answer = client.history(symbol, request.first, request.collected_at)
     minutes = None
     if request.settings.yahoo_interval == "1m":
@@ -92,25 +91,39 @@ def _ask(symbol: str, request: Request) -> tuple[Answer, pl.DataFrame | None, Ro
 
 
 def _frame(table: str, rows: Rows) -> tuple[str, pa.Table]:
-    return table, pa.Table.from_pylist(rows, schema=raw_schema(TABLES[table]))
+    schema = raw_schema(TABLES[table]).append(pa.field(OUTSIDE, pa.string()))
+    return table, pa.Table.from_pylist(rows, schema=schema)
 
 
 def _facts(answer: Answer, minutes: pl.DataFrame | None, request: Request) -> Frames:
-    calendar = _CALENDARS.get(answer.about["exchangeName"], request.settings.calendar)
+    calendar = _CALENDARS.get(str(answer.about["exchangeName"]), request.settings.calendar)
     yield from _listing(answer, calendar, request)
     splits = dict(answer.days.filter(pl.col("split") > 0).select("session", "split").iter_rows())
-    wanted = pl.col("session").is_between(request.first, request.last)
     hours = sheet([calendar], request.first, request.last)
-    days = undone(answer.days.filter(wanted), splits).join(hours, on="session", how="left")
-    yield "bars", _bars(answer.symbol, "1d", days.with_columns(event_time=pl.col("closes")))
+    request.account.read["bars"] += answer.days.height
+    days = undone(answer.days, splits).join(hours, on="session", how="left", maintain_order="left")
+    daily = days.with_columns(event_time=pl.col("closes"), **{OUTSIDE: _elsewhere(request)})
+    yield "bars", _bars(answer.symbol, "1d", daily)
     if minutes is not None:
-        formed = undone(minutes.filter(wanted), splits).join(hours, on="session", how="left")
-        # A minute without a trade has no prices, and the close comes once more as a minute.
-        formed = formed.filter(
-            pl.col("close").is_not_null() & (pl.col("starts") < pl.col("closes"))
-        ).with_columns(start_time=pl.col("starts"), event_time=pl.col("starts") + _MINUTE)
-        yield "bars", _bars(answer.symbol, "1m", formed)
+        request.account.read["bars"] += minutes.height
+        formed = undone(minutes, splits).join(
+            hours, on="session", how="left", maintain_order="left"
+        )
+        idle = pl.when(pl.col("close").is_null() & pl.col(FAULT).is_null()).then(
+            pl.lit("a minute without a trade")
+        )
+        # The close comes once more as a minute.
+        after = pl.when(pl.col("starts") >= pl.col("closes")).then(pl.lit("after the close"))
+        times = {"start_time": pl.col("starts"), "event_time": pl.col("starts") + _MINUTE}
+        left = pl.coalesce(_elsewhere(request), idle, after)
+        yield "bars", _bars(answer.symbol, "1m", formed.with_columns(**times, **{OUTSIDE: left}))
     yield "actions", _actions(answer, splits, request)
+
+
+def _elsewhere(request: Request, day: str = "session") -> pl.Expr:
+    """Why the row is none of those asked for; null where it is."""
+    other = pl.lit(f"{day} outside {request.first} to {request.last}")
+    return pl.when(~pl.col(day).is_between(request.first, request.last)).then(other)
 
 
 def _bars(symbol: str, interval: str, rows: pl.DataFrame) -> pa.Table:
@@ -123,11 +136,12 @@ def _bars(symbol: str, interval: str, rows: pl.DataFrame) -> pa.Table:
         pl.col("event_time").alias("known_at"),
         *times,
         *("session", "open", "high", "low", "close", "volume"),
+        *(FAULT, OUTSIDE),
     ).to_arrow()
 
 
 def _actions(answer: Answer, splits: dict[Any, float], request: Request) -> pa.Table:
-    days = answer.days.filter(pl.col("session").is_between(request.first, request.last))
+    days = answer.days
     dividends = days.filter(pl.col("dividend") > 0).select(
         pl.col("session").alias("ex_date"), pl.col("dividend").alias("value")
     )
@@ -141,8 +155,12 @@ def _actions(answer: Answer, splits: dict[Any, float], request: Request) -> pa.T
             ),
         ]
     )
+    request.account.read["actions"] += found.height
     return found.with_columns(
-        instrument_id=pl.lit(answer.symbol), source=pl.lit(NAME), known_at=eve("ex_date")
+        _elsewhere(request, "ex_date").alias(OUTSIDE),
+        instrument_id=pl.lit(answer.symbol),
+        source=pl.lit(NAME),
+        known_at=eve("ex_date"),
     ).to_arrow()
 
 
@@ -166,29 +184,54 @@ def _listing(answer: Answer, calendar: str, request: Request) -> Frames:
         yield _frame(table, [{name: row[name] for name in TABLES[table].names}])
 
 
-def _headlines(items: Rows, asked: set[str], request: Request) -> Frames:
+def _headlines(items: list[object], asked: set[str], request: Request) -> Frames:
     after, until = news_window(request.settings.calendar, request.first, request.last)
+    request.account.read["headlines"] += len(items)
+    seen: set[str] = set()
     told: Rows = []
     mentions: Rows = []
     for item in items:
-        row = _headline(item)
-        at = row.get("event_time")
-        if at is None or after < at <= until:
-            told.append(row)
-            about = asked.intersection(item.get("relatedTickers", ())) if at else set()
-            kept = {name: row.get(name) for name in ("source", "native_id", "event_time")}
-            mentions += [
-                kept | {"known_at": at, "instrument_id": symbol} for symbol in sorted(about)
-            ]
+        row, symbols = _headline(item)
+        told.append(row)
+        at, name = row.get("event_time"), str(row.get("native_id"))
+        if at is None:
+            continue
+        if not after < at <= until:
+            row[OUTSIDE] = f"published outside {after} to {until}"
+        elif name in seen:
+            row[OUTSIDE] = "told under another symbol, or twice"
+        else:
+            seen.add(name)
+            kept = {key: row[key] for key in ("source", "native_id", "event_time", "known_at")}
+            about = sorted(asked.intersection(symbols))
+            mentions += [kept | {"instrument_id": symbol} for symbol in about]
     yield _frame("headlines", told)
     yield _frame("headline_symbols", mentions)
 
 
-def _headline(item: dict[str, Any]) -> dict[str, Any]:
-    text, seconds = item.get("title"), item.get("providerPublishTime")
-    if not isinstance(text, str) or not isinstance(seconds, int | float) or "uuid" not in item:
-        fault = "headline without time" if text else "text is missing"
-        return {"source": NAME, FAULT: fault, RAW: json.dumps(item, default=str)}
-    at = datetime.fromtimestamp(seconds, UTC)
-    row = {"source": NAME, "native_id": str(item["uuid"]), "event_time": at, "known_at": at}
-    return row | {"text": text, "text_hash": text_hash(text), "url": item.get("link")}
+def _headline(item: object) -> tuple[dict[str, Any], list[str]]:
+    """The item as a row, and the symbols that it names."""
+    told = item if isinstance(item, dict) else {"title": item}
+    text, wrong = cells.text(told.get("title"))
+    name, strange = cells.identity(told.get("uuid"))
+    at, untimed = cells.since_1970(told.get("providerPublishTime"))
+    related = told.get("relatedTickers")
+    read = [cells.symbol(each)[0] for each in related] if isinstance(related, list) else []
+    symbols = [symbol for symbol in read if symbol]
+    faults = (
+        (not isinstance(item, dict), "item is no JSON object"),
+        (wrong and told.get("title") is not None, f"text {wrong}"),
+        (text is None, "text is missing"),
+        (strange, f"id {strange}"),
+        (name is None, "id is missing"),
+        (untimed, f"time {untimed}: {cells.shown(told.get('providerPublishTime'))}"),
+        (at is None, "headline without time"),
+    )
+    fault = next((said for found, said in faults if found), None)
+    url = cells.name(told.get("link"))[0]
+    if fault or text is None:
+        shown = {"id": name, "text": told.get("title"), "url": url, "published_at": at}
+        kept = {key: cells.shown(value, 500) for key, value in shown.items() if value is not None}
+        return {"source": NAME, FAULT: fault, RAW: json.dumps(kept | {"symbols": symbols})}, []
+    row = {"source": NAME, "native_id": name, "event_time": at, "known_at": at, "text": text}
+    return row | {"text_hash": text_hash(text), "url": url}, symbols

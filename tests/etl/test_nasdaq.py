@@ -131,11 +131,18 @@ def test_only_what_was_known_by_the_close_is_of_the_session(serve: Serve) -> Non
     assert [row["native_id"][-1] for row in found["headlines"]] == ["2", "3"]
 
 
-@pytest.mark.parametrize("at", ["", "yesterday", "Wed, 01 Jul 2026 14:30:00"])
-def test_an_item_without_time_is_refused(serve: Serve, at: str) -> None:
+@pytest.mark.parametrize(
+    ("at", "fault"),
+    [
+        ("", "headline without time"),
+        ("yesterday", "not a time with its zone: yesterday"),
+        ("Wed, 01 Jul 2026 14:30:00", "not a time with its zone: Wed, 01 Jul 2026 14:30:00"),
+    ],
+)
+def test_an_item_without_time_is_refused(serve: Serve, at: str, fault: str) -> None:
     with serve(lambda _: (200, feed("AAPL", item(1, "AAPL", at), item(2, "AAPL")))):
         found = delivered()
-    assert [row["fault"] for row in found["headlines"]] == ["headline without time", None]
+    assert [row["fault"] for row in found["headlines"]] == [fault, None]
     assert len(found["headline_symbols"]) == 1
 
 
