@@ -33,6 +33,20 @@ class StoreUnavailable(ConnectionError):
     """The database cannot be reached; the message names it."""
 
 
+class StatementFailed(RuntimeError):
+    """The database answers and refuses a statement; the message says why."""
+
+
+# Classes of SQLSTATE by which a server takes leave: of the connection, or shutting down.
+_LEAVING = ("08", "57P0")
+
+
+def lost(sqlstate: str | None) -> bool:
+    """Whether a failure means that the database is away, and not that a statement failed."""
+    named = (sqlstate or "").strip("\x00 ")
+    return not named or named.startswith(_LEAVING)
+
+
 @dataclass(frozen=True)
 class Load:
     """What an append did. `load_id` is None when no row was added: nothing was committed."""
@@ -197,13 +211,18 @@ class Store:
                 return int(cursor.rowcount)
 
     def query(self, statement: str, values: Sequence[object] = ()) -> pa.Table:
-        """Rows of a SELECT on ledgers as Arrow; `%s` marks values. Facts go through `read`."""
+        """Rows of a SELECT on ledgers as Arrow; `%s` marks values. Facts go through `read`.
+
+        Raises StoreUnavailable, and StatementFailed where the database answers and refuses.
+        """
         import adbc_driver_manager as driver
 
         try:
             return self._reader.fetch(bind(statement, values))
         except driver.OperationalError as error:
-            raise _unavailable(error) from error
+            if lost(error.sqlstate):
+                raise _unavailable(error) from error
+            raise StatementFailed(f"the database refuses a statement: {error}") from error
 
 
 def _unavailable(error: Exception) -> StoreUnavailable:

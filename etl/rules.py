@@ -18,6 +18,8 @@ PLACE = "place"  # a row's position among the rows of its table, as delivered
 _PRICES = ("open", "high", "low", "close")
 _ADJUSTMENTS = ("none", "split", "split_dividend")
 _MOMENT = pl.Datetime("us", "UTC")
+# Bytes of a text in a key: with two such an index entry fits a third of a database page.
+LONGEST_KEY = 1_000
 
 
 @dataclass(frozen=True)
@@ -48,10 +50,7 @@ def _any(expressions: Iterable[pl.Expr]) -> pl.Expr:
 
 _KNOWN_EARLY = Rule("known before it happened", pl.col("known_at") < pl.col("event_time"))
 _UNLISTED = Rule("unknown symbol", pl.col("calendar").is_null())
-_TEXTS = (
-    Rule("text is empty", pl.col("text").str.strip_chars() == ""),
-    Rule("text holds a null character", pl.col("text").str.contains("\x00", literal=True)),
-)
+_TEXTS = (Rule("text is empty", pl.col("text").str.strip_chars() == ""),)
 
 RULES: dict[str, tuple[Rule, ...]] = {
     "bars": (
@@ -131,7 +130,23 @@ def judge(table: str, raw: pl.DataFrame, context: Context) -> pl.DataFrame:
         for c in declared.columns
         if not c.null
     ]
-    judged = seen.with_columns(pl.coalesce(pl.col(FAULT), *named, *nulls).alias(REASON))
+    long = [
+        pl.when(pl.col(c.name).str.len_bytes() > LONGEST_KEY).then(
+            pl.lit(f"{c.name} is longer than {LONGEST_KEY} bytes")
+        )
+        for c in declared.columns
+        if c.name in declared.key and c.type == TEXT
+    ]
+    null = [
+        pl.when(pl.col(c.name).str.contains("\x00", literal=True)).then(
+            pl.lit(f"{c.name} holds a null character")
+        )
+        for c in declared.columns
+        if c.type == TEXT
+    ]
+    judged = seen.with_columns(
+        pl.coalesce(pl.col(FAULT), *long, *null, *named, *nulls).alias(REASON)
+    )
     return _without_repeats(judged, declared).select(*frame.columns, REASON)
 
 

@@ -1,6 +1,7 @@
 """Lines and cells of a delimited text; a line that cannot be taken apart is one refused row."""
 
 import csv
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
@@ -15,6 +16,7 @@ _SEPARATORS = (",", ";", "\t")
 _MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _NOT_UTF8, _TOO_LONG = "text is not UTF-8", f"line is longer than {LONGEST} bytes"
 _OPEN = "a quote is not closed, or text follows one"
+_BLANKS = re.compile(r"[. ]+")
 _QUOTED = r'"(?:[^"]|"")*"'
 _ORDERLY = rf'^(?:[^",]*|{_QUOTED})(?:,(?:[^",]*|{_QUOTED}))*$'
 _UNEVEN = "{} cells where the header has {}"
@@ -86,12 +88,13 @@ def header_of(first: str) -> tuple[str, list[str]]:
     for separator in _SEPARATORS:
         cells = cells_of(first, separator)
         if cells and len(cells) > 1:
-            return separator, [_named(cell) for cell in cells]
-    return ",", [_named(first)]
+            return separator, [named(cell) for cell in cells]
+    return ",", [named(first)]
 
 
-def _named(cell: str) -> str:
-    return seen(cell).strip("<>\"' ").lower().replace(" ", "_")
+def named(cell: str) -> str:
+    """A column's name in small letters, blanks and points as `_`."""
+    return _BLANKS.sub("_", seen(cell).strip("<>\"' ").lower())
 
 
 def table(content: bytes, row_like: RowLike | None = None) -> Delimited:
@@ -104,8 +107,8 @@ def table(content: bytes, row_like: RowLike | None = None) -> Delimited:
     if not found.height or found["fault"][0]:
         raise NotDelimited(found["fault"][0] if found.height else "it is empty")
     separator, header = header_of(found["text"][0])
-    named = [name for name in header if name]
-    repeated = sorted({name for name in named if named.count(name) > 1})
+    given = [name for name in header if name]
+    repeated = sorted({name for name in given if given.count(name) > 1})
     if repeated:
         raise NotDelimited(f"its header names {repeated} more than once")
     rows, lost = _parted(found[1:], separator, len(header), row_like)

@@ -78,7 +78,6 @@ LAYOUTS = (
         dividend="dividend_amount",
         split="split_coefficient",
     ),
-    _layout("Alpha Vantage", "timestamp open close", note="prices are taken as traded"),
     _layout(
         "Stooq",
         "ticker per date vol",
@@ -119,6 +118,7 @@ LAYOUTS = (
         },
         **_NSE,
     ),
+    _layout("Alpha Vantage", "timestamp open close", note="prices are taken as traded"),
     _layout("csvdir", "date dividend split", dividend="dividend", split="split"),
     _layout("ours", "session"),
     _layout("ours", "event_time"),
@@ -138,8 +138,8 @@ def layout_of(header: list[str]) -> Layout | None:
     if "adjustment" in there:
         there -= {"adj_close", "dividends", "stock_splits"}
     for layout in LAYOUTS:
-        if layout.marks <= there:
-            called = layout.called(header)
-            dated = "session" in called or "event_time" in called
-            return layout if dated and all(name in called for name in NEEDED) else None
+        called = layout.called(header)
+        dated = "session" in called or "event_time" in called
+        if layout.marks <= there and dated and all(name in called for name in NEEDED):
+            return layout
     return None

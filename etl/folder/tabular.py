@@ -12,7 +12,7 @@ import pyarrow as pa
 from etl import cells
 from etl.columns import Typed, typed
 from etl.folder.contents import Found, content
-from etl.folder.delimited import NotDelimited, RowLike, table
+from etl.folder.delimited import NotDelimited, RowLike, named, table
 from etl.source import FAULT, RAW, Cause, SourceError
 
 LAYOUT = "see docs/files_layout.md"
@@ -63,7 +63,7 @@ def _parquet(found: Found) -> Delivered:
     import pyarrow.parquet as pq
 
     read = pq.read_table(BytesIO(content(found.path)))
-    names = [name.strip().lower().replace(" ", "_") for name in read.column_names]
+    names = [named(name) for name in read.column_names]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise NotDelimited(f"it names the columns {repeated} more than once")
