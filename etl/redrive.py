@@ -110,7 +110,7 @@ def _symbols(headline: Row) -> list[str]:
 def _again(store: Store, table: Table, source: str, cells: list[Row], now: datetime) -> Redriven:
     context = _context(store, now)
     closes = {(c, day): close for c, day, _, close in context.sheet.iter_rows()}
-    calendars = dict(context.instruments.iter_rows())
+    calendars = dict(context.instruments.select("instrument_id", "calendar").iter_rows())
     rows = [_typed(table, _filled(table, source, row, calendars, closes)) for row in cells]
     schema = raw_schema(table).append(pa.field(PLACE, pa.int64()))
     numbered = [row | {PLACE: place} for place, row in enumerate(rows)]
@@ -125,7 +125,8 @@ def _again(store: Store, table: Table, source: str, cells: list[Row], now: datet
 
 
 def _context(store: Store, now: datetime) -> Context:
-    listed = store.read(INSTRUMENTS, now, store.snapshot(), {}, ("instrument_id", "calendar"))
+    names = ("instrument_id", "calendar", "currency")
+    listed = store.read(INSTRUMENTS, now, store.snapshot(), {}, names)
     instruments = pl.from_arrow(listed)
     assert isinstance(instruments, pl.DataFrame)
     calendars = instruments["calendar"].unique().to_list()

@@ -11,13 +11,15 @@ import pyarrow as pa
 from contracts.registry import Registry
 from contracts.settings import Settings
 from contracts.store import Provenance
-from contracts.table import TEXT, Table
+from contracts.table import FLAG, TEXT, Table
 from contracts.tables import TABLES
 
 # Two columns that a raw frame may carry beside its table's: why the row cannot be a fact, found
 # while reading, and the row as it was delivered (JSON text).
 FAULT = "fault"
 RAW = "raw"
+# What a raw row of a table may say besides, and no fact holds: `etl.payments` uses it up.
+SAID = {"actions": {"id": TEXT, "currency": TEXT, "withdrawn": FLAG}}
 
 
 class Cause(StrEnum):
@@ -119,8 +121,9 @@ def source(
 
 
 def raw_schema(table: Table) -> pa.Schema:
-    """The table's columns, all nullable, then `fault` and `raw`."""
+    """The table's columns, all nullable, what `SAID` names, then `fault` and `raw`."""
     fields = [pa.field(column.name, column.type) for column in table.columns]
+    fields += [pa.field(name, kind) for name, kind in SAID.get(table.name, {}).items()]
     return pa.schema([*fields, pa.field(FAULT, TEXT), pa.field(RAW, TEXT)])
 
 

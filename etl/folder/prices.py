@@ -8,13 +8,15 @@ import polars as pl
 
 from etl.folder.tabular import MOMENT, parts, tables
 from etl.sheet import eve, sheet
-from etl.source import Cause, SourceError
+from etl.source import FAULT, Cause, SourceError
+from etl.splits import as_traded
 
 _TEXT, _REAL, _DAY = pl.String(), pl.Float64(), pl.Date()
 _BARS = {"symbol": _TEXT, "session": _DAY, "event_time": MOMENT, "known_at": MOMENT}
 _BARS |= dict.fromkeys(("open", "high", "low", "close", "volume"), _REAL)
 _BARS |= {"interval": _TEXT, "adjustment": _TEXT}
 _ACTIONS = {"symbol": _TEXT, "ex_date": _DAY, "kind": _TEXT, "value": _REAL, "known_at": MOMENT}
+_ACTIONS |= dict.fromkeys(("id", "currency", "withdrawn", "adjustment"), _TEXT)
 _LISTED = ("symbol", "name", "calendar", "currency", "asset_class", "sector")
 _INSTRUMENTS = dict.fromkeys(_LISTED, _TEXT)
 # Every session that a calendar knows: a row's date may be anything.
@@ -87,12 +89,43 @@ def _dated(frame: pl.DataFrame, closes: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def actions(folder: Path) -> Iterator[pl.DataFrame]:
-    """The actions of each file, known on their eve unless the file says when. Raises
-    SourceError."""
+def actions(folder: Path, today: date) -> Iterator[pl.DataFrame]:
+    """The actions of each file as of their ex-dates, known on their eve unless the file says when.
+
+    today: up to which the splits are inside of what is split-adjusted. Raises SourceError.
+    """
+    inside = splits(folder, today)
+    for frame in _actions(folder):
+        moved = as_traded(frame, "ex_date", inside, ("value",))
+        paid = pl.when(kind="dividend").then(moved["value"]).otherwise("value")
+        yield frame.with_columns(paid.alias("value"))
+
+
+def splits(folder: Path, today: date) -> pl.DataFrame:
+    """Columns symbol, ex_date, value of the splits up to `today` that stand."""
+    found = [_SPLITS.clear()]
+    key = ["symbol", "ex_date"]
+    for frame in _actions(folder):
+        sound = frame.filter(pl.col(FAULT).is_null(), pl.col("value") > 0, kind="split")
+        gone = sound.filter("withdrawn")
+        stands = sound.filter(~pl.col("withdrawn"), pl.col("ex_date") <= today)
+        found.append(stands.join(gone, on=key, how="anti").select(_SPLITS.columns))
+    return pl.concat(found)
+
+
+_SPLITS = pl.DataFrame(schema={"symbol": _TEXT, "ex_date": _DAY, "value": _REAL})
+_YES, _NO = ("true", "yes", "1"), ("false", "no", "0")
+
+
+def _actions(folder: Path) -> Iterator[pl.DataFrame]:
     needed = ("symbol", "ex_date", "kind", "value")
+    told = pl.col("withdrawn").str.to_lowercase()
+    unclear = pl.format("withdrawn is neither true nor false: {}", "withdrawn")
     for frame in tables(parts(folder, "actions"), _ACTIONS, needed):
         yield frame.with_columns(
+            pl.col("symbol").str.to_uppercase(),
             pl.col("symbol").str.to_uppercase().alias("instrument_id"),
             pl.coalesce("known_at", eve("ex_date")),
+            told.is_in(_YES).fill_null(False).alias("withdrawn"),
+            pl.coalesce(FAULT, pl.when(~told.is_in((*_YES, *_NO))).then(unclear)).alias(FAULT),
         )

@@ -24,6 +24,7 @@ from etl.source import (
     source,
     text_hash,
 )
+from etl.splits import as_traded
 
 NAME = "files"
 _CHUNK = 20_000  # headlines held at a time
@@ -77,16 +78,19 @@ def files(request: Request) -> Frames:
     folder = folder_of(request.settings)
     days_asked(calendar, request.first, request.last)
     listed = prices.instruments(folder, calendar)
-    seen = []
+    seen, today = [], request.collected_at.date()
+    inside = prices.splits(folder, today) if parts(folder, "actions") else None
     for frame in prices.bars(folder, calendar, listed):
         sound = _sound(frame, request.collected_at)
         seen.append(sound.group_by("symbol").agg(valid_from=pl.min("session")))
+        if inside is not None:
+            frame = as_traded(frame, "session", inside)
         yield "bars", _cut(frame, "bars", "session", request)
     # A symbol is known by its bars, wherever in time they lie.
     first = pl.concat(seen).group_by("symbol").agg(pl.min("valid_from")).sort("symbol")
     known = first.join(listed, on="symbol", how="left", maintain_order="left")
     yield from _listings(known, request.universe, calendar)
-    for frame in prices.actions(folder):
+    for frame in prices.actions(folder, today):
         yield "actions", _cut(frame, "actions", "ex_date", request)
     yield from _headlines(folder, request, set(known["symbol"]))
 
