@@ -4,8 +4,9 @@
 
 Reads `yahoo_dirty_prices/*-1d-*.csv` (Yahoo's daily answers: prices and dividends divided by
 later splits), lays each file out as docs/files_layout.md says, and puts it through the rules as a
-load does. Per file: what is implausible, by reason (cells that are empty are left out). `-fixed` and `no-bad` files are to be
-quiet. The lines at the end count the faulty files that are told, and the sound ones that are.
+load does. Per file: what is implausible, by reason (empty cells are left out). `-fixed` and
+`no-bad` files are to be quiet. The lines at the end count the faulty files that are told of, and
+the sound ones that are.
 """
 
 import argparse

@@ -27,7 +27,9 @@ def gaps(bars: pl.DataFrame, context: Context, past: pl.DataFrame) -> pl.DataFra
     )
     missing = (pl.col("number") - pl.col("number").shift() - 1).over("instrument_id")
     last = pl.col("session").shift().over("instrument_id")
-    said = pl.format("no bar for more than {} sessions: {} since {}", pl.lit(LONGEST_GAP), missing, last)
+    said = pl.format(
+        "no bar for more than {} sessions: {} since {}", pl.lit(LONGEST_GAP), missing, last
+    )
     return (
         numbered.with_columns(said=said, missing=missing, table_name=pl.lit("bars"))
         .filter(pl.col("missing") > LONGEST_GAP)

@@ -15,7 +15,7 @@ SERIES = ["instrument_id", "interval"]
 _JUMP, _DEVIATIONS = 0.47, 8.0
 # A split below 15 % drowns in an ordinary day. Between its ratio and none, its day tells by this.
 _LEAST_SPLIT, _NO_MOVE = 0.14, 0.35
-_CALMEST, _WILDEST, _UNKNOWN = 0.005, 0.15, 0.03
+_CALMEST, _WILDEST, _UNKNOWN = 0.005, 0.15, 0.06
 
 
 def moves(bars: pl.DataFrame, past: pl.DataFrame, splits: pl.DataFrame, place: str) -> pl.DataFrame:

@@ -13,15 +13,15 @@ from contracts.tables import ACTIONS, BARS, INSTRUMENTS
 from etl.batch import Manifest, parts
 
 LISTED = ("instrument_id", "calendar", "currency")
-BAR = ("instrument_id", "interval", "session", "event_time", "open", "high", "low", "close")
-BAR = (*BAR, "adjustment")
+_PLACE = ("instrument_id", "interval", "session", "event_time")
+BAR = (*_PLACE, "open", "high", "low", "close", "adjustment")
 ACTION = ("instrument_id", "ex_date", "kind", "value")
 _BARS = 60  # of each instrument: enough to tell its volatility and its spacing
 _DAYS = timedelta(days=150)
 
 
-def _empty(names: tuple[str, ...], *tables: Table) -> pl.DataFrame:
-    schema = pa.schema([tables[0].schema.field(name) for name in names])
+def _empty(names: tuple[str, ...], table: Table) -> pl.DataFrame:
+    schema = pa.schema([table.schema.field(name) for name in names])
     frame = pl.from_arrow(schema.empty_table())
     assert isinstance(frame, pl.DataFrame)
     return frame

@@ -61,7 +61,7 @@ def bars(judged: pl.DataFrame, actions: pl.DataFrame, past: Past) -> Judged:
             elif verdict.said == IDLE:
                 idle.append(part.select("instrument_id", "session"))
             else:
-                findings.append(_found("bars", part, verdict.said))
+                findings.append(_found("bars", part.with_columns(said=pl.lit(verdict.said))))
     rows = _with_reasons(judged, refused)
     gone = pl.concat(refused)
     return Judged(
@@ -84,13 +84,13 @@ def _ratios(splits: pl.DataFrame) -> dict[str, list[float]]:
     return {str(name): values for name, values in grouped.iter_rows()}
 
 
-def _found(table: str, rows: pl.DataFrame, said: str) -> pl.DataFrame:
+def _found(table: str, rows: pl.DataFrame) -> pl.DataFrame:
     day = "session" if "session" in rows.columns else "ex_date"
     return rows.select(
         pl.lit(table).alias("table_name"),
         "instrument_id",
         pl.col(day).alias("session"),
-        pl.lit(said).alias("said"),
+        "said",
     )
 
 
@@ -118,9 +118,7 @@ def _across(steps: pl.DataFrame) -> pl.DataFrame:
     same = pl.all_horizontal(pl.col(name) == pl.col(name).shift() for name in SERIES)
     before = pl.when(same).then(pl.col("adjustment").shift()) != "none"
     raw = pl.col("raw").abs()
-    simple = pl.any_horizontal(
-        (raw - pl.lit(float(ratio)).log()).abs() < 0.04 for ratio in _RATIOS
-    )
+    simple = pl.any_horizontal((raw - pl.lit(float(ratio)).log()).abs() < 0.04 for ratio in _RATIOS)
     first = pl.col(PLACE).is_not_null() & pl.when(same).then(pl.col(PLACE).shift().is_null())
     now = pl.col("adjustment")
     why = (
@@ -136,9 +134,7 @@ def _across(steps: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _between(
-    splits: pl.DataFrame, steps: pl.DataFrame, idle: list[pl.DataFrame]
-) -> pl.DataFrame:
+def _between(splits: pl.DataFrame, steps: pl.DataFrame, idle: list[pl.DataFrame]) -> pl.DataFrame:
     """The splits that hold from those bars on, and not from the bars before them."""
     found = splits.select("instrument_id", "ex_date").clear()
     if not idle:
@@ -152,9 +148,7 @@ def _between(
     return joined.filter(inside).select(found.columns).unique()
 
 
-def actions(
-    judged: pl.DataFrame, told: Judged, past: Past
-) -> tuple[pl.DataFrame, pl.DataFrame]:
+def actions(judged: pl.DataFrame, told: Judged, past: Past) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Refuse splits and dividends that the batch's bars contradict; the rows, and `FINDING`s.
 
     told: what `bars` found of them.
@@ -163,8 +157,8 @@ def actions(
     paid = sound.filter(kind="dividend")
     gone = sound.filter(kind="split").join(told.idle, on=["instrument_id", "ex_date"], how="semi")
     idle = gone.select(PLACE, pl.lit(IDLE).alias("why"))
-    doubted = dividends.doubted(paid.select(*ACTION, PLACE), told.moves, past.actions, PLACE)
+    doubted = dividends.doubted(paid.select(*ACTION, PLACE), told.moves, PLACE)
     rows = _with_reasons(judged, [idle, doubted])
     left = rows.filter(pl.col(REASON).is_null(), kind="dividend")
-    again = dividends.repeated(left.select(ACTION), past.actions)
-    return rows, _found("actions", again, dividends.TWICE)
+    strange = dividends.odd(left.select(ACTION), past.actions)
+    return rows, _found("actions", strange)

@@ -153,7 +153,9 @@ def judge(table: str, raw: pl.DataFrame, context: Context) -> pl.DataFrame:
     judged = _without_repeats(judged, declared)
     if table == "actions":
         paid = pl.col("value") * pl.when(kind="dividend").then("rate").otherwise(1.0)
-        judged = judged.with_columns(pl.when(pl.col(REASON).is_null()).then(paid).otherwise("value"))
+        judged = judged.with_columns(
+            pl.when(pl.col(REASON).is_null()).then(paid).otherwise("value")
+        )
         judged = joined(judged.select(*frame.columns, REASON), REASON, PLACE)
     return judged.select(*frame.columns, REASON)
 

@@ -85,6 +85,9 @@ def as_traded(
         moved["volume"] = (pl.col("volume") / factor).round(0)
     touched = adjusted & (factor != 1.0)
     return frame.with_columns(
-        *(pl.when(touched).then(value).otherwise(name).alias(name) for name, value in moved.items()),
+        *(
+            pl.when(touched).then(value).otherwise(name).alias(name)
+            for name, value in moved.items()
+        ),
         pl.when(adjusted).then(pl.lit("none")).otherwise("adjustment").alias("adjustment"),
     )

@@ -1,6 +1,7 @@
 """What a batch's cleaning found, kept in staging for the gate, the append and the data docs."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import polars as pl
 import pyarrow as pa
@@ -11,6 +12,10 @@ from contracts.table import DAY, FLAG, TEXT
 from etl.batch import Batch
 from etl.rules import REASON
 from etl.source import RAW
+from etl.staging import LONGEST_CELL
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection
 
 TOLD = "told"  # the staging table
 _SCHEMA = pa.schema(
@@ -30,41 +35,55 @@ def refused_rows(table: str, refused: pa.Table) -> pa.Table:
     """The refused rows of a table as what is told of them."""
     frame = pl.from_arrow(refused)
     assert isinstance(frame, pl.DataFrame)
-    days = [name for name in ("session", "ex_date") if name in frame.columns]
-    names = [name for name in ("instrument_id", "symbol", "native_id") if name in frame.columns]
+    days: list[str] = [name for name in ("session", "ex_date") if name in frame.columns]
+    names = [name for name in ("instrument_id", "symbol") if name in frame.columns]
+    keys = [*names, *(name for name in ("native_id", "series") if name in frame.columns)]
     shown = pl.concat_str(
-        [pl.coalesce(names), *(pl.col(day).cast(pl.String) for day in days)],
+        [pl.coalesce(keys), *(pl.col(day).cast(pl.String) for day in days)],
         separator=" ",
         ignore_nulls=True,
     )
     example = pl.coalesce(pl.col(RAW), shown).str.slice(0, _SHOWN)
-    return frame.select(
+    told = frame.select(
         pl.lit(table).alias("table_name"),
-        pl.coalesce(names[:1]).alias("instrument_id"),
-        pl.coalesce(days or [pl.lit(None, pl.Date())]).alias("session"),
-        pl.col(REASON).alias("said"),
+        pl.coalesce(*names[:1], pl.lit(None, pl.String())).alias("instrument_id"),
+        pl.coalesce(*days, pl.lit(None, pl.Date())).alias("session"),
+        pl.col(REASON).str.slice(0, LONGEST_CELL).alias("said"),
         pl.lit(True).alias("refused"),
-        example.str.replace_all("\x00", "\N{REPLACEMENT CHARACTER}", literal=True).alias("example"),
-    ).to_arrow().cast(_SCHEMA)
+        example.alias("example"),
+    )
+    # Postgres takes no null character.
+    clean = pl.col(pl.String).str.replace_all("\x00", "\N{REPLACEMENT CHARACTER}", literal=True)
+    return told.with_columns(clean).to_arrow().cast(_SCHEMA)
 
 
 def findings(found: pl.DataFrame) -> pa.Table:
     """Findings (`etl.plausible.FINDING`) as what is told."""
     shown = pl.format("{} {}", "instrument_id", "session")
-    return found.with_columns(refused=False, example=shown).select(_SCHEMA.names).to_arrow().cast(_SCHEMA)
+    return (
+        found.with_columns(refused=False, example=shown)
+        .select(_SCHEMA.names)
+        .to_arrow()
+        .cast(_SCHEMA)
+    )
 
 
 def keep(store: Store, batch: Batch, told: Iterable[pa.Table]) -> None:
     """Put what is told into the batch's staging table, in place of that of an earlier run."""
-    relation = batch.staging(TOLD)
     rows = pa.concat_tables([_SCHEMA.empty_table(), *told])
-    kinds = {TEXT: "text", DAY: "date", FLAG: "boolean"}
-    columns = ", ".join(f"{field.name} {kinds[field.type]}" for field in _SCHEMA)
     with store.connect() as connection:
         with connection.cursor() as cursor:
-            cursor.execute(f"DROP TABLE IF EXISTS {relation}")
-            cursor.execute(f"CREATE TABLE {relation} ({columns})")
-        copy.into(connection, relation, rows)
+            cursor.execute(f"DROP TABLE IF EXISTS {batch.staging(TOLD)}")
+        prepare(connection, batch)
+        copy.into(connection, batch.staging(TOLD), rows)
+
+
+def prepare(connection: "Connection", batch: Batch) -> None:
+    """Make the staging table where there is none, as of a batch that was cleaned without it."""
+    kinds = {TEXT: "text", DAY: "date", FLAG: "boolean"}
+    columns = ", ".join(f"{field.name} {kinds[field.type]}" for field in _SCHEMA)
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE TABLE IF NOT EXISTS {batch.staging(TOLD)} ({columns})")
 
 
 def lines(store: Store, batch: Batch) -> list[str]:
@@ -79,19 +98,18 @@ def lines(store: Store, batch: Batch) -> list[str]:
             return []
         # What a reason quotes of its row comes after a colon.
         cursor.execute(
-            "SELECT table_name, refused, split_part(said, ': ', 1) AS reason, count(*), "
-            "count(DISTINCT instrument_id), (array_agg(example ORDER BY session, example))[1], "
-            f"(array_agg(said ORDER BY session, example))[1] FROM {relation} "
-            "GROUP BY 1, 2, 3 ORDER BY 2 DESC, 4 DESC, 1, 3"
+            "SELECT table_name, refused, count(*), count(DISTINCT instrument_id), "
+            "CASE WHEN count(*) = 1 THEN min(said) ELSE split_part(said, ': ', 1) END, "
+            f"(array_agg(example ORDER BY session, example))[1] FROM {relation} "
+            "GROUP BY table_name, refused, split_part(said, ': ', 1) ORDER BY 2 DESC, 3 DESC, 1, 5"
         )
-        found = cursor.fetchall()
-    return [_line(*row) for row in found]
+        return [_line(*row) for row in cursor.fetchall()]
 
 
 def _line(
-    table: str, refused: bool, reason: str, count: int, instruments: int, example: str, said: str
+    table: str, refused: bool, rows: int, instruments: int, said: str, example: str | None
 ) -> str:
     of = f" of {instruments} instruments" if instruments > 1 else ""
-    kind = f"{table} refused" if refused else f"{table}, loaded"
+    kind = f"{table} refused" if refused else f"{table}, loaded all the same"
     first = "" if example is None else f"; first: {example}"
-    return f"{count} {kind}{of}: {said if count == 1 else reason}{first}"
+    return f"{rows} {kind}{of}: {said}{first}"

@@ -33,10 +33,9 @@ def adjusted(
 
     columns: open, high, low, close, volume. delivered: each row's `adjustment`: a row that came
     split-adjusted is not adjusted again, one that came with dividends inside gets none.
-    A dividend is cash per share as it was paid, of the shares that trade on its ex-date: those after
-    a split of that day. `dividend` is the amount per share (of the newest row's) that goes ex in
-    the row; `total` is the close with all dividends so far reinvested at the close of the row in
-    which they go ex.
+    A dividend is cash per share as paid, of the shares that trade on its ex-date: those after a
+    split of that day. `dividend` is the amount per share (of the newest row's) that goes ex in the
+    row; `total` is the close with all dividends so far reinvested at the close of their row.
     """
     factor = np.where(delivered == "none", _later(splits, session), 1.0)
     out = {name: columns[name] / factor for name in PRICES}

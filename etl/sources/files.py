@@ -83,9 +83,8 @@ def files(request: Request) -> Frames:
     for frame in prices.bars(folder, calendar, listed):
         sound = _sound(frame, request.collected_at)
         seen.append(sound.group_by("symbol").agg(valid_from=pl.min("session")))
-        if inside is not None:
-            frame = as_traded(frame, "session", inside)
-        yield "bars", _cut(frame, "bars", "session", request)
+        traded = frame if inside is None else as_traded(frame, "session", inside)
+        yield "bars", _cut(traded, "bars", "session", request)
     # A symbol is known by its bars, wherever in time they lie.
     first = pl.concat(seen).group_by("symbol").agg(pl.min("valid_from")).sort("symbol")
     known = first.join(listed, on="symbol", how="left", maintain_order="left")
