@@ -9,7 +9,7 @@ from operator import or_
 import polars as pl
 import pyarrow as pa
 
-from contracts.table import KNOWN_AT, TEXT, Table
+from contracts.table import FLAG, KNOWN_AT, TEXT, Table
 from contracts.tables import TABLES
 from etl.currency import rates
 from etl.payments import joined
@@ -213,7 +213,15 @@ def judge_arrow(table: str, raw: pa.Table, context: Context) -> pa.Table:
     frame = pl.from_arrow(raw)
     assert isinstance(frame, pl.DataFrame)
     moments = [f.name for f in judged_schema(table) if pa.types.is_timestamp(f.type)]
-    frame = frame.with_columns(pl.col(moments).dt.convert_time_zone("UTC"))
+    frame = frame.with_columns(
+        pl.col(moments).dt.convert_time_zone("UTC"),
+        # What was collected before a table could say so says nothing.
+        *(
+            pl.lit(None, pl.Boolean() if kind == FLAG else pl.String()).alias(name)
+            for name, kind in SAID.get(table, {}).items()
+            if name not in frame.columns
+        ),
+    )
     return arrow(table, judge(table, frame, context))
 
 

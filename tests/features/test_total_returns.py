@@ -21,7 +21,7 @@ from features.adjust import PRICES, Actions, adjusted
 from features.facts import NO_OBSERVATIONS, Facts
 from features.history import newest_panel
 
-PATHS, SESSIONS = 20_000, 12
+SESSIONS = 12
 FIRST = date(2024, 3, 4)
 DAYS = [FIRST + timedelta(days=n) for n in range(SESSIONS)]
 EVE = datetime(2024, 3, 1, tzinfo=UTC)
@@ -117,10 +117,9 @@ def settled(paths: list[Path]) -> pl.DataFrame:
     return found
 
 
-@pytest.fixture(scope="module")
-def paths() -> list[Path]:
-    draw = np.random.default_rng(20)
-    return [drawn(draw, number) for number in range(PATHS)]
+def made(seed: int, count: int) -> list[Path]:
+    draw = np.random.default_rng(seed)
+    return [drawn(draw, number) for number in range(count)]
 
 
 def newest(actions: pl.DataFrame) -> pl.DataFrame:
@@ -128,7 +127,9 @@ def newest(actions: pl.DataFrame) -> pl.DataFrame:
     return actions.sort(*key, "known_at").unique(key, keep="last", maintain_order=True)
 
 
-def test_twenty_thousand_paths_are_worth_what_counting_shares_says(paths: list[Path]) -> None:
+@pytest.mark.parametrize("count", [1_000, pytest.param(20_000, marks=pytest.mark.slow)])
+def test_random_paths_are_worth_what_counting_shares_says(count: int) -> None:
+    paths = made(20, count)
     facts = newest(settled(paths))
     true = [(path.name, DAYS[day], ratio) for path in paths for day, ratio in path.splits]
     splits = pl.DataFrame(true, schema=["symbol", "ex_date", "value"], orient="row")
@@ -153,8 +154,8 @@ def test_twenty_thousand_paths_are_worth_what_counting_shares_says(paths: list[P
         np.testing.assert_allclose(total / total[0], worth / worth[0], rtol=2e-6)
 
 
-def test_the_panel_says_the_same_after_restatements(paths: list[Path]) -> None:
-    some = paths[:60]
+def test_the_panel_says_the_same_after_restatements() -> None:
+    some = made(21, 60)
     actions = settled(some).select(ACTIONS.names)
     close = {(p.name, DAYS[d]): c for p in some for d, c in zip(p.days, p.close, strict=True)}
     rows = []
