@@ -15,12 +15,15 @@ def gaps(bars: pl.DataFrame, context: Context, past: pl.DataFrame) -> pl.DataFra
     """
     names = ["instrument_id", "session"]
     days = pl.concat(
-        [frame.filter(interval="1d").select(names) for frame in (past, bars)]
+        [
+            frame.filter(interval="1d").select(*names, new=pl.lit(new))
+            for frame, new in ((bars, True), (past, False))
+        ]
     ).drop_nulls()
     number = pl.int_range(pl.len()).over("calendar").alias("number")
     sessions = context.sheet.sort("calendar", "session").select("calendar", "session", number)
     numbered = (
-        days.unique()
+        days.unique(names, keep="first")
         .join(context.instruments.select("instrument_id", "calendar"), on="instrument_id")
         .join(sessions, on=["calendar", "session"])
         .sort(names)
@@ -32,6 +35,6 @@ def gaps(bars: pl.DataFrame, context: Context, past: pl.DataFrame) -> pl.DataFra
     )
     return (
         numbered.with_columns(said=said, missing=missing, table_name=pl.lit("bars"))
-        .filter(pl.col("missing") > LONGEST_GAP)
+        .filter("new", pl.col("missing") > LONGEST_GAP)
         .select(list(FINDING))
     )

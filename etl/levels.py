@@ -3,7 +3,7 @@
 A path is cut at its jumps into runs, each on a level. A run a hundred times off the others is in
 another unit, however long it is; one off by ten or by the ratio of a stated split is wrong when
 the path comes back to its level within weeks, else the price has moved. What was stored before
-counts as right; where nothing was, the longest runs do.
+counts as right; where nothing was, the level of two bars in three does, and without one none.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,6 +19,7 @@ _SAME = 0.1
 _WEEKS = 30  # bars of an excursion
 
 UNIT = "price is a hundred times off its neighbours: another unit of money"
+MIXED = "prices are in two units of money, and nothing says which is right"
 SCALE = "price is off its neighbours by ten or a split's ratio, and comes back"
 IDLE = "split without a jump of the price"
 
@@ -53,7 +54,10 @@ def sorted_out(
     """
     sizes = {_TEN, *(abs(log(ratio)) for ratio in ratios)}
     runs = _runs(jumps, count, sizes)
-    level, until = 0.0 if known else _main(runs), 0
+    level, until = 0.0 if known else _main(runs, count), 0
+    if level is None:
+        yield Verdict(0, count, MIXED, True)
+        return
     for place, run in enumerate(runs):
         if run.jump and not _size(run.jump, sizes):
             yield _moved(run.jump)
@@ -98,14 +102,16 @@ def _equal(left: float, right: float) -> bool:
     return abs(left - right) < 1e-6
 
 
-def _main(runs: Sequence[_Run]) -> float:
-    """The level of most bars if units of money are mixed, else the first."""
+def _main(runs: Sequence[_Run], count: int) -> float | None:
+    """The level of most bars if units of money are mixed, else the first; None: of too few."""
     rows: dict[float, int] = {}
     for run in runs:
         level = round(run.level, 6)
         rows[level] = rows.get(level, 0) + run.last - run.first
-    mixed = any(_hundreds(level) for level in rows)
-    return max(reversed(rows), key=lambda level: rows[level]) if mixed else 0.0
+    if not any(_hundreds(level) for level in rows):
+        return 0.0
+    most = max(rows, key=lambda level: rows[level])
+    return most if 3 * rows[most] >= 2 * count else None
 
 
 def _back(runs: Sequence[_Run], level: float) -> int:

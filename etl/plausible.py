@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from etl import dividends
-from etl.levels import IDLE, SCALE, UNIT, sorted_out
+from etl.levels import IDLE, MIXED, SCALE, UNIT, sorted_out
 from etl.moves import SERIES, jumping, moves
 from etl.past import ACTION, BAR, Past
 from etl.rules import PLACE, REASON
@@ -18,7 +18,7 @@ SPACED = "bars are a week or more apart, though their interval is 1d"
 ADJUSTED = "split-adjusted bars lie before this split: load them again from their first session"
 UNSTATED = "split-adjusted price jumps by a split's ratio: state the split or load all bars again"
 # Reasons that a redrive asks for by name, since a person may know better.
-PLAUSIBLE = (UNIT, SCALE, IDLE, SPACED, ADJUSTED, UNSTATED, *dividends.REASONS)
+PLAUSIBLE = (UNIT, MIXED, SCALE, IDLE, SPACED, ADJUSTED, UNSTATED, *dividends.REASONS)
 
 _RATIOS = (1.5, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40, 50)
 FINDING = {

@@ -13,7 +13,7 @@ from contracts.calendar import last_sessions
 from etl import plausible
 from etl.dividends import FEW, TWICE, UNPAID
 from etl.dividends import UNIT as DIVIDEND_UNIT
-from etl.levels import IDLE, SCALE, UNIT
+from etl.levels import IDLE, MIXED, SCALE, UNIT
 from etl.past import ACTION, BAR, Past
 from etl.rules import PLACE, REASON
 
@@ -105,8 +105,9 @@ def test_the_unit_of_what_is_stored_counts_however_long_the_other_lasts() -> Non
     past = Past(bars=frame(close[:10]).select(BAR))
     rest = frame(close[10:], days=DAYS[10:])
     assert judge(rest, past=past)["bars"] == dict.fromkeys(range(50), UNIT)
-    # With nothing stored the greater part is right.
+    # With nothing stored two bars in three are right, and without them none.
     assert judge(frame(close))["bars"] == dict.fromkeys(range(10), UNIT)
+    assert judge(frame(close[:25]))["bars"] == dict.fromkeys(range(25), MIXED)
 
 
 @pytest.mark.parametrize("factor", [0.4, 0.15, 0.05, 4.0, 12.0])

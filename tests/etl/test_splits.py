@@ -1,16 +1,20 @@
 """Split-adjusted prices as they were traded, whatever their size and however many splits."""
 
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as tried
 from hypothesis import strategies as some
 
+from contracts.settings import settings
 from etl.splits import as_traded, paid, undone
 
 DAY = date(2014, 6, 6)
+DAYS = ("2024-07-01", "2024-07-02", "2024-07-03", "2024-07-05", "2024-07-08")
 DIGITS = some.integers(1, 999_999)
 PRICES = some.builds(lambda digits, power: float(f"{digits}e{power}"), DIGITS, some.integers(-9, 2))
 RATIOS = some.sampled_from([2.0, 3.0, 7.0, 1.5, 1.05, 10.0, 20.0, 0.1, 0.05, 1 / 3, 1 / 7, 0.001])
@@ -28,7 +32,7 @@ def back(price: float, ratios: list[float]) -> float:
     return float(undone(bars, splits)["close"][0])
 
 
-@settings(deadline=None)
+@tried(deadline=None)
 @given(PRICES, some.lists(RATIOS, max_size=6))
 def test_a_price_of_any_size_comes_back_whatever_splits_came_since(
     price: float, ratios: list[float]
@@ -36,7 +40,7 @@ def test_a_price_of_any_size_comes_back_whatever_splits_came_since(
     assert back(price, ratios) == pytest.approx(price, rel=1e-12)
 
 
-@settings(deadline=None)
+@tried(deadline=None)
 @given(PRICES, some.lists(RATIOS, min_size=1, max_size=6))
 def test_a_later_split_makes_no_new_version_of_a_bar(price: float, ratios: list[float]) -> None:
     assert back(price, ratios) == back(price, ratios[:-1]) == back(price, [])
@@ -51,6 +55,29 @@ def test_a_dividend_comes_back_too() -> None:
     given_out = pl.DataFrame({"ex_date": [DAY], "value": [adjusted(0.0123, [7.0, 4.0])]})
     splits = {date(2014, 6, 9): 7.0, date(2020, 8, 31): 4.0}
     assert paid(given_out, splits)["value"].to_list() == [0.0123]
+
+
+def test_a_folder_of_split_adjusted_bars_gives_the_same_before_and_after_a_split(
+    folder: Any, ask: Any
+) -> None:
+    def written(factor: float, *actions: str) -> None:
+        header = "symbol,session,open,high,low,close,volume,adjustment"
+        rows = [f"AAA,{day},{p},{p},{p},{p},{900 * factor}" for day in DAYS for p in (1 / factor,)]
+        text = "\n".join([header, *(f"{row},split" for row in rows)])
+        (folder.path / "bars.csv").write_text(text + "\n")
+        told = ["symbol,ex_date,kind,value,adjustment", *actions]
+        (folder.path / "actions.csv").write_text("\n".join(told) + "\n")
+
+    written(1.0, "AAA,2024-07-03,dividend,0.06,split")
+    before = ask("files", settings())
+    split = "AAA,2024-07-09,split,3,"
+    written(3.0, "AAA,2024-07-03,dividend,0.02,split", split)
+    after = ask("files", settings())
+    assert after["bars"] == before["bars"]
+    assert after["actions"]["value"].to_pylist() == [0.06]
+    # Dividends as paid stay as they are.
+    written(3.0, "AAA,2024-07-03,dividend,0.06,", split)
+    assert ask("files", settings())["actions"]["value"].to_pylist() == [0.06]
 
 
 def test_only_rows_marked_as_adjusted_are_undone_each_by_its_own_splits() -> None:
