@@ -16,6 +16,7 @@ from etl.past import past as past_of
 from etl.rules import PLACE, Context, arrow, judge_arrow, parted
 from etl.sheet import sheet
 from etl.staging import ORDER, refuse, stage
+from etl.steady import steady
 from etl.told import findings, keep, refused_rows
 
 # Judges the raw rows of one table: `etl.rules.judge_arrow`, wherever it runs.
@@ -90,7 +91,9 @@ def _bars(held: Manifest, rows: pa.Table, context: Context, past: Past) -> plaus
     if held.rows.get("actions"):
         first, _ = parted("actions", in_process(held, "actions", context))
         actions = _frame(first).select(ACTION)
-    return plausible.bars(_frame(rows).sort(PLACE), actions, past)
+    splits = pl.concat([actions, past.actions]).filter(kind="split")
+    splits = splits.unique(["instrument_id", "ex_date"], keep="first")
+    return plausible.bars(steady(_frame(rows).sort(PLACE), past.kept, splits), actions, past)
 
 
 def _frame(rows: pa.Table) -> pl.DataFrame:

@@ -15,6 +15,7 @@ from etl.batch import Manifest, parts
 LISTED = ("instrument_id", "calendar", "currency")
 _PLACE = ("instrument_id", "interval", "session", "event_time")
 BAR = (*_PLACE, "open", "high", "low", "close", "adjustment")
+KEPT = (*BAR, "volume")
 ACTION = ("instrument_id", "ex_date", "kind", "value")
 _BARS = 60  # of each instrument: enough to tell its volatility and its spacing
 _DAYS = timedelta(days=150)
@@ -32,12 +33,14 @@ class Past:
     """Stored facts as they were known when the batch was collected.
 
     instruments: `LISTED`, empty where the batch brings its own. bars: `BAR`, each instrument's
-    newest daily ones before the batch's. actions: `ACTION` of its instruments.
+    newest daily ones before the batch's. actions: `ACTION` of its instruments. kept: `KEPT`, the
+    bars of the batch's own sessions, of instruments with a consolidation.
     """
 
     instruments: pl.DataFrame = field(default_factory=lambda: _empty(LISTED, INSTRUMENTS))
     bars: pl.DataFrame = field(default_factory=lambda: _empty(BAR, BARS))
     actions: pl.DataFrame = field(default_factory=lambda: _empty(ACTION, ACTIONS))
+    kept: pl.DataFrame = field(default_factory=lambda: _empty(KEPT, BARS))
 
 
 def past(store: Store, held: Manifest, source: str) -> Past:
@@ -51,8 +54,8 @@ def past(store: Store, held: Manifest, source: str) -> Past:
         assert isinstance(frame, pl.DataFrame)
         return frame
 
-    own = bool(held.rows.get("instruments"))
-    listed = none.instruments if own else read(INSTRUMENTS, {}, LISTED)
+    brought = bool(held.rows.get("instruments"))
+    listed = none.instruments if brought else read(INSTRUMENTS, {}, LISTED)
     first, ids = _asked(held)
     if first is None:
         return Past(listed)
@@ -60,7 +63,25 @@ def past(store: Store, held: Manifest, source: str) -> Past:
     span = {"interval": "1d", "session": (first - _DAYS, first - timedelta(days=1))}
     bars = read(BARS, where | span, BAR).sort("session")
     newest = bars.group_by("instrument_id", maintain_order=True).tail(_BARS).select(BAR)
-    return Past(listed, newest, read(ACTIONS, where, ACTION))
+    actions = read(ACTIONS, where, ACTION)
+    fewer = sorted(
+        set(actions.filter(pl.col("value") < 1, kind="split")["instrument_id"]) | _fewer(held)
+    )
+    kept = none.kept
+    if fewer:
+        own = {"instrument_id": fewer, "interval": "1d", "session": (first, None)}
+        kept = read(BARS, where | own, KEPT)
+    return Past(listed, newest, actions, kept)
+
+
+def _fewer(held: Manifest) -> set[str]:
+    """The instruments of which the batch says that they were consolidated."""
+    return {
+        row["instrument_id"]
+        for part in parts(held, "actions")
+        for row in part.filter(pc.less(part["value"], 1.0)).to_pylist()
+        if row["kind"] == "split" and row["instrument_id"]
+    }
 
 
 def _asked(held: Manifest) -> tuple[date | None, list[str]]:
