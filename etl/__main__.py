@@ -27,6 +27,7 @@ from etl.coverage import NotListed
 from etl.redrive import MendError
 from etl.source import SOURCES, SourceError
 from etl.spark import WORTH_ROWS, spark_judge
+from etl.told import lines
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -88,11 +89,18 @@ def _clean(batch: Batch, in_process: bool | None) -> None:
         counts = cleaning.clean(open_store(), batch, judge)
     rows = ", ".join(f"{c.staged} {name} ({c.refused} refused)" for name, c in counts.items())
     typer.echo(f"staged {rows}")
+    _tell(batch)
+
+
+def _tell(batch: Batch) -> None:
+    for line in lines(open_store(), batch):
+        typer.echo(f"  {line}")
 
 
 def _gate(batch: Batch) -> None:
     held, url = quality.check(open_store(), batch, settings().home)
     typer.echo(f"{held} expectations held")
+    _tell(batch)
     typer.echo(f"data docs: {url}")
 
 
@@ -100,6 +108,7 @@ def _append(batch: Batch) -> None:
     store = open_store()
     for name, load in loading.append(store, batch).items():
         typer.echo(f"{name}: {load.added} added, {load.dropped} there already")
+    _tell(batch)
     pruning.appended(batch)
     pruning.prune(store, datetime.now(UTC))
     typer.echo(store.snapshot())

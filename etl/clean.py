@@ -8,11 +8,16 @@ import polars as pl
 import pyarrow as pa
 
 from contracts.store import Store
-from contracts.tables import INSTRUMENTS
+from etl import plausible
 from etl.batch import Batch, Manifest, manifest, parts
-from etl.rules import Context, judge_arrow, parted
+from etl.gaps import gaps
+from etl.past import ACTION, LISTED, Past
+from etl.past import past as past_of
+from etl.rules import PLACE, Context, arrow, judge_arrow, parted
 from etl.sheet import sheet
 from etl.staging import ORDER, refuse, stage
+from etl.steady import steady
+from etl.told import findings, keep, refused_rows
 
 # Judges the raw rows of one table: `etl.rules.judge_arrow`, wherever it runs.
 Judge = Callable[[Manifest, str, Context], pa.Table]
@@ -32,16 +37,30 @@ def in_process(held: Manifest, table: str, context: Context) -> pa.Table:
 
 
 def judged(
-    held: Manifest, judge: Judge = in_process, known: pl.DataFrame | None = None
+    held: Manifest,
+    judge: Judge = in_process,
+    past: Past | None = None,
+    told: list[pl.DataFrame] | None = None,
 ) -> Iterator[tuple[str, pa.Table, pa.Table]]:
     """Each collected table's good rows, in its schema, and its refused ones with reason.
 
-    known: instruments (instrument_id, calendar) that were stored before; those of the batch
-    count besides.
+    past: what was stored before; instruments of the batch count besides. told: gathers what is
+    found of rows that are good all the same (`etl.plausible.FINDING`).
     """
-    context = _context(held, _NONE if known is None else known)
+    past, told = past or Past(), told if told is not None else []
+    context = _context(held, past.instruments)
+    bars = None
     for name in (name for name in ORDER if held.rows.get(name)):
-        good, refused = parted(name, judge(held, name, context))
+        rows = judge(held, name, context)
+        if name == "bars":
+            bars = _bars(held, rows, context, past)
+            rows = arrow(name, bars.rows)
+            told += [bars.findings, gaps(bars.rows, context, past.bars)]
+        if name == "actions" and bars:
+            beside, found = plausible.actions(_frame(rows), bars, past)
+            rows = arrow(name, beside)
+            told.append(found)
+        good, refused = parted(name, rows)
         if name == "instruments":
             context = replace(context, instruments=_calendars(good, context.instruments))
         if name == "headlines":
@@ -56,22 +75,29 @@ def clean(store: Store, batch: Batch, judge: Judge = in_process) -> dict[str, Cl
     """
     held = manifest(batch)
     counts: dict[str, Cleaned] = {}
-    for name, good, refused in judged(held, judge, stored_instruments(store, held)):
+    found: list[pl.DataFrame] = []
+    told: list[pa.Table] = []
+    for name, good, refused in judged(held, judge, past_of(store, held, batch.source), found):
         stage(store, batch, name, good)
         refuse(store, batch, name, refused, held.collected_at)
+        told.append(refused_rows(name, refused))
         counts[name] = Cleaned(good.num_rows, refused.num_rows)
+    keep(store, batch, [*told, *map(findings, found)])
     return counts
 
 
-_NONE = pl.DataFrame(schema={"instrument_id": pl.String, "calendar": pl.String})
+def _bars(held: Manifest, rows: pa.Table, context: Context, past: Past) -> plausible.Judged:
+    actions = past.actions.clear()
+    if held.rows.get("actions"):
+        first, _ = parted("actions", in_process(held, "actions", context))
+        actions = _frame(first).select(ACTION)
+    splits = pl.concat([actions, past.actions]).filter(kind="split")
+    splits = splits.unique(["instrument_id", "ex_date"], keep="first")
+    return plausible.bars(steady(_frame(rows).sort(PLACE), past.kept, splits), actions, past)
 
 
-def stored_instruments(store: Store, held: Manifest) -> pl.DataFrame:
-    """Instruments known when the batch was collected, if its source brings none of its own."""
-    if held.rows.get("instruments"):
-        return _NONE
-    names = tuple(_NONE.columns)
-    frame = pl.from_arrow(store.read(INSTRUMENTS, held.collected_at, store.snapshot(), {}, names))
+def _frame(rows: pa.Table) -> pl.DataFrame:
+    frame = pl.from_arrow(rows)
     assert isinstance(frame, pl.DataFrame)
     return frame
 
@@ -89,9 +115,7 @@ def _context(held: Manifest, known: pl.DataFrame) -> Context:
 
 
 def _calendars(good: pa.Table, known: pl.DataFrame) -> pl.DataFrame:
-    frame = pl.from_arrow(good.select(["instrument_id", "calendar"]))
-    assert isinstance(frame, pl.DataFrame)
-    both = pl.concat([frame, known])
+    both = pl.concat([_frame(good.select(list(LISTED))), known])
     return both.unique("instrument_id", keep="first", maintain_order=True)
 
 

@@ -4,18 +4,21 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
+import polars as pl
 
 from contracts import copy
 from contracts.store import Store
-from etl.batch import Batch
-from etl.expectations import SESSIONS, suite_of
+from contracts.tables import BARS
+from etl.batch import Batch, manifest
+from etl.expectations import BEFORE, SESSIONS, suite_of
 from etl.pages import write_index
 from etl.sheet import sheet
 from etl.staging import staged_tables
+from etl.told import lines, prepare
 
 if TYPE_CHECKING:
     from great_expectations.data_context import AbstractDataContext
@@ -48,11 +51,12 @@ def check(store: Store, batch: Batch, home: Path) -> tuple[int, str]:
         table: [_named(result) for result in suite.results if not result.success]
         for table, suite in results.items()
     }
-    write_index(folder, str(batch), counts, failed)
+    told = lines(store, batch)
+    write_index(folder, str(batch), counts, failed, told)
     listed = [f"{table}: {words}" for table, said in failed.items() for words in said]
     if listed:
-        lines = "\n  ".join(listed)
-        raise GateError(f"{batch}: {len(listed)} expectations failed, see {url}\n  {lines}")
+        shown = "\n  ".join([*listed, *told])
+        raise GateError(f"{batch}: {len(listed)} expectations failed, see {url}\n  {shown}")
     return sum(counts.values()), url
 
 
@@ -117,19 +121,39 @@ def _named(result: Any) -> str:
 
 @contextmanager
 def _reference(store: Store, batch: Batch, tables: list[str]) -> Iterator[None]:
-    """The calendars' sessions as a staging table, for the time of the check."""
-    relation = batch.staging(SESSIONS)
+    """What the bars are held against, as staging tables for the time of the check."""
+    made = {name: batch.staging(name) for name in (SESSIONS, BEFORE)}
     with store.connect() as connection, connection.cursor() as cursor:
+        prepare(connection, batch)
         calendars: list[str] = []
         if "instruments" in tables:
             cursor.execute(f"SELECT DISTINCT calendar FROM {batch.staging('instruments')}")
             calendars = [row[0] for row in cursor.fetchall()]
-        cursor.execute(f"DROP TABLE IF EXISTS {relation}")
-        cursor.execute(f"CREATE UNLOGGED TABLE {relation} (calendar text, session date)")
-        days: pa.Table = sheet(calendars, batch.first, batch.last).to_arrow()
-        copy.into(connection, relation, days.select(["calendar", "session"]))
+        for relation in made.values():
+            cursor.execute(f"DROP TABLE IF EXISTS {relation}")
+        cursor.execute(f"CREATE UNLOGGED TABLE {made[SESSIONS]} (calendar text, session date)")
+        cursor.execute(f"CREATE UNLOGGED TABLE {made[BEFORE]} (instrument_id text, session date)")
+        closed = pl.col("closes") <= manifest(batch).collected_at
+        days = sheet(calendars, batch.first, batch.last).filter(closed).to_arrow()
+        copy.into(connection, made[SESSIONS], days.select(["calendar", "session"]))
+    _traded_before(store, batch, calendars, made[BEFORE])
     try:
         yield
     finally:
         with store.connect() as connection, connection.cursor() as cursor:
-            cursor.execute(f"DROP TABLE IF EXISTS {relation}")
+            for relation in made.values():
+                cursor.execute(f"DROP TABLE IF EXISTS {relation}")
+
+
+def _traded_before(store: Store, batch: Batch, calendars: list[str], relation: str) -> None:
+    """Fill in the stored bars of each calendar's last session before the batch's first."""
+    since = batch.first - timedelta(days=15)  # no exchange closes for longer
+    days = sheet(calendars, since, batch.first - timedelta(days=1))
+    lasts = days.group_by("calendar").agg(pl.col("session").max())["session"].to_list()
+    as_of = manifest(batch).collected_at
+    for day in set(lasts):
+        where = {"interval": "1d", "source": batch.source, "session": (day, day)}
+        names = ("instrument_id", "session")
+        held = store.read(BARS, as_of, store.snapshot(), where, names)
+        with store.connect() as connection:
+            copy.into(connection, relation, held)

@@ -15,19 +15,30 @@ tr {{ border-bottom: 1px solid #ddd }} .failed {{ color: #b00020; font-weight: b
 <body><h1>{title}</h1>
 <table><tr><th>table</th><th>expectations</th><th>held</th><th>failed</th></tr>
 {rows}
-</table></body></html>
+</table>
+<h2>Told of its rows</h2>
+<ul>
+{told}
+</ul></body></html>
 """
 
 
 def write_index(
-    folder: Path, title: str, counts: Mapping[str, int], failed: Mapping[str, Sequence[str]]
+    folder: Path,
+    title: str,
+    counts: Mapping[str, int],
+    failed: Mapping[str, Sequence[str]],
+    told: Sequence[str] = (),
 ) -> None:
     """Replace `index.html` in `folder`: per table how many expectations held, and what failed.
 
-    counts: expectations by table. failed: what is said of those that failed, by table.
+    counts: expectations by table. failed: what is said of those that failed, by table. told: of
+    refused rows, and of those that are loaded and look strange.
     """
     rows = "\n".join(_row(folder, name, n, failed.get(name, ())) for name, n in counts.items())
-    (folder / "index.html").write_text(_PAGE.format(title=escape(title), rows=rows))
+    items = "\n".join(f"<li>{escape(line)}</li>" for line in told or ("nothing",))
+    page = _PAGE.format(title=escape(title), rows=rows, told=items)
+    (folder / "index.html").write_text(page)
 
 
 def _row(folder: Path, table: str, count: int, failed: Sequence[str]) -> str:

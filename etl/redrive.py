@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -11,15 +11,16 @@ import pyarrow as pa
 
 from contracts.store import Store
 from contracts.table import DAY, REAL, TEXT, TIME, Table
-from contracts.tables import INSTRUMENTS, TABLES
+from contracts.tables import ACTIONS, BARS, INSTRUMENTS, TABLES
 from etl import cells as untrusted
+from etl.plausible import PLAUSIBLE
 from etl.rules import PLACE, Context, apply
 from etl.sheet import listed_at, sheet
-from etl.source import FAULT, SOURCES, raw_schema, text_hash
+from etl.source import FAULT, SAID, SOURCES, raw_schema, text_hash
 from etl.staging import LONGEST_CELL, ORDER
 
 # What delivered rows call the columns of a table.
-_CALLED = {"symbol": "instrument_id", "id": "native_id", "published_at": "event_time"}
+_CALLED = {"symbol": "instrument_id", "published_at": "event_time"}
 # Another row of the same key was taken: there is nothing to mend.
 _SETTLED = ("repeats an earlier row", "differs from an earlier row of the same key")
 Row = dict[str, Any]
@@ -52,6 +53,8 @@ def redrive(
 ) -> dict[str, Redriven]:
     """Judge the chosen refused rows again, with `mends` (column -> text) in place of their cells.
 
+    A row that was implausible is tried only where its reason is chosen: then a person vouches.
+
     A row whose key is a fact already is left alone, so that a repeat adds nothing and no newer
     version is replaced. Headlines bring the mentions of the symbols that are known by now.
     Raises MendError.
@@ -82,11 +85,12 @@ def _count(done: dict[str, Redriven], table: str, new: Redriven) -> None:
 
 def _refused(store: Store, choice: Choice) -> list[tuple[str, str, list[Row]]]:
     """Table, source and delivered rows; tables in the order in which they refer to each other."""
+    left = [*_SETTLED, *(() if choice.reason else PLAUSIBLE)]
     found = store.query(
         "SELECT table_name, source, reason, row::text AS row FROM rejected "
         "WHERE (%s = '' OR table_name = %s) AND (%s = '' OR source = %s) "
         "AND starts_with(reason, %s) AND NOT reason = ANY(%s) ORDER BY rejected_at, row_hash",
-        [choice.table] * 2 + [choice.source] * 2 + [choice.reason, list(_SETTLED)],
+        [choice.table] * 2 + [choice.source] * 2 + [choice.reason, left],
     ).to_pylist()
     groups: dict[tuple[int, str], list[Row]] = {}
     for row in found:
@@ -111,9 +115,11 @@ def _symbols(headline: Row) -> list[str]:
 def _again(store: Store, table: Table, source: str, cells: list[Row], now: datetime) -> Redriven:
     context = _context(store, now)
     closes = {(c, day): close for c, day, _, close in context.sheet.iter_rows()}
-    calendars = dict(context.instruments.iter_rows())
+    calendars = dict(context.instruments.select("instrument_id", "calendar").iter_rows())
     rows = [_typed(table, _filled(table, source, row, calendars, closes)) for row in cells]
     schema = raw_schema(table).append(pa.field(PLACE, pa.int64()))
+    if table is BARS:
+        _refuse_moved(store, source, rows, now)
     numbered = [row | {PLACE: place} for place, row in enumerate(rows)]
     good, bad = apply(table.name, pa.Table.from_pylist(numbered, schema=schema), context)
     fresh = _unknown(store, table, good, now)
@@ -125,8 +131,19 @@ def _again(store: Store, table: Table, source: str, cells: list[Row], now: datet
     return Redriven(added, good.num_rows - fresh.num_rows, reasons)
 
 
+def _refuse_moved(store: Store, source: str, rows: list[Row], now: datetime) -> None:
+    """A source undoes splits of what it delivers; of a refused row nobody knows which."""
+    where = {"kind": "split", "source": source}
+    moved = store.read(ACTIONS, now, store.snapshot(), where, ("instrument_id",))
+    names = set(moved["instrument_id"].to_pylist())
+    for row in rows:
+        if row["adjustment"] == "split" and row["instrument_id"] in names:
+            row[FAULT] = "split-adjusted: mend it where it came from and load it again"
+
+
 def _context(store: Store, now: datetime) -> Context:
-    listed = store.read(INSTRUMENTS, now, store.snapshot(), {}, ("instrument_id", "calendar"))
+    names = ("instrument_id", "calendar", "currency")
+    listed = store.read(INSTRUMENTS, now, store.snapshot(), {}, names)
     instruments = pl.from_arrow(listed)
     assert isinstance(instruments, pl.DataFrame)
     calendars = instruments["calendar"].unique().to_list()
@@ -141,13 +158,16 @@ def _filled(
     closes: Mapping[tuple[str, date], datetime],
 ) -> Row:
     """The delivered cells under the table's names, with what a source would have added."""
-    row = {_CALLED.get(name, name): value for name, value in cells.items()}
+    called = _CALLED if "id" in SAID.get(table.name, {}) else _CALLED | {"id": "native_id"}
+    row = {called.get(name, name): value for name, value in cells.items()}
     row |= {"source": source}
+    symbol = row.get("instrument_id")
+    # A source may write symbols in capitals before it looks for them.
+    if isinstance(symbol, str) and symbol not in calendars and symbol.upper() in calendars:
+        row["instrument_id"] = symbol.upper()
     if table.name == "bars":
         row = {"interval": "1d", "adjustment": "none"} | row
-        day, _ = _value(DAY, row.get("session"))
-        calendar = calendars.get(str(row.get("instrument_id")), "")
-        row.setdefault("event_time", closes.get((calendar, day)) if day else None)
+        row |= _placed(row, calendars.get(str(row.get("instrument_id")), ""), closes)
     if table.name == "actions" and "known_at" not in row:
         day, _ = _value(DAY, row.get("ex_date"))
         row["known_at"] = listed_at(day) if day else None
@@ -163,6 +183,21 @@ def _filled(
     return row
 
 
+def _placed(row: Row, calendar: str, closes: Mapping[tuple[str, date], datetime]) -> dict[str, Any]:
+    """Session, close and start of a bar, as far as its cells leave them open."""
+    day, _ = _value(DAY, row.get("session"))
+    at, _ = _value(TIME, row.get("event_time"))
+    if at and not day:
+        later = ((close, day) for (name, day), close in closes.items() if name == calendar)
+        day = min(((close, day) for close, day in later if close >= at), default=(at, None))[1]
+    placed: Row = {"session": day} if day and not row.get("session") else {}
+    if day and not row.get("event_time") and row["interval"] == "1d":
+        placed["event_time"] = closes.get((calendar, day))
+    if at and row["interval"] == "1m" and not row.get("start_time"):
+        placed["start_time"] = at - timedelta(minutes=1)
+    return placed
+
+
 def _typed(table: Table, row: Row) -> Row:
     typed: Row = {FAULT: row.get(FAULT)}
     for column in table.columns:
@@ -170,7 +205,10 @@ def _typed(table: Table, row: Row) -> Row:
         typed[column.name] = value
         if wrong:
             typed[FAULT] = typed[FAULT] or f"{column.name} {wrong}: {row[column.name]}"
-    return typed
+    said = {name: row[name] for name in SAID.get(table.name, {}) if row.get(name)}
+    if "withdrawn" in said:
+        said["withdrawn"] = str(said["withdrawn"]).lower() == "true"
+    return typed | said
 
 
 def _value(kind: pa.DataType, value: Any) -> tuple[Any, str]:

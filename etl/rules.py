@@ -9,9 +9,11 @@ from operator import or_
 import polars as pl
 import pyarrow as pa
 
-from contracts.table import KNOWN_AT, TEXT, Table
+from contracts.table import FLAG, KNOWN_AT, TEXT, Table
 from contracts.tables import TABLES
-from etl.source import FAULT, raw_schema
+from etl.currency import rates
+from etl.payments import joined
+from etl.source import FAULT, SAID, raw_schema
 
 REASON = "reason"
 PLACE = "place"  # a row's position among the rows of its table, as delivered
@@ -26,7 +28,8 @@ LONGEST_KEY = 1_000
 class Context:
     """What rows are judged against, beside themselves.
 
-    collected_at: when the source was asked. instruments: columns instrument_id, calendar.
+    collected_at: when the source was asked. instruments: columns instrument_id, calendar and
+    currency.
     sheet: see `etl.sheet.sheet`. refused: native ids of refused headlines.
     """
 
@@ -49,6 +52,7 @@ def _any(expressions: Iterable[pl.Expr]) -> pl.Expr:
 
 
 _KNOWN_EARLY = Rule("known before it happened", pl.col("known_at") < pl.col("event_time"))
+_KNOWN_LATE = Rule("known after it was collected", pl.col("known_at") > pl.col("collected_at"))
 _UNLISTED = Rule("unknown symbol", pl.col("calendar").is_null())
 _TEXTS = (Rule("text is empty", pl.col("text").str.strip_chars() == ""),)
 
@@ -68,6 +72,10 @@ RULES: dict[str, tuple[Rule, ...]] = {
             "low is above open or close",
             pl.col("low") * (1 - 1e-9) > pl.min_horizontal("open", "close"),
         ),
+        Rule(
+            "prices of the bar are a hundredfold apart",
+            (pl.max_horizontal(_PRICES) / pl.min_horizontal(_PRICES)).is_between(75, 133),
+        ),
         Rule("volume is negative or not finite", ~pl.col("volume").is_between(0, 1e18)),
         Rule("adjustment is unknown", ~pl.col("adjustment").is_in(_ADJUSTMENTS)),
         Rule("interval is unknown", ~pl.col("interval").is_in(("1d", "1m"))),
@@ -81,27 +89,36 @@ RULES: dict[str, tuple[Rule, ...]] = {
         ),
         Rule("bar is still forming", pl.col("event_time") > pl.col("collected_at")),
         _KNOWN_EARLY,
+        _KNOWN_LATE,
     ),
     "actions": (
         _UNLISTED,
         Rule("kind is neither split nor dividend", ~pl.col("kind").is_in(("split", "dividend"))),
         Rule("value is not a positive number", ~pl.col("value").is_between(1e-9, 1e9)),
+        Rule(
+            "dividend is in another currency than its instrument",
+            (pl.col("kind") == "dividend") & pl.col("rate").is_null(),
+        ),
+        _KNOWN_LATE,
     ),
     "headlines": (
         *_TEXTS,
         Rule("headline is from the future", pl.col("event_time") > pl.col("collected_at")),
         _KNOWN_EARLY,
+        _KNOWN_LATE,
     ),
     "headline_symbols": (
         Rule("headline was refused", pl.col("headline_refused")),
         _UNLISTED,
         _KNOWN_EARLY,
+        _KNOWN_LATE,
     ),
     "documents": (
         _UNLISTED,
         *_TEXTS,
         Rule("document is from the future", pl.col("event_time") > pl.col("collected_at")),
         _KNOWN_EARLY,
+        _KNOWN_LATE,
     ),
     "observations": (
         Rule(
@@ -110,6 +127,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("value is not finite", pl.col("value").is_infinite()),
         Rule("value is from the future", pl.col("event_time") > pl.col("collected_at")),
         _KNOWN_EARLY,
+        _KNOWN_LATE,
     ),
 }
 
@@ -147,14 +165,22 @@ def judge(table: str, raw: pl.DataFrame, context: Context) -> pl.DataFrame:
     judged = seen.with_columns(
         pl.coalesce(pl.col(FAULT), *long, *null, *named, *nulls).alias(REASON)
     )
-    return _without_repeats(judged, declared).select(*frame.columns, REASON)
+    judged = _without_repeats(judged, declared)
+    if table == "actions":
+        paid = pl.col("value") * pl.when(kind="dividend").then("rate").otherwise(1.0)
+        judged = judged.with_columns(
+            pl.when(pl.col(REASON).is_null()).then(paid).otherwise("value")
+        )
+        judged = joined(judged.select(*frame.columns, REASON), REASON, PLACE)
+    return judged.select(*frame.columns, REASON)
 
 
 def _in_context(frame: pl.DataFrame, context: Context) -> pl.DataFrame:
     """The frame with what its rules ask for; rows keep their order."""
     seen = frame.with_columns(pl.lit(context.collected_at, _MOMENT).alias("collected_at"))
     if "calendar" not in frame.columns and "instrument_id" in frame.columns:
-        seen = seen.join(context.instruments, on="instrument_id", how="left", maintain_order="left")
+        listed = context.instruments.rename({"currency": "quoted"}, strict=False)
+        seen = seen.join(listed, on="instrument_id", how="left", maintain_order="left")
     if "session" in frame.columns:
         seen = seen.join(
             context.sheet, on=["calendar", "session"], how="left", maintain_order="left"
@@ -162,17 +188,22 @@ def _in_context(frame: pl.DataFrame, context: Context) -> pl.DataFrame:
     if "native_id" in frame.columns:
         refused = pl.col("native_id").is_in(list(context.refused))
         seen = seen.with_columns(refused.alias("headline_refused"))
+    if "ex_date" in frame.columns:
+        seen = seen.with_columns(rates(seen, "currency", "quoted").alias("rate"))
     return seen
 
 
 def _without_repeats(judged: pl.DataFrame, table: Table) -> pl.DataFrame:
     sound = judged.filter(pl.col(REASON).is_null())
-    key = pl.struct(*table.key, KNOWN_AT)
+    said = list(SAID.get(table.name, {}))
+    key = pl.struct(*table.key, KNOWN_AT, *said)
+    # Several payments of a day are joined, unless one id is given to two of them.
+    apart = pl.col("id").is_null() if "id" in said else pl.lit(False)
     repeated = sound.select(
         PLACE,
-        pl.when(~pl.struct(*table.names).is_first_distinct())
+        pl.when(~pl.struct(*table.names, *said).is_first_distinct())
         .then(pl.lit("repeats an earlier row"))
-        .when(~key.is_first_distinct())
+        .when(~apart & ~key.is_first_distinct())
         .then(pl.lit("differs from an earlier row of the same key"))
         .alias("repeat"),
     )
@@ -196,10 +227,23 @@ def judge_arrow(table: str, raw: pa.Table, context: Context) -> pa.Table:
     """`judge` from Arrow to Arrow, in the types of `judged_schema`."""
     frame = pl.from_arrow(raw)
     assert isinstance(frame, pl.DataFrame)
+    moments = [f.name for f in judged_schema(table) if pa.types.is_timestamp(f.type)]
+    frame = frame.with_columns(
+        pl.col(moments).dt.convert_time_zone("UTC"),
+        # What was collected before a table could say so says nothing.
+        *(
+            pl.lit(None, pl.Boolean() if kind == FLAG else pl.String()).alias(name)
+            for name, kind in SAID.get(table, {}).items()
+            if name not in frame.columns
+        ),
+    )
+    return arrow(table, judge(table, frame, context))
+
+
+def arrow(table: str, judged: pl.DataFrame) -> pa.Table:
+    """A judged frame in the types of `judged_schema`."""
     schema = judged_schema(table)
-    moments = [f.name for f in schema if pa.types.is_timestamp(f.type)]
-    frame = frame.with_columns(pl.col(moments).dt.convert_time_zone("UTC"))
-    return judge(table, frame, context).select(schema.names).to_arrow().cast(schema)
+    return judged.select(schema.names).to_arrow().cast(schema)
 
 
 def apply(table: str, raw: pa.Table, context: Context) -> tuple[pa.Table, pa.Table]:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from contracts.registry import Registry
 from contracts.settings import Settings
 from contracts.store import Provenance
-from contracts.table import TEXT, Table
+from contracts.table import FLAG, TEXT, Table
 from contracts.tables import TABLES
 from etl.account import Account, Left
 
@@ -25,6 +25,8 @@ OUTSIDE = "outside"
 # The tables of which a source finds rows in the world; those of others follow from these.
 COUNTED = ("bars", "actions", "headlines", "documents", "observations")
 _SHOWN = 300  # characters of a row that an account shows
+# What a raw row of a table may say besides, and no fact holds: `etl.payments` uses it up.
+SAID = {"actions": {"id": TEXT, "currency": TEXT, "withdrawn": FLAG}}
 
 
 class Cause(StrEnum):
@@ -174,8 +176,9 @@ def _first(frame: pa.Table, place: int) -> str:
 
 
 def raw_schema(table: Table) -> pa.Schema:
-    """The table's columns, all nullable, then `fault` and `raw`."""
+    """The table's columns, all nullable, what `SAID` names, then `fault` and `raw`."""
     fields = [pa.field(column.name, column.type) for column in table.columns]
+    fields += [pa.field(name, kind) for name, kind in SAID.get(table.name, {}).items()]
     return pa.schema([*fields, pa.field(FAULT, TEXT), pa.field(RAW, TEXT)])
 
 

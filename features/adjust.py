@@ -33,14 +33,17 @@ def adjusted(
 
     columns: open, high, low, close, volume. delivered: each row's `adjustment`: a row that came
     split-adjusted is not adjusted again, one that came with dividends inside gets none.
-    `dividend` is the amount per share (of the newest row's) that goes ex in the row; `total` is
-    the close with all dividends so far reinvested at the close of their ex-date.
+    A dividend is cash per share as paid, of the shares that trade on its ex-date: those after a
+    split of that day. `dividend` is the amount per share (of the newest row's) that goes ex in the
+    row; `total` is the close with all dividends so far reinvested at the close of their row.
     """
     factor = np.where(delivered == "none", _later(splits, session), 1.0)
     out = {name: columns[name] / factor for name in PRICES}
     out["volume"] = columns["volume"] * factor
-    paid = _in_row(dividends, session)
-    out["dividend"] = np.where(delivered == "split_dividend", 0.0, paid / factor)
+    # By its own ex-date: a halt may hold a dividend and, after it, a split.
+    amount = dividends.value / _later(splits, dividends.ex_date)
+    paid = _in_row(Actions(dividends.ex_date, amount), session)
+    out["dividend"] = np.where(delivered == "split_dividend", 0.0, paid)
     out["total"] = out["close"] * np.cumprod(1.0 + out["dividend"] / out["close"])
     return out
 

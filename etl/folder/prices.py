@@ -1,10 +1,11 @@
 """Bars, actions and instruments of a folder, typed and placed on their calendars."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 import polars as pl
+import pyarrow as pa
 
 from etl import cells
 from etl.account import Account
@@ -14,21 +15,27 @@ from etl.folder.layouts import BOARDS, NEEDED, Layout, layout_of
 from etl.folder.tabular import LAYOUT, Delivered, cell_of, delivered, frame, stored
 from etl.sheet import eve, sheet
 from etl.source import FAULT, OUTSIDE, RAW, Cause, SourceError
+from etl.splits import as_traded
 
 _BARS = {"symbol": SYMBOL, "session": DAY, "event_time": MOMENT, "known_at": MOMENT}
 _BARS |= dict.fromkeys(NEEDED, NUMBER) | {"interval": TEXT, "adjustment": TEXT}
 _ACTIONS = {"symbol": SYMBOL, "ex_date": DAY, "kind": TEXT, "value": NUMBER, "known_at": MOMENT}
+_ACTIONS |= dict.fromkeys(("id", "currency", "withdrawn", "adjustment"), TEXT)
 # Every session that a calendar knows: a row's date may be anything.
 _EARLIEST, _LATEST = date(1990, 1, 1), date(2100, 1, 1)
 
 
 @dataclass(frozen=True)
 class Prices:
-    """What one file says: its bars, and the actions that stand beside them."""
+    """What one file says: its bars, and the actions that stand beside them.
+
+    splits: whether it has a column of splits, so that those beside its bars are all there are.
+    """
 
     file: str
     bars: pl.DataFrame
     actions: pl.DataFrame
+    splits: bool
 
 
 def prices(
@@ -66,7 +73,7 @@ def prices(
             pl.coalesce(FAULT, "unlisted").alias(FAULT),
         ).drop("unlisted")
         bars = _dated(_placed(filled, closes), closes)
-        yield Prices(found.name, bars, _beside(rows, layout, bars))
+        yield Prices(found.name, bars, _beside(rows, layout, bars), layout.split in rows.columns)
 
 
 def _read(found: Found) -> tuple[Delivered, Layout]:
@@ -174,7 +181,9 @@ def _beside(rows: Delivered, layout: Layout, bars: pl.DataFrame) -> pl.DataFrame
             continue
         values = frame(rows, {"value": column}, {"value": NUMBER})
         nothing = (0.0,) if kind == "dividend" else (0.0, 1.0)
-        given = bars.select("symbol", "line", "file", pl.col("session").alias("ex_date"))
+        given = bars.select(
+            "symbol", "line", "file", "adjustment", pl.col("session").alias("ex_date")
+        )
         part = values.join(given, on="line", how="left", maintain_order="left").filter(
             ~pl.col("value").is_in(nothing) | pl.col(FAULT).str.contains("is not a number")
         )
@@ -187,11 +196,45 @@ def _no_actions() -> pl.DataFrame:
     return pl.DataFrame(schema=kinds | dict.fromkeys((FAULT, RAW, "file"), pl.String()))
 
 
+_YES, _NO = ("true", "yes", "1"), ("false", "no", "0")
+
+
 def _known(actions: pl.DataFrame) -> pl.DataFrame:
-    told = pl.col("known_at") if "known_at" in actions.columns else pl.lit(None, MOMENT)
-    return actions.with_columns(
-        pl.col("symbol").alias("instrument_id"), pl.coalesce(told, eve("ex_date")).alias("known_at")
+    absent = [
+        pl.lit(None, stored(kind)).alias(name)
+        for name, kind in _ACTIONS.items()
+        if name not in actions.columns
+    ]
+    said = pl.col("withdrawn").str.to_lowercase()
+    unclear = pl.format("withdrawn is neither true nor false: {}", "withdrawn")
+    return actions.with_columns(*absent).with_columns(
+        pl.col("symbol").alias("instrument_id"),
+        pl.coalesce("known_at", eve("ex_date")).alias("known_at"),
+        said.is_in(_YES).fill_null(False).alias("withdrawn"),
+        pl.coalesce(FAULT, pl.when(~said.is_in((*_YES, *_NO))).then(unclear)).alias(FAULT),
     )
+
+
+def splits(stated: Iterable[pl.DataFrame], today: date) -> pl.DataFrame:
+    """Columns symbol, ex_date, value of the splits up to `today` that stand.
+
+    stated: frames of actions, as `actions` and `Prices` hold them.
+    """
+    key = ["symbol", "ex_date"]
+    found = [pl.DataFrame(schema={"symbol": pl.String, "ex_date": pl.Date, "value": pl.Float64})]
+    for each in stated:
+        sound = each.filter(pl.col(FAULT).is_null(), pl.col("value") > 0, kind="split")
+        gone = sound.filter("withdrawn")
+        stands = sound.filter(~pl.col("withdrawn"), pl.col("ex_date") <= today)
+        found.append(stands.join(gone, on=key, how="anti").select(found[0].columns))
+    return pl.concat(found)
+
+
+def as_paid(each: pl.DataFrame, inside: pl.DataFrame) -> pl.DataFrame:
+    """Actions as of their ex-dates: split-adjusted dividends have the splits `inside` undone."""
+    moved = as_traded(each, "ex_date", inside, ("value",))
+    paid = pl.when(kind="dividend").then(moved["value"]).otherwise("value")
+    return each.with_columns(paid.alias("value"))
 
 
 def actions(held: Contents, account: Account) -> Iterator[pl.DataFrame]:
@@ -215,5 +258,8 @@ def actions(held: Contents, account: Account) -> Iterator[pl.DataFrame]:
             )
             raise SourceError(Cause.EMPTY, message)
         account.read["actions"] += rows.height
+        for name in ("id", "withdrawn"):
+            if name in called:
+                rows.columns[name] = rows.columns[name].cast(pa.large_string())
         typed = frame(rows, called, _ACTIONS).with_columns(pl.lit(found.name).alias("file"))
         yield _known(typed)

@@ -28,6 +28,7 @@ from etl.source import (
     source,
     text_hash,
 )
+from etl.splits import as_traded
 
 NAME = "files"
 _CHUNK = 20_000  # headlines held at a time
@@ -108,6 +109,8 @@ def files(request: Request) -> Frames:
     account.unread.update(held.unread)
     days_asked(calendar, request.first, request.last)
     listed = instruments(held, account)
+    today = request.collected_at.date()
+    stated = list(prices.actions(held, account))
     seen, beside = [], []
     for each in prices.prices(held, calendar, listed.symbols, account):
         sound = _sound(each.bars, request.collected_at)
@@ -116,9 +119,14 @@ def files(request: Request) -> Frames:
                 pl.min("session").alias("valid_from"), pl.first("calendar", "currency")
             )
         )
+        inside = prices.splits([*stated, each.actions], today)
         account.read["actions"] += each.actions.height
-        beside.append(_cut(each.actions, "actions", "ex_date", request))
-        yield "bars", _cut(_without_future(each.bars, request), "bars", "session", request)
+        paid = prices.as_paid(each.actions, inside)
+        beside.append(_cut(paid, "actions", "ex_date", request))
+        # Where nobody states splits, split-adjusted prices stay as they were delivered.
+        known_splits = each.splits or bool(held.of("actions"))
+        traded = as_traded(each.bars, "session", inside) if known_splits else each.bars
+        yield "bars", _cut(_without_future(traded, request), "bars", "session", request)
     if not seen:
         raise SourceError(Cause.EMPTY, f"no file of bars can be read: {account.unread}")
     # A symbol is known by its bars, wherever in time they lie.
@@ -138,8 +146,9 @@ def files(request: Request) -> Frames:
     yield from _listings(known, request.universe)
     for frame in beside:
         yield "actions", frame
-    for found in prices.actions(held, account):
-        yield "actions", _cut(found, "actions", "ex_date", request)
+    inside = prices.splits(stated, today)
+    for found in stated:
+        yield "actions", _cut(prices.as_paid(found, inside), "actions", "ex_date", request)
     yield from _headlines(held, request, set(known["symbol"]))
 
 

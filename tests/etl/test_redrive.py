@@ -1,6 +1,11 @@
 """Refused rows after a mend: what passes now is appended once, and nothing newer is replaced."""
 
+import re
+import shlex
+import subprocess
+import sys
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -95,3 +100,51 @@ def test_a_text_that_was_cut_stays_refused(store: Store, folder: Any) -> None:
     load(store)
     done = redrive(store, ALL, {"event_time": "2024-07-05T14:00:00Z"}, LATER)["headlines"]
     assert done.refused == {"text was cut when it was refused: load it from its source again": 1}
+
+
+def test_what_the_page_shows_works(store: Store, folder: Any) -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "files_layout.md").read_text()
+    shown = [shlex.split(line) for line in re.findall(r"`python (-m etl redrive[^`]*)`", text)]
+    rows = (folder.path / "bars.csv").read_text().splitlines()
+    kept = [row for row in rows if "BBB,2024-07-05" not in row]
+    (folder.path / "bars.csv").write_text("\n".join([*kept, "bbb,2024-07-05,50,52,49,51,n/a\n"]))
+    folder.add("actions.csv", "CCC,2024-07-05,dividend,0.05")
+    load(store)
+    folder.add("bars.csv", *(f"CCC,{row.split(',', 1)[1]}" for row in kept if row[:3] == "AAA"))
+    (folder.path / "actions.csv").write_text("symbol,ex_date,kind,value\n")
+    load(store, LATER)
+    said = []
+    for words in shown:
+        done = subprocess.run([sys.executable, *words], capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        said.append(done.stdout.splitlines()[-1])
+    assert said[:2] == ["1 rows added", "1 rows added"]
+    where = {"instrument_id": "BBB", "session": date(2024, 7, 5)}
+    now = datetime.now(UTC)
+    [bar] = store.read(BARS, now, store.snapshot(), where).to_pylist()
+    assert (bar["volume"], bar["close"]) == (900.0, 51.0)
+    [paid] = store.read(ACTIONS, now, store.snapshot(), {"instrument_id": "CCC"}).to_pylist()
+    assert paid["value"] == 0.05
+
+
+def test_a_bar_without_session_finds_its_own(store: Store, folder: Any) -> None:
+    (folder.path / "bars.csv").write_text("symbol,event_time,open,high,low,close,volume\n")
+    for day, volume in (("01", "900"), ("02", "x"), ("03", "900")):
+        hour = "17" if day == "03" else "20"
+        folder.add("bars.csv", f"AAA,2024-07-{day}T{hour}:00:00Z,10,12,9,10,{volume}")
+    load(store)
+    done = redrive(store, Choice("bars", "files", "volume"), {"volume": "7"}, LATER)
+    assert done["bars"] == Redriven(1, 0, {})
+    [bar] = store.read(BARS, LATER, 99, {"session": date(2024, 7, 2)}).to_pylist()
+    assert (bar["volume"], bar["event_time"]) == (7.0, datetime(2024, 7, 2, 20, tzinfo=UTC))
+
+
+def test_what_is_implausible_is_tried_only_by_its_reason(store: Store, folder: Any) -> None:
+    folder.add("actions.csv", "BBB,2024-07-05,dividend,49.5")
+    load(store)
+    assert redrive(store, ALL, {}, LATER) == {}
+    chosen = Choice("actions", reason="price did not fall")
+    mended = redrive(store, chosen, {"value": "0.5"}, LATER)
+    assert mended["actions"] == Redriven(1, 0, {})
+    paid = store.read(ACTIONS, LATER, 99, {"instrument_id": "BBB"})
+    assert paid["value"].to_pylist() == [0.5]

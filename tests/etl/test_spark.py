@@ -23,6 +23,8 @@ from etl.spark import spark_judge
 
 pytestmark = pytest.mark.spark
 
+UNITS = [("2024-07-01", 30), ("2024-07-02", 3000), ("2024-07-03", 31), ("2024-07-05", 0.3)]
+UNITS += [("2024-07-08", 32)]
 NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
 
@@ -31,6 +33,11 @@ def test_spark_and_this_process_agree(folder: Any) -> None:
     folder.add("bars.csv", "AAA,2024-07-01,10.0,12.0,9.0,10.0,900", ",2024-07-05,1,2,1,1,5")
     folder.add("headlines.jsonl", "{not json")
     folder.tell(id="a", text="other", published_at="2024-07-01T14:00:00Z", symbols=["BBB"])
+    folder.add(
+        "bars.csv", *(f"CCC,{day},{price},{price},{price},{price},5" for day, price in UNITS)
+    )
+    paid = [f"BBB,2024-07-03,dividend,{value}" for value in (0.5, 0.25, 0.125)]
+    folder.add("actions.csv", *paid, "AAA,2024-07-05,split,2", "BBB,2024-07-05,dividend,85")
     small = settings().model_copy(update={"sim_instruments": 5, "sim_sessions": 120})
     with spark_judge("local[2]", settings().objects, worth_rows=0) as judge:
         for source in ("simulated", "files"):
@@ -42,7 +49,9 @@ def test_spark_and_this_process_agree(folder: Any) -> None:
             assert here.keys() == there.keys()
             for name, tables in here.items():
                 assert tables == there[name], name
-    assert sum(bad.num_rows for _, bad in here.values()) == 6
+    # Six rows by themselves, two by their neighbours, a split and a dividend by the prices.
+    assert sum(bad.num_rows for _, bad in here.values()) == 6 + 2 + 2
+    assert 0.875 in here["actions"][0]["value"].to_pylist()
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])

@@ -37,7 +37,8 @@ def test_splits_multiply_up() -> None:
 
 def test_bars_delivered_adjusted_are_left_alone() -> None:
     out = adjust([50, 51, 51], actions(d5=2.0), actions(d4=1.0), delivered="split")
-    assert out["close"].tolist() == [50, 51, 51] and out["dividend"].tolist() == [0, 1, 0]
+    # The dividend is what one share of that day was paid: half of it per share of the prices.
+    assert out["close"].tolist() == [50, 51, 51] and out["dividend"].tolist() == [0, 0.5, 0]
     both = adjust([50, 51, 51], actions(d5=2.0), actions(d4=1.0), delivered="split_dividend")
     assert both["dividend"].tolist() == [0, 0, 0] and both["total"].tolist() == [50, 51, 51]
 
@@ -59,3 +60,15 @@ def test_an_ex_date_without_a_bar_counts_in_the_next_row() -> None:
     days = DAYS[[0, 3]]
     out = adjusted(columns, days, np.full(2, "none"), NONE, actions(d4=2.0, d1=5.0, d9=5.0))
     assert out["dividend"].tolist() == [0, 2]
+
+
+def test_a_dividend_in_a_halt_before_a_split_is_in_old_shares() -> None:
+    columns = {name: np.array([100.0, 9.90]) for name in (*PRICES, "volume")}
+    out = adjusted(columns, DAYS[[0, 3]], np.full(2, "none"), actions(d5=10.0), actions(d4=1.0))
+    assert out["dividend"].tolist() == pytest.approx([0, 0.1])
+    assert out["total"][1] / out["total"][0] == pytest.approx(1.0)
+
+
+def test_a_dividend_on_the_day_of_a_split_is_in_new_shares() -> None:
+    out = adjust([100, 49], actions(d4=2.0), actions(d4=1.0))
+    assert (out["total"][1] / out["total"][0]) == pytest.approx(1.0)
