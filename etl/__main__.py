@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from contracts.calendar import CalendarError
 from contracts.registry import UnknownMember
 from contracts.settings import SettingsError, settings
 from contracts.store import OriginError, StoreUnavailable, open_store
@@ -41,6 +42,7 @@ InProcess = Annotated[
 ]
 
 _FAILURES = (
+    CalendarError,
     SourceError,
     quality.GateError,
     NotCollected,

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from itertools import groupby
 from typing import Any
 
-from contracts.calendar import sessions
+from contracts.calendar import sessions_known
 from contracts.store import Store
 from contracts.tables import BARS, INSTRUMENTS, MEMBERSHIPS, SYMBOLS
 
@@ -76,7 +76,7 @@ def coverage(
         days = sorted(
             day
             for span in own
-            for day in sessions(
+            for day in sessions_known(
                 calendar,
                 max(first or span["valid_from"], span["valid_from"]),
                 min(last, span["valid_to"] or last),
