@@ -1,6 +1,6 @@
 """From the world to the facts: `python -m etl collect | clean | gate | append | load | extent`.
 
-Beside that path: `replay`, `redrive`, `coverage`.
+Beside that path: `replay`, `redrive`, `coverage`, `sessions`.
 """
 
 import sys
@@ -185,7 +185,7 @@ def extent(source: Source = "", through: Through = "") -> None:
     typer.echo(f"{begin} {end}")
 
 
-for beside in (aftercare.replay, aftercare.redrive, aftercare.coverage):
+for beside in (aftercare.replay, aftercare.redrive, aftercare.coverage, aftercare.sessions):
     app.command()(beside)
 
 

@@ -13,7 +13,9 @@ from contracts.amendments import Amendment, amendments_of, current
 from contracts.exchange import Exchange
 from contracts.tables import TRADING_SESSIONS
 from etl.folder.tabular import MOMENT, moment, parts, tables
-from etl.source import FAULT, RAW, Frames, raw_schema
+from etl.rules import PLACE, Context, apply
+from etl.sheet import sheet, spans
+from etl.source import FAULT, RAW, Cause, Frames, SourceError, raw_schema
 
 _TEXT = pl.String()
 _SESSIONS = {"calendar": _TEXT, "session": pl.Date(), "status": _TEXT, "opens": _TEXT}
@@ -41,11 +43,21 @@ def read(folder: Path, calendar: str) -> Stated:
 
     calendar: that of rows which name none. Raises SourceError when a file cannot be read.
     """
-    return stated(parts(folder, "sessions"), calendar)
+    return _stated(parts(folder, "sessions"), calendar)
 
 
-def stated(paths: list[Path], calendar: str) -> Stated:
-    """What those files state; as `read`."""
+def judged(file: Path, calendar: str, now: datetime) -> tuple[pa.Table, pa.Table]:
+    """The statements of one file that may be facts, and the refused ones with reason; as `read`."""
+    rows = _stated([file], calendar).rows
+    if not rows:
+        raise SourceError(Cause.EMPTY, f"{file} holds no row; see docs/files_layout.md")
+    schema = raw_schema(TRADING_SESSIONS).append(pa.field(PLACE, pa.int64()))
+    placed = [row | {PLACE: place} for place, row in enumerate(rows)]
+    nothing = Context(now, pl.DataFrame(), sheet(()), spans(()))
+    return apply(TRADING_SESSIONS.name, pa.Table.from_pylist(placed, schema=schema), nothing)
+
+
+def _stated(paths: list[Path], calendar: str) -> Stated:
     rows = [
         _row(cells, calendar)
         for frame in tables(paths, _SESSIONS, ("session",), quoted=True)
