@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import polars as pl
 import pyarrow as pa
 
-from contracts.amendments import Amendment, amendments_of, current
-from contracts.exchange import Exchange
+from contracts.amendments import Amendment, amendments_of
+from contracts.exchange import Exchange, canonical, library_exchange
 from contracts.tables import TRADING_SESSIONS
 from etl.folder.tabular import MOMENT, moment, parts, tables
 from etl.rules import PLACE, Context, apply
@@ -73,7 +73,7 @@ def _row(cells: Row, calendar: str) -> Row:
     empty = dict.fromkeys(("opens", "closes", "timezone", "known_at"))
     if kept[FAULT] is None:
         try:
-            return kept | _statement(cells, current().exchange(name), name)
+            return kept | _statement(cells, library_exchange(canonical(name)), name)
         except ValueError as error:
             shown = {key: str(cells[key]) for key in _SESSIONS if cells[key] is not None}
             kept |= {FAULT: str(error), RAW: pl.Series([shown]).struct.json_encode()[0]}
