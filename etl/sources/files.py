@@ -96,8 +96,8 @@ def _facts(request: Request, folder: Path, owned: Window) -> Frames:
     seen = []
     # A row whose date is no session of its calendar has no time: it goes by its date. One beyond
     # what the calendar knows belongs to no session, and is told as one without a date is.
-    known = pl.col("session").is_between("known_from", "known_until")
-    of_bars = pl.when(known).then(pl.coalesce(owned.at("event_time"), owned.on("session")))
+    within = pl.col("session").is_between("known_from", "known_until")
+    of_bars = pl.when(within).then(pl.coalesce(owned.at("event_time"), owned.on("session")))
     reach = spans([calendar, *listed["calendar"]])
     for bars in prices.bars(folder, calendar, listed):
         frame = bars.join(reach, on="calendar", how="left", maintain_order="left")
