@@ -2,19 +2,18 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import date
 
 import polars as pl
 import pyarrow as pa
 
 from contracts.store import Store
 from etl import plausible
-from etl.batch import Batch, Manifest, manifest, parts
+from etl.batch import Batch, Manifest, manifest, parts, stated_in
 from etl.gaps import gaps
 from etl.past import ACTION, LISTED, Past
 from etl.past import past as past_of
 from etl.rules import PLACE, Context, arrow, judge_arrow, parted
-from etl.sheet import sheet
+from etl.sheet import sheet, spans
 from etl.staging import ORDER, refuse, stage
 from etl.steady import steady
 from etl.told import findings, keep, refused_rows
@@ -48,7 +47,8 @@ def judged(
     found of rows that are good all the same (`etl.plausible.FINDING`).
     """
     past, told = past or Past(), told if told is not None else []
-    context = _context(held, past.instruments)
+    with stated_in(held):
+        context = _context(held, past.instruments)
     bars = None
     for name in (name for name in ORDER if held.rows.get(name)):
         rows = judge(held, name, context)
@@ -110,8 +110,8 @@ def _context(held: Manifest, known: pl.DataFrame) -> Context:
         if calendar is not None
     }
     # A source may deliver more than it was asked for: every session is a session.
-    days = sheet(calendars | set(known["calendar"]), date(1990, 1, 1), date(2100, 1, 1))
-    return Context(held.collected_at, known, days)
+    calendars |= set(known["calendar"])
+    return Context(held.collected_at, known, sheet(calendars), spans(calendars))
 
 
 def _calendars(good: pa.Table, known: pl.DataFrame) -> pl.DataFrame:

@@ -4,19 +4,19 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from contracts import copy
+from contracts.settings import settings
 from contracts.store import Store
 from contracts.tables import BARS
-from etl.batch import Batch, manifest
+from etl.batch import Batch, manifest, stated_in
 from etl.expectations import BEFORE, SESSIONS, suite_of
 from etl.pages import write_index
-from etl.sheet import sheet
+from etl.sheet import sheet, window
 from etl.staging import staged_tables
 from etl.told import lines, prepare
 
@@ -133,10 +133,13 @@ def _reference(store: Store, batch: Batch, tables: list[str]) -> Iterator[None]:
             cursor.execute(f"DROP TABLE IF EXISTS {relation}")
         cursor.execute(f"CREATE UNLOGGED TABLE {made[SESSIONS]} (calendar text, session date)")
         cursor.execute(f"CREATE UNLOGGED TABLE {made[BEFORE]} (instrument_id text, session date)")
-        closed = pl.col("closes") <= manifest(batch).collected_at
-        days = sheet(calendars, batch.first, batch.last).filter(closed).to_arrow()
-        copy.into(connection, made[SESSIONS], days.select(["calendar", "session"]))
-    _traded_before(store, batch, calendars, made[BEFORE])
+        held = manifest(batch)
+        with stated_in(held):
+            days = sheet(calendars)
+            owned = window(settings().calendar, batch.first, batch.last)
+        closed = days.filter(owned.at("closes"), pl.col("closes") <= held.collected_at).to_arrow()
+        copy.into(connection, made[SESSIONS], closed.select(["calendar", "session"]))
+    _traded_before(store, batch, days.filter(pl.col("closes") <= owned.after), made[BEFORE])
     try:
         yield
     finally:
@@ -145,10 +148,8 @@ def _reference(store: Store, batch: Batch, tables: list[str]) -> Iterator[None]:
                 cursor.execute(f"DROP TABLE IF EXISTS {relation}")
 
 
-def _traded_before(store: Store, batch: Batch, calendars: list[str], relation: str) -> None:
-    """Fill in the stored bars of each calendar's last session before the batch's first."""
-    since = batch.first - timedelta(days=15)  # no exchange closes for longer
-    days = sheet(calendars, since, batch.first - timedelta(days=1))
+def _traded_before(store: Store, batch: Batch, days: pl.DataFrame, relation: str) -> None:
+    """Fill in the stored bars of each calendar's last session of those days."""
     lasts = days.group_by("calendar").agg(pl.col("session").max())["session"].to_list()
     as_of = manifest(batch).collected_at
     for day in set(lasts):

@@ -15,7 +15,7 @@ from contracts.tables import ACTIONS, BARS, INSTRUMENTS, TABLES
 from etl import cells as untrusted
 from etl.plausible import PLAUSIBLE
 from etl.rules import PLACE, Context, apply
-from etl.sheet import listed_at, sheet
+from etl.sheet import listed_at, sheet, spans
 from etl.source import FAULT, SAID, SOURCES, raw_schema, text_hash
 from etl.staging import LONGEST_CELL, ORDER
 
@@ -147,7 +147,7 @@ def _context(store: Store, now: datetime) -> Context:
     instruments = pl.from_arrow(listed)
     assert isinstance(instruments, pl.DataFrame)
     calendars = instruments["calendar"].unique().to_list()
-    return Context(now, instruments, sheet(calendars, date(1990, 1, 1), now.date()))
+    return Context(now, instruments, sheet(calendars), spans(calendars))
 
 
 def _filled(

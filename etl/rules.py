@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import reduce
 from operator import or_
 
@@ -22,6 +22,7 @@ _ADJUSTMENTS = ("none", "split", "split_dividend")
 _MOMENT = pl.Datetime("us", "UTC")
 # Bytes of a text in a key: with two such an index entry fits a third of a database page.
 LONGEST_KEY = 1_000
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,13 @@ class Context:
 
     collected_at: when the source was asked. instruments: columns instrument_id, calendar and
     currency.
-    sheet: see `etl.sheet.sheet`. refused: native ids of refused headlines.
+    sheet, spans: see `etl.sheet`. refused: native ids of refused headlines.
     """
 
     collected_at: datetime
     instruments: pl.DataFrame
     sheet: pl.DataFrame
+    spans: pl.DataFrame
     refused: frozenset[str] = field(default_factory=frozenset)
 
 
@@ -57,8 +59,23 @@ _UNLISTED = Rule("unknown symbol", pl.col("calendar").is_null())
 _TEXTS = (Rule("text is empty", pl.col("text").str.strip_chars() == ""),)
 
 RULES: dict[str, tuple[Rule, ...]] = {
+    "trading_sessions": (
+        Rule(
+            "one of opens and closes is missing",
+            pl.col("opens").is_null() ^ pl.col("closes").is_null(),
+        ),
+        Rule("it closes before it opens", pl.col("closes") <= pl.col("opens")),
+        Rule(
+            "it opens more than a day from its date",
+            ~(pl.col("opens") - pl.col("session").cast(_MOMENT)).is_between(-_DAY, 2 * _DAY),
+        ),
+    ),
     "bars": (
         _UNLISTED,
+        Rule(
+            "date lies beyond what the calendar knows",
+            ~pl.col("session").is_between("known_from", "known_until"),
+        ),
         Rule("date is no session of the calendar", pl.col("closes").is_null()),
         Rule("price is missing", _any(pl.col(p).is_null() for p in _PRICES)),
         Rule("price is not finite", _any(pl.col(p).is_infinite() for p in _PRICES)),
@@ -181,10 +198,10 @@ def _in_context(frame: pl.DataFrame, context: Context) -> pl.DataFrame:
     if "calendar" not in frame.columns and "instrument_id" in frame.columns:
         listed = context.instruments.rename({"currency": "quoted"}, strict=False)
         seen = seen.join(listed, on="instrument_id", how="left", maintain_order="left")
-    if "session" in frame.columns:
+    if "session" in frame.columns and "opens" not in frame.columns:
         seen = seen.join(
             context.sheet, on=["calendar", "session"], how="left", maintain_order="left"
-        )
+        ).join(context.spans, on="calendar", how="left", maintain_order="left")
     if "native_id" in frame.columns:
         refused = pl.col("native_id").is_in(list(context.refused))
         seen = seen.with_columns(refused.alias("headline_refused"))

@@ -46,7 +46,8 @@ COLUMNS = {
     "month": "month of the session, 1 to 12",
     "elapsed": "share of the session gone by at the bar's close, 1 for a bar of the whole session",
     "rested": "days without a session just before this one",
-    "rest": "days without a session just after this one, holidays included",
+    "rest": "days without a session just after this one, as it turned out",
+    "rest_announced": "days without a session just after this one, as announced by the bar's close",
 }
 
 # What these hold is counted since the row before, so that they are null in a history's first row.

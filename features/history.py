@@ -7,6 +7,7 @@ epochs, and an epoch's decisions look at a segment of their own, as it was known
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -14,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from contracts import calendar
+from contracts.amendments import stating
 from features.adjust import Actions, adjusted
 from features.clock import clock_columns
 from features.facts import Facts
@@ -144,14 +146,15 @@ def _panel(facts: Facts, segments: list[_Segment]) -> Panel:
     rows = [segment.bars["session"].to_numpy() for segment in segments]
     as_of = [times_of(segment.bars["event_time"]) for segment in segments]
     index = _indices(facts)
+    clock = _clock(facts, segments, rows, as_of)
     columns = [
         _adjusted(segment, actions.get(segment.instrument))
         | headline_columns(times, news.get(segment.instrument))
         | index_column(times, index.get(calendars[segment.instrument]))
         | {"sector": _sector(days, times, sectors.get(segment.instrument), numbers)}
         | macro_columns(times, facts.observations)
-        | clock_columns(calendars[segment.instrument], days, times)
-        for segment, days, times in zip(segments, rows, as_of, strict=True)
+        | hours
+        for segment, days, times, hours in zip(segments, rows, as_of, clock, strict=True)
     ]
     decided = [
         segment.decided & _member(days, times, members[segment.instrument])
@@ -171,6 +174,18 @@ def _panel(facts: Facts, segments: list[_Segment]) -> Panel:
         as_of=np.concatenate([np.empty(0, "datetime64[us]"), *as_of]),
         decided=np.concatenate([np.empty(0, bool), *decided]),
     )
+
+
+def _clock(
+    facts: Facts, segments: list[_Segment], rows: list[Times], as_of: list[Times]
+) -> list[dict[str, Values]]:
+    """Each segment's columns of calendar and clock, by what the facts' snapshot states of them."""
+    told = nullcontext() if facts.sessions is None else stating(facts.sessions, alone=True)
+    with told:
+        return [
+            clock_columns(facts.calendars[segment.instrument], days, times)
+            for segment, days, times in zip(segments, rows, as_of, strict=True)
+        ]
 
 
 def _by_instrument(frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
@@ -233,6 +248,8 @@ def _ended(symbols: pl.DataFrame | None, name: str, until: datetime) -> np.datet
         return never
     last, told = symbols["valid_to"].max(), symbols["known_at"].max()
     assert isinstance(last, date) and isinstance(told, datetime)
+    if last > calendar.known(name)[1]:
+        return never
     closed = calendar.session_close(name, calendar.sessions(name, last - _WEEKS, last)[-1])
     certain = max(closed, told.astimezone(UTC))
     return np.datetime64(certain.replace(tzinfo=None), "us") if certain < until else never

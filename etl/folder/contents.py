@@ -13,6 +13,7 @@ _KINDS = {
     "bars": (*_DELIMITED, "parquet"),
     "actions": (*_DELIMITED, "parquet"),
     "instruments": (*_DELIMITED, "parquet"),
+    "sessions": (*_DELIMITED, "parquet"),
     "headlines": (*_DELIMITED, "parquet", "jsonl"),
 }
 _FOLDERS = {"daily": "bars"} | {name: name for name in _KINDS}

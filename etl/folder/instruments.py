@@ -1,15 +1,14 @@
 """What a folder says of its instruments, one row per symbol, and the rows that say nothing."""
 
 from dataclasses import dataclass
-from datetime import date
 
 import polars as pl
 
+from contracts.calendar import known
 from etl.account import Account
 from etl.columns import SYMBOL, TEXT
 from etl.folder.contents import Contents
 from etl.folder.tabular import LAYOUT, delivered, frame, stored
-from etl.sheet import sheet
 from etl.source import FAULT, RAW, Cause, SourceError
 
 _KINDS: dict[str, pl.DataType] = {"symbol": SYMBOL}
@@ -72,7 +71,7 @@ def _checked(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _unknown(calendar: str) -> str | None:
     try:
-        sheet([calendar], date(2020, 1, 1), date(2020, 1, 31))
+        known(calendar)
     except ValueError as error:
         return str(error)
     return None

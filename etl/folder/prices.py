@@ -21,8 +21,6 @@ _BARS = {"symbol": SYMBOL, "session": DAY, "event_time": MOMENT, "known_at": MOM
 _BARS |= dict.fromkeys(NEEDED, NUMBER) | {"interval": TEXT, "adjustment": TEXT}
 _ACTIONS = {"symbol": SYMBOL, "ex_date": DAY, "kind": TEXT, "value": NUMBER, "known_at": MOMENT}
 _ACTIONS |= dict.fromkeys(("id", "currency", "withdrawn", "adjustment"), TEXT)
-# Every session that a calendar knows: a row's date may be anything.
-_EARLIEST, _LATEST = date(1990, 1, 1), date(2100, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ def prices(
     symbols. A file of a folder of files that cannot be read is left, and the account says so.
     Raises SourceError.
     """
-    closes = sheet([calendar, *listed["calendar"].drop_nulls()], _EARLIEST, _LATEST)
+    closes = sheet([calendar, *listed["calendar"].drop_nulls()])
     for found in held.of("bars"):
         try:
             rows, layout = _read(found)
@@ -60,7 +58,7 @@ def prices(
         if layout.note:
             account.notes[found.name] = f"read as {layout.name}: {layout.note}"
         if layout.calendar and not (closes["calendar"] == layout.calendar).any():
-            closes = pl.concat([closes, sheet([layout.calendar], _EARLIEST, _LATEST)])
+            closes = pl.concat([closes, sheet([layout.calendar])])
         typed = _typed(found, rows, layout).join(
             listed.select("symbol", "calendar", pl.col(FAULT).alias("unlisted")),
             on="symbol",

@@ -7,14 +7,17 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
+from contracts.amendments import stating
+from contracts.calendar import last_session
 from contracts.settings import Settings
 from contracts.tables import SECTOR, TABLES
 from etl.account import Account
 from etl.folder import headlines, prices
+from etl.folder import sessions as stated
 from etl.folder.contents import Contents, contents
 from etl.folder.headlines import Headline
 from etl.folder.instruments import Listed, instruments
-from etl.sheet import days_asked, eve, news_window
+from etl.sheet import Window, eve, owner, spans, window
 from etl.source import (
     FAULT,
     OUTSIDE,
@@ -57,22 +60,32 @@ def folder_of(settings: Settings) -> tuple[Path, Contents]:
 
 
 def extent(settings: Settings, now: datetime) -> Extent:
-    """The first and last session of the folder's bars that had closed by `now`."""
+    """The sessions that own the folder's first and last bar of those closed by `now`.
+
+    The last is the newest session closed by `now` where that bar belongs to the next.
+    """
     folder, held = folder_of(settings)
+    with stating(stated.read(held, settings.calendar).told):
+        return _extent(folder, held, settings.calendar, now)
+
+
+def _extent(folder: Path, held: Contents, calendar: str, now: datetime) -> Extent:
     account = Account()
     listed = instruments(held, account).symbols
-    first = last = None
+    moments: list[datetime] = []
     refused = ""
-    for each in prices.prices(held, settings.calendar, listed, account):
-        low, high = _sound(each.bars, now).select(a=pl.min("session"), b=pl.max("session")).row(0)
-        first = min(first or low, low or first) if low or first else None
-        last = max(last or high, high or last) if high or last else None
+    for each in prices.prices(held, calendar, listed, account):
+        sound = _sound(each.bars, now)["event_time"].drop_nulls()
+        if len(sound):
+            moments += [sound.min(), sound.max()]  # type: ignore[list-item]
         refused = refused or _first_refused(each, now)
-    if first is None or last is None:
+    if not moments:
         why = refused or next((f"{k}: {v}" for k, v in account.unread.items()), "it holds none")
         raise SourceError(
             Cause.EMPTY, f"no row of the bars in {folder} can be read: {why}; expected {_FORM}"
         )
+    newest = last_session(calendar, now)
+    first, last = (min(owner(calendar, end(moments)), newest) for end in (min, max))
     return first, last
 
 
@@ -93,6 +106,7 @@ def _first_refused(each: prices.Prices, now: datetime) -> str:
     origin="real",
     extent=extent,
     tables=(
+        "trading_sessions",
         "instruments",
         "symbols",
         "memberships",
@@ -104,13 +118,21 @@ def _first_refused(each: prices.Prices, now: datetime) -> str:
 )
 def files(request: Request) -> Frames:
     """Deliver the folder's rows of the sessions asked for, and all that cannot be read."""
-    calendar, account = request.settings.calendar, request.account
     _, held = folder_of(request.settings)
-    account.unread.update(held.unread)
-    days_asked(calendar, request.first, request.last)
+    calendar = request.settings.calendar
+    sessions = stated.read(held, calendar)
+    request.account.unread.update(held.unread)
+    with stating(sessions.told):
+        request.account.read["trading_sessions"] += len(sessions.rows)
+        yield from sessions.frames
+        yield from _facts(request, held, window(calendar, request.first, request.last))
+
+
+def _facts(request: Request, held: Contents, owned: Window) -> Frames:
+    calendar, account = request.settings.calendar, request.account
     listed = instruments(held, account)
     today = request.collected_at.date()
-    stated = list(prices.actions(held, account))
+    told = list(prices.actions(held, account))
     seen, beside = [], []
     for each in prices.prices(held, calendar, listed.symbols, account):
         sound = _sound(each.bars, request.collected_at)
@@ -119,14 +141,14 @@ def files(request: Request) -> Frames:
                 pl.min("session").alias("valid_from"), pl.first("calendar", "currency")
             )
         )
-        inside = prices.splits([*stated, each.actions], today)
+        inside = prices.splits([*told, each.actions], today)
         account.read["actions"] += each.actions.height
         paid = prices.as_paid(each.actions, inside)
-        beside.append(_cut(paid, "actions", "ex_date", request))
+        beside.append(_cut(paid, "actions", owned.on("ex_date"), "ex_date", request))
         # Where nobody states splits, split-adjusted prices stay as they were delivered.
         known_splits = each.splits or bool(held.of("actions"))
         traded = as_traded(each.bars, "session", inside) if known_splits else each.bars
-        yield "bars", _cut(_without_future(traded, request), "bars", "session", request)
+        yield "bars", _bars(traded, owned, request)
     if not seen:
         raise SourceError(Cause.EMPTY, f"no file of bars can be read: {account.unread}")
     # A symbol is known by its bars, wherever in time they lie.
@@ -146,10 +168,21 @@ def files(request: Request) -> Frames:
     yield from _listings(known, request.universe)
     for frame in beside:
         yield "actions", frame
-    inside = prices.splits(stated, today)
-    for found in stated:
-        yield "actions", _cut(prices.as_paid(found, inside), "actions", "ex_date", request)
-    yield from _headlines(held, request, set(known["symbol"]))
+    inside = prices.splits(told, today)
+    for found in told:
+        paid = prices.as_paid(found, inside)
+        yield "actions", _cut(paid, "actions", owned.on("ex_date"), "ex_date", request)
+    yield from _headlines(held, request, owned, set(known["symbol"]))
+
+
+def _bars(bars: pl.DataFrame, owned: Window, request: Request) -> pa.Table:
+    reach = spans(bars["calendar"].drop_nulls().unique())
+    frame = bars.join(reach, on="calendar", how="left", maintain_order="left")
+    # A row whose date is no session of its calendar has no time: it goes by its date. One beyond
+    # what the calendar knows belongs to no session, and is told as one without a date is.
+    within = pl.col("session").is_between("known_from", "known_until")
+    mine = pl.when(within).then(pl.coalesce(owned.at("event_time"), owned.on("session")))
+    return _cut(_without_future(frame, request), "bars", mine, "session", request)
 
 
 def _sound(frame: pl.DataFrame, now: datetime) -> pl.DataFrame:
@@ -164,13 +197,12 @@ def _without_future(bars: pl.DataFrame, request: Request) -> pl.DataFrame:
     return bars.with_columns(pl.coalesce(FAULT, pl.when(late).then(fault)).alias(FAULT))
 
 
-def _cut(frame: pl.DataFrame, table: str, day: str, request: Request) -> pa.Table:
-    """The rows under the table's names; those of other days are marked as outside."""
+def _cut(frame: pl.DataFrame, table: str, owned: pl.Expr, day: str, request: Request) -> pa.Table:
+    """The rows under the table's names; those that the range does not own are outside."""
     other = pl.lit(f"{day} outside {request.first} to {request.last}")
-    elsewhere = (~pl.col(day).is_between(request.first, request.last)).fill_null(False)
     before = pl.col(OUTSIDE) if OUTSIDE in frame.columns else pl.lit(None, pl.String)
     outside = pl.when(pl.col(FAULT).is_null()).then(
-        pl.coalesce(before, pl.when(elsewhere).then(other))
+        pl.coalesce(before, pl.when(~owned).then(other))
     )
     named = frame.with_columns(pl.lit(NAME).alias("source"), outside.alias(OUTSIDE))
     names = [*raw_schema(TABLES[table]).names, OUTSIDE]
@@ -211,8 +243,8 @@ def _listings(known: pl.DataFrame, universe: str) -> Frames:
         yield table, frame.select(names).to_arrow()
 
 
-def _headlines(held: Contents, request: Request, known: set[str]) -> Frames:
-    window = news_window(request.settings.calendar, request.first, request.last)
+def _headlines(held: Contents, request: Request, owned: Window, known: set[str]) -> Frames:
+    now = request.collected_at
     for found in held.of("headlines"):
         chunk: list[Headline] = []
         try:
@@ -220,27 +252,24 @@ def _headlines(held: Contents, request: Request, known: set[str]) -> Frames:
                 request.account.read["headlines"] += 1
                 chunk.append(headline)
                 if len(chunk) >= _CHUNK:
-                    yield from _told(chunk, known, window, request.collected_at)
+                    yield from _told(chunk, known, owned, now)
                     chunk = []
         except SourceError as error:
             if not found.alone:
                 raise
             request.account.unread[found.name] = str(error).removeprefix("empty: ")
-        yield from _told(chunk, known, window, request.collected_at)
+        yield from _told(chunk, known, owned, now)
 
 
-def _told(
-    chunk: list[Headline], known: set[str], window: tuple[datetime, datetime], now: datetime
-) -> Frames:
-    after, until = window
+def _told(chunk: list[Headline], known: set[str], owned: Window, now: datetime) -> Frames:
     rows: dict[str, list[dict[str, Any]]] = {"headlines": [], "headline_symbols": []}
     for item in chunk:
         lost = bool(item.symbols) and not known.intersection(item.symbols)
         # What lies in the future is refused, whatever is asked for.
-        there = item.at is None or after < item.at <= until or item.at > now
+        there = item.at is None or owned.holds(item.at) or item.at > now
         fault = item.fault or ("unknown symbol" if lost and there else None)
         row: dict[str, Any] = {"source": NAME, FAULT: fault, RAW: item.raw if fault else None}
-        row[OUTSIDE] = None if there else f"published outside {after} to {until}"
+        row[OUTSIDE] = None if there else f"published outside {owned.after} to {owned.until}"
         if item.fault is None:
             row |= {"native_id": item.native_id, "event_time": item.at, "known_at": item.known_at}
             row |= {"text": item.text, "text_hash": text_hash(item.text), "url": item.url}

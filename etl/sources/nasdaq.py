@@ -11,7 +11,7 @@ from contracts.calendar import last_session, last_sessions
 from contracts.settings import Settings
 from contracts.tables import TABLES
 from etl import cells
-from etl.sheet import news_window
+from etl.sheet import window
 from etl.source import (
     FAULT,
     OUTSIDE,
@@ -46,7 +46,7 @@ def nasdaq(request: Request) -> Frames:
     """Deliver the items that name a symbol asked for; an item of several symbols comes once, and
     of a symbol whose feed cannot be read nothing, which the account says."""
     asked = asked_symbols(request.settings)
-    after, until = news_window(request.settings.calendar, request.first, request.last)
+    owned = window(request.settings.calendar, request.first, request.last)
     told: dict[str, dict[str, Any]] = {}
     rows: Rows = []
     mentions: Rows = []
@@ -65,8 +65,8 @@ def nasdaq(request: Request) -> Frames:
             at = row.get("event_time")
             if item.fault is None and symbol not in _tickers(item):
                 row[OUTSIDE] = "not on the symbol asked for"  # feeds are padded with others
-            elif at is not None and not after < at <= until:
-                row[OUTSIDE] = f"published outside {after} to {until}"
+            elif at is not None and not owned.holds(at):
+                row[OUTSIDE] = f"published outside {owned.after} to {owned.until}"
             elif told.setdefault(row.get("native_id") or row[RAW], row) is not row:
                 row[OUTSIDE] = "told under another symbol, or twice"
             rows.append(row)
@@ -77,8 +77,8 @@ def nasdaq(request: Request) -> Frames:
         found = "".join(f"\n  {line}" for line in request.account.told())
         raise SourceError(
             Cause.EMPTY,
-            f"Nasdaq's feeds of {', '.join(asked)} hold no item on them from {after} to {until}"
-            f"{found}",
+            f"Nasdaq's feeds of {', '.join(asked)} hold no item on them from {owned.after} to "
+            f"{owned.until}{found}",
         )
     yield from _frames("headlines", rows)
     yield from _frames("headline_symbols", mentions)

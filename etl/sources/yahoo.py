@@ -1,7 +1,7 @@
 """Yahoo Finance: daily and minute bars as traded, splits, dividends and news of named symbols."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -12,7 +12,7 @@ from contracts.calendar import last_session, last_sessions
 from contracts.settings import Settings
 from contracts.tables import TABLES
 from etl import cells
-from etl.sheet import days_asked, eve, listed_at, news_window, sheet
+from etl.sheet import Window, eve, listed_at, sheet, window
 from etl.source import (
     FAULT,
     OUTSIDE,
@@ -27,17 +27,16 @@ from etl.source import (
 )
 from etl.splits import paid, undone
 from etl.web import yahoo as client
+from etl.web.exchanges import calendar_of
 from etl.web.patience import Failures, patiently
 from etl.web.symbols import asked_symbols
 from etl.web.yahoo import Answer
 
 NAME = "yahoo"
 _MINUTE = timedelta(minutes=1)
+# Who does not say when it began counts from here on, whatever range is asked for.
+_OLDEST = date(1990, 1, 1)
 _SESSIONS = 750  # offered when nobody says which
-# Yahoo's exchange codes; others keep the calendar of the settings.
-_CALENDARS = {"NSI": "XNSE", "BSE": "XBOM", "LSE": "XLON", "CCC": "24/7", "CCY": "24/5"}
-_CALENDARS |= dict.fromkeys(("NMS", "NGM", "NCM", "NYQ", "PCX", "ASE", "BTS"), "XNYS")
-_CALENDARS |= dict.fromkeys(("CME", "CMX", "NYM", "CBT"), "CMES")
 _CLASSES = {"CRYPTOCURRENCY": "crypto", "CURRENCY": "currency", "MUTUALFUND": "fund", "ETF": "fund"}
 Rows = list[dict[str, Any]]
 
@@ -64,29 +63,35 @@ def extent(settings: Settings, now: datetime) -> Extent:
 )
 def yahoo(request: Request) -> Frames:
     """Deliver symbol after symbol; one that Yahoo does not know is refused, the rest load."""
-    days_asked(request.settings.calendar, request.first, request.last)
+    owned = window(request.settings.calendar, request.first, request.last)
     asked = asked_symbols(request.settings)
     client.configure(request.settings.home / "yfinance")
     failures = Failures(len(asked))
     items: list[object] = []
     for symbol in asked:
         try:
-            answer, minutes, told = patiently(partial(_ask, symbol, request))
+            answer, minutes, told = patiently(partial(_ask, symbol, request, owned))
+            about = answer.about
+            calendar = calendar_of(symbol, about["exchangeName"], about["exchangeTimezoneName"])
         except SourceError as error:
             failures.add(error)
             yield _frame("symbols", [{"symbol": symbol, FAULT: str(error)}])
             continue
         failures.passed()
-        yield from _facts(answer, minutes, request)
+        yield from _listing(answer, calendar, request)
+        yield from _facts(answer, minutes, calendar, request, owned)
         items += told
-    yield from _headlines(items, set(asked), request)
+    yield from _headlines(items, set(asked), request, owned)
 
 
-def _ask(symbol: str, request: Request) -> tuple[Answer, pl.DataFrame | None, list[object]]:
-    answer = client.history(symbol, request.first, request.collected_at)
+def _ask(
+    symbol: str, request: Request, owned: Window
+) -> tuple[Answer, pl.DataFrame | None, list[object]]:
+    first = min(request.first, max(owned.after_day, _OLDEST))
+    answer = client.history(symbol, first, request.collected_at)
     minutes = None
     if request.settings.yahoo_interval == "1m":
-        minutes = client.minutes(symbol, request.first, request.last)
+        minutes = client.minutes(symbol, first, request.last)
     return answer, minutes, client.news(symbol)
 
 
@@ -95,14 +100,20 @@ def _frame(table: str, rows: Rows) -> tuple[str, pa.Table]:
     return table, pa.Table.from_pylist(rows, schema=schema)
 
 
-def _facts(answer: Answer, minutes: pl.DataFrame | None, request: Request) -> Frames:
-    calendar = _CALENDARS.get(str(answer.about["exchangeName"]), request.settings.calendar)
-    yield from _listing(answer, calendar, request)
+def _facts(
+    answer: Answer,
+    minutes: pl.DataFrame | None,
+    calendar: str,
+    request: Request,
+    owned: Window,
+) -> Frames:
     splits = dict(answer.days.filter(pl.col("split") > 0).select("session", "split").iter_rows())
-    hours = sheet([calendar], request.first, request.last)
+    hours = sheet([calendar])
     request.account.read["bars"] += answer.days.height
     days = undone(answer.days, splits).join(hours, on="session", how="left", maintain_order="left")
-    daily = days.with_columns(event_time=pl.col("closes"), **{OUTSIDE: _elsewhere(request)})
+    # A row whose date is no session of its calendar has no time: it goes by its date.
+    mine = pl.coalesce(owned.at("closes"), owned.on("session"))
+    daily = days.with_columns(event_time=pl.col("closes"), **{OUTSIDE: _elsewhere(mine, request)})
     yield "bars", _bars(answer.symbol, "1d", daily)
     if minutes is not None:
         request.account.read["bars"] += minutes.height
@@ -114,16 +125,19 @@ def _facts(answer: Answer, minutes: pl.DataFrame | None, request: Request) -> Fr
         )
         # The close comes once more as a minute.
         after = pl.when(pl.col("starts") >= pl.col("closes")).then(pl.lit("after the close"))
-        times = {"start_time": pl.col("starts"), "event_time": pl.col("starts") + _MINUTE}
-        left = pl.coalesce(_elsewhere(request), idle, after)
-        yield "bars", _bars(answer.symbol, "1m", formed.with_columns(**times, **{OUTSIDE: left}))
-    yield "actions", _actions(answer, splits, request)
+        timed = formed.with_columns(
+            start_time=pl.col("starts"), event_time=pl.col("starts") + _MINUTE
+        )
+        mine = pl.coalesce(owned.at("event_time"), owned.on("session"))
+        left = pl.coalesce(_elsewhere(mine, request), idle, after)
+        yield "bars", _bars(answer.symbol, "1m", timed.with_columns(**{OUTSIDE: left}))
+    yield "actions", _actions(answer, splits, request, owned)
 
 
-def _elsewhere(request: Request, day: str = "session") -> pl.Expr:
+def _elsewhere(mine: pl.Expr, request: Request, day: str = "session") -> pl.Expr:
     """Why the row is none of those asked for; null where it is."""
     other = pl.lit(f"{day} outside {request.first} to {request.last}")
-    return pl.when(~pl.col(day).is_between(request.first, request.last)).then(other)
+    return pl.when(~mine).then(other)
 
 
 def _bars(symbol: str, interval: str, rows: pl.DataFrame) -> pa.Table:
@@ -140,7 +154,7 @@ def _bars(symbol: str, interval: str, rows: pl.DataFrame) -> pa.Table:
     ).to_arrow()
 
 
-def _actions(answer: Answer, splits: dict[Any, float], request: Request) -> pa.Table:
+def _actions(answer: Answer, splits: dict[Any, float], request: Request, owned: Window) -> pa.Table:
     days = answer.days
     dividends = days.filter(pl.col("dividend") > 0).select(
         pl.col("session").alias("ex_date"), pl.col("dividend").alias("value")
@@ -157,7 +171,7 @@ def _actions(answer: Answer, splits: dict[Any, float], request: Request) -> pa.T
     )
     request.account.read["actions"] += found.height
     return found.with_columns(
-        _elsewhere(request, "ex_date").alias(OUTSIDE),
+        _elsewhere(owned.on("ex_date"), request, "ex_date").alias(OUTSIDE),
         instrument_id=pl.lit(answer.symbol),
         source=pl.lit(NAME),
         known_at=eve("ex_date"),
@@ -166,7 +180,7 @@ def _actions(answer: Answer, splits: dict[Any, float], request: Request) -> pa.T
 
 def _listing(answer: Answer, calendar: str, request: Request) -> Frames:
     symbol, about = answer.symbol, answer.about
-    first = min(answer.days["session"][0], answer.began or request.first)
+    first = min(answer.days["session"][0], answer.began or _OLDEST)
     kind = str(about["instrumentType"] or "EQUITY")
     row = {
         "instrument_id": symbol,
@@ -184,8 +198,7 @@ def _listing(answer: Answer, calendar: str, request: Request) -> Frames:
         yield _frame(table, [{name: row[name] for name in TABLES[table].names}])
 
 
-def _headlines(items: list[object], asked: set[str], request: Request) -> Frames:
-    after, until = news_window(request.settings.calendar, request.first, request.last)
+def _headlines(items: list[object], asked: set[str], request: Request, owned: Window) -> Frames:
     request.account.read["headlines"] += len(items)
     seen: set[str] = set()
     told: Rows = []
@@ -196,8 +209,8 @@ def _headlines(items: list[object], asked: set[str], request: Request) -> Frames
         at, name = row.get("event_time"), str(row.get("native_id"))
         if at is None:
             continue
-        if not after < at <= until:
-            row[OUTSIDE] = f"published outside {after} to {until}"
+        if not owned.holds(at):
+            row[OUTSIDE] = f"published outside {owned.after} to {owned.until}"
         elif name in seen:
             row[OUTSIDE] = "told under another symbol, or twice"
         else:

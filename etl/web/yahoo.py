@@ -36,6 +36,7 @@ _ABOUT = (
     "shortName",
     "currency",
     "exchangeName",
+    "exchangeTimezoneName",
     "instrumentType",
 )
 

@@ -43,5 +43,14 @@ def days_rested(x: Inputs) -> Values:
 
 @feature(lookback=1, inputs=("rest",), unit="time")
 def days_of_rest_ahead(x: Inputs) -> Values:
-    """Days without a session just after, as the calendar announces them."""
+    """Days without a session just after, closures included that nobody could foresee.
+
+    Views of before keep it; `announced_rest_ahead` is without hindsight.
+    """
     return x.rest
+
+
+@feature(lookback=1, inputs=("rest_announced",), unit="time")
+def announced_rest_ahead(x: Inputs) -> Values:
+    """Days without a session just after, by what was announced when the bar closed."""
+    return x.rest_announced
