@@ -14,6 +14,7 @@ from etl.folder.layouts import BOARDS, NEEDED, Layout, layout_of
 from etl.folder.tabular import LAYOUT, Delivered, cell_of, delivered, frame, stored
 from etl.sheet import eve, sheet
 from etl.source import FAULT, OUTSIDE, RAW, Cause, SourceError
+from etl.splits import paid
 
 _BARS = {"symbol": SYMBOL, "session": DAY, "event_time": MOMENT, "known_at": MOMENT}
 _BARS |= dict.fromkeys(NEEDED, NUMBER) | {"interval": TEXT, "adjustment": TEXT}
@@ -179,7 +180,19 @@ def _beside(rows: Delivered, layout: Layout, bars: pl.DataFrame) -> pl.DataFrame
             ~pl.col("value").is_in(nothing) | pl.col(FAULT).str.contains("is not a number")
         )
         parts.append(_known(part.with_columns(pl.lit(kind).alias("kind"))))
-    return pl.concat(parts, how="diagonal_relaxed")
+    found = pl.concat(parts, how="diagonal_relaxed")
+    return found if layout.adjustment == "none" else _as_paid(found)
+
+
+def _as_paid(found: pl.DataFrame) -> pl.DataFrame:
+    """Dividends that were divided by later splits, as they were paid: an action is of its day."""
+    whole = [found.clear()]
+    for own in found.partition_by("symbol", maintain_order=True):
+        splits = own.filter(pl.col(FAULT).is_null(), pl.col("value") > 0, kind="split")
+        ratios = dict(splits.select("ex_date", "value").iter_rows())
+        whole.append(paid(own.filter(kind="dividend"), ratios))
+        whole.append(own.filter(kind="split"))
+    return pl.concat(whole)
 
 
 def _no_actions() -> pl.DataFrame:
