@@ -25,15 +25,11 @@ _ACTIONS |= dict.fromkeys(("id", "currency", "withdrawn", "adjustment"), TEXT)
 
 @dataclass(frozen=True)
 class Prices:
-    """What one file says: its bars, and the actions that stand beside them.
-
-    splits: whether it has a column of splits, so that those beside its bars are all there are.
-    """
+    """What one file says: its bars, and the actions that stand beside them."""
 
     file: str
     bars: pl.DataFrame
     actions: pl.DataFrame
-    splits: bool
 
 
 def prices(
@@ -71,7 +67,7 @@ def prices(
             pl.coalesce(FAULT, "unlisted").alias(FAULT),
         ).drop("unlisted")
         bars = _dated(_placed(filled, closes), closes)
-        yield Prices(found.name, bars, _beside(rows, layout, bars), layout.split in rows.columns)
+        yield Prices(found.name, bars, _beside(rows, layout, bars))
 
 
 def _read(found: Found) -> tuple[Delivered, Layout]:
@@ -191,7 +187,7 @@ def _beside(rows: Delivered, layout: Layout, bars: pl.DataFrame) -> pl.DataFrame
 
 def _no_actions() -> pl.DataFrame:
     kinds = {name: stored(kind) for name, kind in _ACTIONS.items()}
-    return pl.DataFrame(schema=kinds | dict.fromkeys((FAULT, RAW, "file"), pl.String()))
+    return _known(pl.DataFrame(schema=kinds | dict.fromkeys((FAULT, RAW, "file"), pl.String())))
 
 
 _YES, _NO = ("true", "yes", "1"), ("false", "no", "0")
@@ -229,8 +225,10 @@ def splits(stated: Iterable[pl.DataFrame], today: date) -> pl.DataFrame:
 
 
 def as_paid(each: pl.DataFrame, inside: pl.DataFrame) -> pl.DataFrame:
-    """Actions as of their ex-dates: split-adjusted dividends have the splits `inside` undone."""
-    moved = as_traded(each, "ex_date", inside, ("value",))
+    """Actions as of their ex-dates: dividends beside adjusted prices have the splits `inside`
+    undone, by which they were divided."""
+    told = pl.when(pl.col("adjustment") != "none").then(pl.lit("split")).alias("adjustment")
+    moved = as_traded(each.with_columns(told), "ex_date", inside, ("value",))
     paid = pl.when(kind="dividend").then(moved["value"]).otherwise("value")
     return each.with_columns(paid.alias("value"))
 

@@ -145,9 +145,7 @@ def _facts(request: Request, held: Contents, owned: Window) -> Frames:
         account.read["actions"] += each.actions.height
         paid = prices.as_paid(each.actions, inside)
         beside.append(_cut(paid, "actions", owned.on("ex_date"), "ex_date", request))
-        # Where nobody states splits, split-adjusted prices stay as they were delivered.
-        known_splits = each.splits or bool(held.of("actions"))
-        traded = as_traded(each.bars, "session", inside) if known_splits else each.bars
+        traded = as_traded(each.bars, "session", inside)
         yield "bars", _bars(traded, owned, request)
     if not seen:
         raise SourceError(Cause.EMPTY, f"no file of bars can be read: {account.unread}")

@@ -171,3 +171,11 @@ def test_headlines_without_a_name_are_named_by_what_they_say(empty: Path, load_r
     )  # fmt: skip
     assert len(found.good["headline_symbols"]) == 2
     assert found.reasons == ["not a time with its zone: 2024-07-02"]
+
+
+def test_a_dividend_before_a_split_is_told_as_it_was_paid(empty: Path, load_raw: Any) -> None:
+    head = "Date,Open,High,Low,Close,Adj Close,Volume,Dividends,Stock Splits"
+    rows = ["2024-07-01,10,12,9,11,10,900,0.25,0", "2024-07-02,10,12,9,11,10,900,0,4.0"]
+    put(empty, "AAPL.csv", "\n".join([head, *rows]))
+    found = {row["kind"]: row["value"] for row in load_raw("files").good["actions"]}
+    assert found == {"dividend": 1.0, "split": 4.0}

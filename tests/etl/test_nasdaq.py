@@ -1,16 +1,12 @@
 """The source `nasdaq` with the real client code against a local server, and what it is not told."""
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, date, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pyarrow as pa
 import pytest
+from nasdaq_server import Serve, feed, item
 
 from contracts.settings import settings
 from contracts.store import Provenance, Store
@@ -27,71 +23,11 @@ from etl.web.rss import NotRss, items
 
 NOW = datetime(2026, 7, 2, 21, tzinfo=UTC)
 DAY = date(2026, 7, 1)
-Answers = Callable[[str], tuple[int, str]]
-Serve = Callable[[Answers], AbstractContextManager[list[str]]]
-
-HEAD = """<?xml version="1.0" encoding="utf-8"?>
-<rss version="2.0" xmlns:dc="http://purl.org/dc/elements/1.1/"
- xmlns:nasdaq="http://nasdaq.com/reference/feeds/1.0"><channel><title>{symbol}</title>"""
-ITEM = """<item><title>{title}</title>
-<link>https://www.nasdaq.com/articles/{slug}</link>
-<description>
-
-
-Key PointsThe text of the article.
-
-</description><pubDate>{at}</pubDate>
-<guid isPermaLink="true">https://www.nasdaq.com/articles/{slug}?time={slug}</guid>
-<dc:creator>Zacks</dc:creator><category>Stocks</category>
-<nasdaq:tickers>{tickers}</nasdaq:tickers></item>"""
-
-
-def item(slug: int, tickers: str, at: str = "Wed, 01 Jul 2026 14:30:00 +0000", **cells: str) -> str:
-    """An item as feeds have it."""
-    title = cells.get("title", f"News {slug} &amp; more")
-    return ITEM.format(slug=slug, tickers=tickers, at=at, title=title)
-
-
-def feed(symbol: str, *told: str) -> str:
-    """A feed as Nasdaq serves it."""
-    return HEAD.format(symbol=symbol) + "".join(told) + "</channel></rss>"
 
 
 @pytest.fixture
-def serve(monkeypatch: pytest.MonkeyPatch) -> Serve:
-    """Point the client at a local server that answers each symbol."""
-
-    @contextmanager
-    def served(answers: Answers) -> Iterator[list[str]]:
-        asked: list[str] = []
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                [symbol] = parse_qs(urlsplit(self.path).query)["symbol"]
-                asked.append(symbol)
-                status, body = answers(symbol)
-                self.send_response(status)
-                self.end_headers()
-                self.wfile.write(body.encode())
-
-            def log_message(self, *_: object) -> None:
-                """Stay silent."""
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        monkeypatch.setattr(client, "URL", f"http://127.0.0.1:{server.server_port}/feed")
-        try:
-            yield asked
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
-
-    monkeypatch.setattr(patience, "PAUSE", 0.01)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    return served
+def serve(feeds: Serve) -> Serve:
+    return feeds
 
 
 def delivered(symbols: str = "AAPL", first: date = DAY) -> dict[str, list[dict[str, Any]]]:
@@ -228,3 +164,68 @@ def test_headlines_load_for_instruments_that_are_known(
     known("MSFT")
     done = redrive(store, Choice("headline_symbols"), {}, NOW)
     assert done["headline_symbols"].added == 2
+
+
+def test_one_bare_ampersand_costs_nothing_and_a_broken_item_itself(serve: Serve) -> None:
+    broken = item(2, "AAPL", title="a < b")
+    feeds = {
+        "AAPL": feed("AAPL", item(1, "AAPL", title="R & D&nbsp;grows"), broken, item(3, "AAPL")),
+        "MSFT": feed("MSFT", item(4, "MSFT")),
+    }
+    with serve(lambda symbol: (200, feeds[symbol])):
+        found = delivered("AAPL,MSFT")
+    assert [row["text"] for row in found["headlines"]] == [
+        "R & D grows", None, "News 3 & more", "News 4 & more",
+    ]  # fmt: skip
+    assert "no well-formed XML" in found["headlines"][1]["fault"]
+
+
+def test_markup_in_a_title_is_no_end_of_it(serve: Serve) -> None:
+    titles = ("<b>Apple</b> beats <i>all</i>", "&lt;b&gt;Apple&lt;/b&gt; &amp;amp; others")
+    body = feed("AAPL", *(item(i, "AAPL", title=title) for i, title in enumerate(titles)))
+    with serve(lambda _: (200, body)):
+        found = delivered()
+    assert [row["text"] for row in found["headlines"]] == ["Apple beats all", "Apple & others"]
+
+
+@pytest.mark.parametrize("encoding", ["gb2312", "gbk", "big5", "shift_jis", "utf-16", "cp1252"])
+def test_a_feed_in_another_encoding_is_read(serve: Serve, encoding: str) -> None:
+    title = "caf\u00e9" if encoding == "cp1252" else "\u4e2d\u6587"
+    text = feed("AAPL", item(1, "AAPL", title=title)).replace('"utf-8"', f'"{encoding}"')
+    with serve(lambda _: (200, text.encode(encoding))):
+        found = delivered()
+    assert [row["text"] for row in found["headlines"]] == [title]
+
+
+@pytest.mark.parametrize(
+    ("zone", "hour"), [("-0000", 14), ("CET", 13), ("GMT", 14), ("BST", None), ("IST", None)]
+)
+def test_a_zone_is_read_where_it_names_one_offset(
+    serve: Serve, zone: str, hour: int | None
+) -> None:
+    at = f"Wed, 01 Jul 2026 14:30:00 {zone}"
+    with serve(lambda _: (200, feed("AAPL", item(1, "AAPL", at), item(2, "AAPL")))):
+        [found, _] = delivered()["headlines"]
+    if hour is None:
+        assert f"{zone} is not one zone" in found["fault"]
+    else:
+        assert found["event_time"] == datetime(2026, 7, 1, hour, 30, tzinfo=UTC)
+
+
+def test_one_symbol_whose_feed_cannot_be_read_costs_itself(serve: Serve) -> None:
+    feeds = {"ODD": BOMB, "AAPL": feed("AAPL", item(1, "AAPL"))}
+    with serve(lambda symbol: (200, feeds[symbol])):
+        assert len(delivered("ODD,AAPL")["headlines"]) == 1
+
+
+def test_what_was_not_asked_for_is_counted(serve: Serve) -> None:
+    late = item(3, "AAPL", "Thu, 02 Jul 2026 14:30:00 +0000")
+    body = feed("AAPL", item(1, "AAPL"), item(1, "AAPL"), item(2, "XOM"), late)
+    given = settings().model_copy(update={"symbols": "AAPL"})
+    request = Request("nasdaq", DAY, DAY, NOW, given)
+    with serve(lambda _: (200, body)):
+        list(SOURCES.get("nasdaq").frames(request))
+    account = request.account
+    assert (account.read["headlines"], account.delivered["headlines"]) == (4, 1)
+    reasons = sorted(reason for _, reason in account.outside)
+    assert [reason.split(" ")[0] for reason in reasons] == ["not", "published", "told"]

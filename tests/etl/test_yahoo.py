@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from yahoo_server import NOW, Serve, chart, error, recorded
+from yahoo_server import NOW, Serve, chart, error, news_item, without_times
 
 from contracts.settings import settings
 from etl.source import SOURCES, Cause, Request, SourceError
@@ -30,35 +30,52 @@ def delivered(asked: Request) -> dict[str, list[dict[str, Any]]]:
 NO_NEWS = (200, '{"news": []}')
 
 
-def test_recorded_bars_actions_and_news_become_facts(serve: Serve) -> None:
-    prices = recorded("chart-AAPL-2020-08-31-to-2020-11-07.json")
-    news = recorded("search-AAPL.json")
-
-    def answers(path: str) -> tuple[int, str]:
-        return 200, news if "search" in path else prices
-
-    with serve(answers):
-        found = delivered(request(date(2020, 8, 31), date(2020, 11, 6)))
-        later = request(
-            date(2025, 2, 24), date(2025, 2, 25), now=datetime(2025, 2, 25, 22, tzinfo=UTC)
-        )
-        told = delivered(later)
+def test_bars_actions_and_news_become_facts(serve: Serve) -> None:
+    days = [datetime(2020, 8, day, 13, 30, tzinfo=UTC) for day in (28, 31)]
+    rows = [(days[0], 124.8075, 400.0), (days[1], 129.04, 100.0)]
+    rows.append((datetime(2020, 11, 6, 14, 30, tzinfo=UTC), 118.69, 100.0))
+    at = int(days[1].timestamp())
+    split = {str(at): {"date": at, "numerator": 4, "denominator": 1, "splitRatio": "4:1"}}
+    paid_at = int(rows[2][0].timestamp())
+    dividend = {str(paid_at): {"date": paid_at, "amount": 0.205}}
+    prices = chart("AAPL", rows, split, dividend)
+    told = int(datetime(2020, 9, 1, 12, tzinfo=UTC).timestamp())
+    items = [
+        news_item(1, told),
+        news_item(2, told * 1000, relatedTickers=None),
+        news_item(
+            3, told, title="&lt;b&gt;A&amp;amp;B&lt;/b&gt;\u200b\n rises", relatedTickers=["XOM"]
+        ),
+        news_item(4, 1),
+        news_item(1, told),
+        news_item(5, told + 10**7),
+    ]
+    news = json.dumps({"news": items})
+    with serve(lambda path: (200, news if "search" in path else prices)):
+        asked = request(date(2020, 8, 31), date(2020, 11, 6))
+        found = delivered(asked)
+    assert [(bar["session"], bar["close"]) for bar in found["bars"]] == [
+        (date(2020, 8, 31), 129.04),
+        (date(2020, 11, 6), 118.69),
+    ]
     first = found["bars"][0]
-    assert len(found["bars"]) == 49
-    assert (first["session"], first["close"]) == (date(2020, 8, 31), 129.04)
     assert first["event_time"] == first["known_at"] == datetime(2020, 8, 31, 20, tzinfo=UTC)
     actions = {(a["ex_date"], a["kind"]): a["value"] for a in found["actions"]}
-    assert actions == {
-        (date(2020, 8, 31), "split"): 4.0,
-        (date(2020, 11, 6), "dividend"): 0.205,
+    assert actions == {(date(2020, 8, 31), "split"): 4.0, (date(2020, 11, 6), "dividend"): 0.205}
+    assert [(row["native_id"], row["text"], row["fault"]) for row in found["headlines"]] == [
+        ("00000000-0001", "News 1", None),
+        ("00000000-0002", "News 2", None),
+        ("00000000-0003", "A&amp;B rises", None),
+        (None, None, "time is not in seconds since 1970: 1"),
+    ]
+    assert [row["native_id"] for row in found["headline_symbols"]] == ["00000000-0001"]
+    account = asked.account
+    assert (account.read["bars"], account.read["headlines"]) == (3, 6)
+    assert {reason.split(" ")[0]: left.count for (_, reason), left in account.outside.items()} == {
+        "session": 1,
+        "told": 1,
+        "published": 1,
     }
-    assert [row["name"] for row in found["instruments"]] == ["Apple Inc."]
-    assert found["headlines"] == []
-    # Four items, of which one names another company; what appeared after the close comes later.
-    assert {row["native_id"][:8] for row in told["headlines"]} == {
-        "57ea9c09", "bfb8b663", "76679f48", "3ecdf3fa",
-    }  # fmt: skip
-    assert len(told["headline_symbols"]) == 3
 
 
 def test_a_split_is_undone_in_prices_and_volume(serve: Serve) -> None:
@@ -192,33 +209,54 @@ def test_minutes_come_besides_the_days(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "cause"),
-    [
-        # A closed market: no time, no price.
-        (
-            "chart-AAPL-2025-02-01-to-2025-02-02-includePrePost-false-interval-1m.json",
-            Cause.EMPTY,
-        ),
-        ("chart-TSLA-2025-01-01-to-2025-01-02-interval-1h.fake.json", Cause.EMPTY),
-        # Prices without times.
-        ("chart-notimestamp-quotes-length.fake.json", Cause.UNREACHABLE),
-        ("chart-notimestamp-weird-quote.fake.json", Cause.UNREACHABLE),
-    ],
+    ("quote", "cause"),
+    [({}, Cause.EMPTY), ({"close": [75.1], "volume": [1], "open": [74.1]}, Cause.UNREACHABLE)],
+    ids=["no row", "prices without times"],
 )
-def test_recorded_answers_without_bars_are_named(serve: Serve, name: str, cause: Cause) -> None:
-    body = recorded(name)
+def test_answers_without_bars_are_named(serve: Serve, quote: dict[str, Any], cause: Cause) -> None:
+    body = without_times(quote)
     with serve(lambda path: NO_NEWS if "search" in path else (200, body)):
         with pytest.raises(SourceError) as raised:
             delivered(request(date(2020, 11, 2), date(2020, 11, 6)))
     assert raised.value.cause is cause
 
 
-def test_recorded_news_of_a_wrong_shape_are_refused(serve: Serve) -> None:
-    news, day = (
-        recorded("search-badResult.fake.json"),
-        recorded("chart-AAPL-2020-01-01-to-2020-01-03.json"),
-    )
+@pytest.mark.parametrize(
+    ("item", "fault"),
+    [
+        ({"shouldNot": "exist"}, "text is missing"),
+        ("text", "item is no JSON object"),
+        (news_item(1, None), "headline without time"),
+        (news_item(1, 1e300), "time is not in seconds since 1970: 1e+300"),
+        (news_item(1, 1604674800, uuid=None), "id is missing"),
+        (news_item(1, 1604674800, title="a\x00b"), "text holds a null character"),
+        (news_item(1, 1604674800, title={"a": [1]}), "text is no text"),
+        (news_item(0, 1604674800, uuid=0, link=None), None),
+    ],
+)
+def test_news_of_a_wrong_shape_are_refused(serve: Serve, item: Any, fault: str | None) -> None:
+    day = chart("AAPL", [(datetime(2020, 11, 6, 14, 30, tzinfo=UTC), 118.69, 9.0)], {})
+    news = json.dumps({"news": [item]})
     with serve(lambda path: (200, news if "search" in path else day)):
-        found = delivered(request(date(2020, 1, 2), date(2020, 1, 2)))
-    assert [row["fault"] for row in found["headlines"]] == ["text is missing"]
+        found = delivered(request(date(2020, 11, 6), date(2020, 11, 6)))
+    assert [row["fault"] for row in found["headlines"]] == [fault]
     assert len(found["bars"]) == 1
+
+
+@pytest.mark.parametrize(
+    "strange",
+    ['{"chart": {"result": [{"meta": 5}], "error": null}}', '{"chart": []}', "[]", "{", "null"],
+)
+def test_one_symbol_that_answers_strangely_costs_itself(serve: Serve, strange: str) -> None:
+    day = chart("AAPL", [(datetime(2020, 11, 6, 14, 30, tzinfo=UTC), 118.69, 9.0)], {})
+
+    def answers(path: str) -> tuple[int, str]:
+        if "ODD" in path:
+            return 200, strange
+        return NO_NEWS if "search" in path else (200, day)
+
+    with serve(answers):
+        found = delivered(request(date(2020, 11, 6), date(2020, 11, 6), symbols="ODD,AAPL"))
+    [told, sound] = found["symbols"]
+    assert told["symbol"] == "ODD" and "no readable answer on ODD" in told["fault"]
+    assert sound["fault"] is None and len(found["bars"]) == 1
