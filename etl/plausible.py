@@ -20,6 +20,7 @@ UNSTATED = "split-adjusted price jumps by a split's ratio: state the split or lo
 # Reasons that a redrive asks for by name, since a person may know better.
 PLAUSIBLE = (UNIT, MIXED, SCALE, IDLE, SPACED, ADJUSTED, UNSTATED, *dividends.REASONS)
 
+_GAP = 0.3  # less than a split of 3:2
 _RATIOS = (1.5, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40, 50)
 FINDING = {
     "table_name": pl.String(),
@@ -118,13 +119,14 @@ def _across(steps: pl.DataFrame) -> pl.DataFrame:
     same = pl.all_horizontal(pl.col(name) == pl.col(name).shift() for name in SERIES)
     before = pl.when(same).then(pl.col("adjustment").shift()) != "none"
     raw = pl.col("raw").abs()
+    gone = pl.col("gap").abs() > pl.max_horizontal(pl.lit(_GAP), 8.0 * pl.col("deviation"))
     simple = pl.any_horizontal((raw - pl.lit(float(ratio)).log()).abs() < 0.04 for ratio in _RATIOS)
     first = pl.col(PLACE).is_not_null() & pl.when(same).then(pl.col(PLACE).shift().is_null())
     now = pl.col("adjustment")
     why = (
         pl.when(before & (now == "none") & (pl.col("split") != 0))
         .then(pl.lit(ADJUSTED))
-        .when(first & before & (now != "none") & pl.col("jumped") & simple)
+        .when(first & before & (now != "none") & gone & simple)
         .then(pl.lit(UNSTATED))
     )
     marked = steps.with_columns(why.alias("why"))
