@@ -90,8 +90,8 @@ def _clean(batch: Batch, in_process: bool | None) -> None:
     with nullcontext(cleaning.in_process) if here else spark as judge:
         counts = cleaning.clean(open_store(), batch, judge)
     rows = ", ".join(f"{c.staged} {name} ({c.refused} refused)" for name, c in counts.items())
-    typer.echo(f"staged {rows}")
     _tell(batch)
+    typer.echo(f"staged {rows}")
 
 
 def _tell(batch: Batch) -> None:

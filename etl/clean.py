@@ -90,7 +90,9 @@ def _bars(held: Manifest, rows: pa.Table, context: Context, past: Past) -> plaus
     actions = past.actions.clear()
     if held.rows.get("actions"):
         first, _ = parted("actions", in_process(held, "actions", context))
-        actions = _frame(first).select(ACTION)
+        newest = _frame(first).sort("known_at", maintain_order=True)
+        key = ["instrument_id", "ex_date", "kind"]
+        actions = newest.unique(key, keep="last", maintain_order=True).select(ACTION)
     splits = pl.concat([actions, past.actions]).filter(kind="split")
     splits = splits.unique(["instrument_id", "ex_date"], keep="first")
     return plausible.bars(steady(_frame(rows).sort(PLACE), past.kept, splits), actions, past)

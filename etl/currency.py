@@ -15,7 +15,8 @@ _HUNDREDTHS = {
 def unit(name: str) -> tuple[str, float]:
     """The currency of a unit of money, and how much of it one unit is: GBX is ("GBP", 0.01)."""
     name = name.strip()
-    return (_HUNDREDTHS[name], 0.01) if name in _HUNDREDTHS else (name.upper(), 1.0)
+    whole = _HUNDREDTHS.get(name) or _HUNDREDTHS.get(name.upper())
+    return (whole, 0.01) if whole else (name.upper(), 1.0)
 
 
 def rate(paid: str | None, quoted: str | None) -> float | None:

@@ -15,11 +15,11 @@ from etl.past import ACTION, BAR, Past
 from etl.rules import PLACE, REASON
 
 SPACED = "bars are a week or more apart, though their interval is 1d"
-ADJUSTED = "split-adjusted bars lie before this split: load them again from their first session"
 UNSTATED = "split-adjusted price jumps by a split's ratio: state the split or load all bars again"
 # Reasons that a redrive asks for by name, since a person may know better.
-PLAUSIBLE = (UNIT, MIXED, SCALE, IDLE, SPACED, ADJUSTED, UNSTATED, *dividends.REASONS)
+PLAUSIBLE = (UNIT, MIXED, SCALE, IDLE, SPACED, UNSTATED, *dividends.REASONS)
 
+_GAP = 0.3  # less than a split of 3:2
 _RATIOS = (1.5, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40, 50)
 FINDING = {
     "table_name": pl.String(),
@@ -114,19 +114,15 @@ def _spaced(steps: pl.DataFrame) -> pl.DataFrame:
 
 
 def _across(steps: pl.DataFrame) -> pl.DataFrame:
-    """New bars of series that go on split-adjusted, or stop being so, over a split."""
+    """New bars of series that go on split-adjusted over a split that nobody states."""
     same = pl.all_horizontal(pl.col(name) == pl.col(name).shift() for name in SERIES)
     before = pl.when(same).then(pl.col("adjustment").shift()) != "none"
     raw = pl.col("raw").abs()
+    gone = pl.col("gap").abs() > pl.max_horizontal(pl.lit(_GAP), 8.0 * pl.col("deviation"))
     simple = pl.any_horizontal((raw - pl.lit(float(ratio)).log()).abs() < 0.04 for ratio in _RATIOS)
     first = pl.col(PLACE).is_not_null() & pl.when(same).then(pl.col(PLACE).shift().is_null())
-    now = pl.col("adjustment")
-    why = (
-        pl.when(before & (now == "none") & (pl.col("split") != 0))
-        .then(pl.lit(ADJUSTED))
-        .when(first & before & (now != "none") & pl.col("jumped") & simple)
-        .then(pl.lit(UNSTATED))
-    )
+    still = pl.col("adjustment") != "none"
+    why = pl.when(first & before & still & gone & simple).then(pl.lit(UNSTATED))
     marked = steps.with_columns(why.alias("why"))
     after = marked.with_columns(pl.col("why").forward_fill().over(SERIES))
     return after.filter(pl.col("why").is_not_null(), pl.col(PLACE).is_not_null()).select(

@@ -56,8 +56,9 @@ def as_traded(
 ) -> pl.DataFrame:
     """Rows of many symbols whose `adjustment` is `split` as they were on their `day`.
 
-    splits: columns symbol, ex_date, value: all that the adjustment knew of. names: amounts per
-    share; `volume`, where there is one, goes the other way. Rows keep their order.
+    Those of a symbol without a split have nothing to undo and keep their mark. splits: columns
+    symbol, ex_date, value: all that the adjustment knew of. names: amounts per share; `volume`,
+    where there is one, goes the other way. Rows keep their order.
     """
     each = splits.group_by("symbol", "ex_date").agg(pl.col("value").product()).sort("ex_date")
     ahead = each.with_columns(
@@ -79,7 +80,8 @@ def as_traded(
         .sort("row")
     )
     factor = pl.lit(found["factor"].fill_null(1.0))
-    adjusted = (pl.col("adjustment") == "split").fill_null(False)
+    known = pl.col("symbol").is_in(splits["symbol"].unique().to_list())
+    adjusted = (known & (pl.col("adjustment") == "split")).fill_null(False)
     moved = {name: said(pl.col(name) * factor) for name in names}
     if "volume" in frame.columns:
         moved["volume"] = (pl.col("volume") / factor).round(0)

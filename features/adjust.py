@@ -37,7 +37,9 @@ def adjusted(
     split of that day. `dividend` is the amount per share (of the newest row's) that goes ex in the
     row; `total` is the close with all dividends so far reinvested at the close of their row.
     """
-    factor = np.where(delivered == "none", _later(splits, session), 1.0)
+    factor = np.where(
+        delivered == "none", _later(splits, session), _marked(splits, session, delivered)
+    )
     out = {name: columns[name] / factor for name in PRICES}
     out["volume"] = columns["volume"] * factor
     # By its own ex-date: a halt may hold a dividend and, after it, a split.
@@ -46,6 +48,18 @@ def adjusted(
     out["dividend"] = np.where(delivered == "split_dividend", 0.0, paid)
     out["total"] = out["close"] * np.cumprod(1.0 + out["dividend"] / out["close"])
     return out
+
+
+def _marked(splits: Actions, session: Times, delivered: NDArray[np.str_]) -> float:
+    """The factor of rows that came split-adjusted.
+
+    Where rows as traded follow, the source had no split of it to undo until then: splits after
+    the last adjusted row are not in its price.
+    """
+    rows = np.flatnonzero(delivered != "none")
+    if not len(rows) or rows[-1] == len(session) - 1:
+        return 1.0
+    return float(_later(splits, session[rows[-1:]])[0])
 
 
 def _later(splits: Actions, session: Times) -> Values:

@@ -74,6 +74,15 @@ def test_a_withdrawn_split_is_one_of_one(folder: Any, load_raw: Any) -> None:
     assert values(load_raw("files")) == [("AAA", "split", 1.0)]
 
 
+def test_a_split_that_was_withdrawn_is_no_split_of_the_bars(folder: Any, load_raw: Any) -> None:
+    early, later = "2024-06-01T00:00:00Z", "2024-06-20T00:00:00Z"
+    split = f"AAA,{DAY},split,2"
+    stated(folder, f"{PLAIN},withdrawn,known_at", f"{split},true,{later}", f"{split},,{early}")
+    found = load_raw("files")
+    assert [a["value"] for a in found.good["actions"]] == [1.0, 2.0]
+    assert found.reasons == []
+
+
 def test_later_known_rows_restate_and_withdraw(folder: Any, load_raw: Any) -> None:
     early, later = "2024-06-01T00:00:00Z", "2024-06-20T00:00:00Z"
     stated(
@@ -95,7 +104,8 @@ def test_later_known_rows_restate_and_withdraw(folder: Any, load_raw: Any) -> No
 @pytest.mark.parametrize(
     ("symbol", "currency", "value"),
     [
-        *(("AAA", name, 0.25) for name in ("GBX", "GBp")),
+        *(("AAA", name, 0.25) for name in ("GBX", "GBp", "gbx")),
+        ("AAA", "gbp", 25.0),
         ("AAA", "GBP", 25.0),
         ("AAA", "", 25.0),
         ("BBB", "GBP", 2500.0),

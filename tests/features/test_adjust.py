@@ -72,3 +72,10 @@ def test_a_dividend_in_a_halt_before_a_split_is_in_old_shares() -> None:
 def test_a_dividend_on_the_day_of_a_split_is_in_new_shares() -> None:
     out = adjust([100, 49], actions(d4=2.0), actions(d4=1.0))
     assert (out["total"][1] / out["total"][0]) == pytest.approx(1.0)
+
+
+def test_adjusted_bars_that_bars_as_traded_follow_are_in_the_shares_of_the_last() -> None:
+    columns = {name: np.array([100.0, 102.0, 51.0]) for name in (*PRICES, "volume")}
+    marks = np.array(["split", "split", "none"])
+    out = adjusted(columns, DAYS[:3], marks, actions(d5=2.0), actions(d4=2.0))
+    assert out["close"].tolist() == [50, 51, 51] and out["dividend"].tolist() == [0, 1, 0]
