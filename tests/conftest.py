@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import hypothesis
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
@@ -20,6 +21,10 @@ from mlflow_server import mlflow_server  # noqa: E402, F401
 
 from contracts.settings import settings  # noqa: E402
 from contracts.store import Store  # noqa: E402
+
+# A busy machine is no failure: what an example takes is no assertion.
+hypothesis.settings.register_profile("finpulse", deadline=None)
+hypothesis.settings.load_profile("finpulse")
 
 # pyspark takes a main module without file and specification, as in a worker of xdist, for a run
 # of doctests and exits. A specification of this name starts nothing in spawned processes.

@@ -34,10 +34,9 @@ class Stated:
 
     @property
     def frames(self) -> Frames:
-        """The raw frame; none where there are no rows."""
-        if self.rows:
-            schema = raw_schema(TRADING_SESSIONS)
-            yield TRADING_SESSIONS.name, pa.Table.from_pylist(self.rows, schema=schema)
+        """The raw frame."""
+        schema = raw_schema(TRADING_SESSIONS)
+        yield TRADING_SESSIONS.name, pa.Table.from_pylist(self.rows, schema=schema)
 
 
 def read(held: Contents, calendar: str) -> Stated:

@@ -123,8 +123,9 @@ def files(request: Request) -> Frames:
     sessions = stated.read(held, calendar)
     request.account.unread.update(held.unread)
     with stating(sessions.told):
-        request.account.read["trading_sessions"] += len(sessions.rows)
-        yield from sessions.frames
+        if sessions.rows:
+            request.account.read["trading_sessions"] += len(sessions.rows)
+            yield from sessions.frames
         yield from _facts(request, held, window(calendar, request.first, request.last))
 
 

@@ -17,6 +17,7 @@ from contracts.settings import settings
 from contracts.store import Store
 from contracts.tables import TABLES
 from etl.__main__ import app
+from etl.folder.contents import contents
 from etl.folder.sessions import read
 from etl.source import SOURCES, Request
 
@@ -74,7 +75,7 @@ def asked(source: str, first: date, last: date, **changes: Any) -> dict[str, lis
 @pytest.mark.parametrize("main", ["XNYS", "XNSE", "24/7", "XNZE"])
 @pytest.mark.parametrize("step", [1, 4])
 def test_ranges_of_a_folder_add_up_to_the_whole(three: Path, main: str, step: int) -> None:
-    with stating(read(three, main).told):
+    with stating(read(contents(three), main).told):
         days = sessions(main, FIRST, LAST)
     whole = asked("files", days[0], days[-1], calendar=main)
     chunks = [days[i : i + step] for i in range(0, len(days), step)]

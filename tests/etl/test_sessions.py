@@ -10,6 +10,7 @@ from contracts import calendar
 from contracts.amendments import stating
 from contracts.settings import settings
 from etl.folder import sessions
+from etl.folder.contents import contents
 
 SUNDAY = date(2019, 10, 27)
 
@@ -107,7 +108,7 @@ def test_a_bad_statement_is_refused_with_its_reason(
 
 def test_a_statement_means_the_same_whatever_is_stored(folder: Any) -> None:
     folder.add("sessions.csv", "calendar,session", "XNSE,2019-10-27", "XNSE,2019-10-28")
-    once = sessions.read(folder.path, "XNSE")
+    once = sessions.read(contents(folder.path), "XNSE")
     with stating(once.told):
-        again = sessions.read(folder.path, "XNSE")
+        again = sessions.read(contents(folder.path), "XNSE")
     assert once.rows == again.rows and len(once.told) == 2
