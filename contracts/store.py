@@ -63,12 +63,14 @@ class Provenance:
     origin: `simulated` or `real`; a database holds one of them only.
     vintages: True when the source itself states each row's `known_at`, so that an exact
     statement already stored is the same one; False when it always shows its latest value.
+    market: what decides a made market (None where nothing is made); a database holds one.
     """
 
     verb: str
     source: str
     origin: str
     vintages: bool = False
+    market: str | None = None
 
 
 class Store:
@@ -143,6 +145,7 @@ class Store:
             cursor.execute("SELECT coalesce(max(load_id), 0) + 1 FROM loads")
             load_id = cast(int, cursor.fetchone()[0])  # type: ignore[index]
             _refuse_other_origin(cursor, origin)
+            _refuse_other_market(cursor, origin)
             total, added = merge.run(
                 cursor, table, relation, load_id, fetched_at or started, origin.vintages
             )
@@ -150,8 +153,9 @@ class Store:
                 return Load(None, 0, total)
             whence = (origin.verb, origin.source, origin.origin, run_context().airflow_run)
             cursor.execute(
-                "INSERT INTO loads VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, clock_timestamp())",
-                (load_id, table.name, *whence, git_commit(), added, started),
+                "INSERT INTO loads VALUES "
+                "(%s, %s, %s, %s, %s, %s, %s, %s, %s, clock_timestamp(), %s)",
+                (load_id, table.name, *whence, git_commit(), added, started, origin.market),
             )
             return Load(load_id, added, total - added)
 
@@ -243,6 +247,17 @@ def _refuse_other_origin(cursor: Any, origin: Provenance) -> None:
         raise OriginError(
             f"this database holds {row[0]} facts and {origin.source!r} brings {origin.origin} "
             "ones: use another database (FINPULSE_DATABASE_URL)"
+        )
+
+
+def _refuse_other_market(cursor: Any, origin: Provenance) -> None:
+    cursor.execute("SELECT market FROM loads WHERE market IS NOT NULL ORDER BY load_id LIMIT 1")
+    row = cursor.fetchone()
+    if row and origin.market is not None and row[0] != origin.market:
+        raise OriginError(
+            f"this database holds the simulated market of {row[0]}, and the settings ask for that "
+            f"of {origin.market}: set them back (FINPULSE_SIM_..., FINPULSE_CALENDAR), or use "
+            "another database (`make clean`, FINPULSE_DATABASE_URL)"
         )
 
 

@@ -37,7 +37,7 @@ Universe = Annotated[str, typer.Option(help="default: FINPULSE_UNIVERSE")]
 First = Annotated[str, typer.Option(help="first session; default: all that there is")]
 Last = Annotated[str, typer.Option(help="last session; default: all that there is")]
 Session = Annotated[str, typer.Option(help="one session: the same as --first and --last")]
-Through = Annotated[str, typer.Option(help="session that an endless source is to reach")]
+Through = Annotated[str, typer.Option(help="session that a made market is to reach")]
 InProcess = Annotated[
     bool | None,
     typer.Option("--in-process/--spark", help="where to clean; default: Spark for large batches"),

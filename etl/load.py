@@ -4,6 +4,7 @@ from datetime import datetime
 
 from contracts.amendments import forget
 from contracts.settings import Settings
+from contracts.settings import settings as configured
 from contracts.store import Load, Store
 from contracts.tables import TABLES
 from etl.batch import Batch, Manifest, Writer, manifest
@@ -37,7 +38,7 @@ def append(store: Store, batch: Batch) -> dict[str, Load]:
     nothing is staged.
     """
     held = manifest(batch)
-    provenance = SOURCES.get(batch.source).provenance("append")
+    provenance = SOURCES.get(batch.source).provenance("append", configured())
     loads: dict[str, Load] = {}
     for name in staged_tables(store, batch):
         loads[name] = store.append_staged(

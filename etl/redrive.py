@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
+from contracts.settings import settings
 from contracts.store import Store
 from contracts.table import DAY, REAL, TEXT, TIME, Table
 from contracts.tables import ACTIONS, BARS, INSTRUMENTS, TABLES
@@ -123,7 +124,7 @@ def _again(store: Store, table: Table, source: str, cells: list[Row], now: datet
     numbered = [row | {PLACE: place} for place, row in enumerate(rows)]
     good, bad = apply(table.name, pa.Table.from_pylist(numbered, schema=schema), context)
     fresh = _unknown(store, table, good, now)
-    origin = SOURCES.get(source).provenance("redrive")
+    origin = SOURCES.get(source).provenance("redrive", settings())
     added = store.append(table, fresh, origin, now).added if fresh.num_rows else 0
     reasons: dict[str, int] = {}
     for reason in bad["reason"].to_pylist():

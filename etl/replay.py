@@ -62,7 +62,7 @@ def replay(
     first, so that the minutes belong to known instruments. A repeat adds nothing.
     """
     frame = session_minutes(settings, session)
-    origin = SOURCES.get(simulated.NAME).provenance("replay")
+    origin = SOURCES.get(simulated.NAME).provenance("replay", settings)
     begin, _ = simulated.extent(settings, frame["event_time"][-1].as_py())
     if session < begin:
         raise SourceError(Cause.EMPTY, f"the simulated market opens on {begin}")

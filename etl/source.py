@@ -84,7 +84,7 @@ class Source:
     tables: tuple[str, ...]
     deliver: Callable[[Request], Frames]
     reach: Callable[[Settings, datetime], Extent]
-    endless: bool
+    made: Callable[[Settings], str] | None
 
     def frames(self, request: Request) -> Frames:
         """Raw frames in the shape of `raw_schema`, of rows that were asked for; keeps the
@@ -103,14 +103,15 @@ class Source:
     def extent(self, settings: Settings, now: datetime, through: date | None = None) -> Extent:
         """The first and last session that the source can deliver; raises SourceError.
 
-        through: a session up to which an endless source goes on past its own last.
+        through: a session up to which a made market goes on past its own last.
         """
         first, last = self.reach(settings, now)
-        return first, max(last, through) if self.endless and through else last
+        return first, max(last, through) if self.made and through else last
 
-    def provenance(self, verb: str) -> Provenance:
+    def provenance(self, verb: str, settings: Settings) -> Provenance:
         """What is kept with each load of this source."""
-        return Provenance(verb, self.name, self.origin, self.vintages)
+        market = self.made(settings) if self.made else None
+        return Provenance(verb, self.name, self.origin, self.vintages, market)
 
 
 SOURCES: Registry[Source] = Registry("source", "etl.sources")
@@ -123,19 +124,20 @@ def source(
     tables: tuple[str, ...],
     extent: Callable[[Settings, datetime], Extent],
     vintages: bool = False,
-    endless: bool = False,
+    made: Callable[[Settings], str] | None = None,
 ) -> Callable[[Callable[[Request], Frames]], Callable[[Request], Frames]]:
     """Declare the function below as a source.
 
     origin: `simulated` or `real`. tables: what it may deliver. vintages: it states each row's
     `known_at` itself, restatements included. extent: the sessions that it can deliver at a
-    moment. endless: asked for later ones, it goes on for as long as its calendar does.
+    moment. made: of a source that makes its market, names the settings that decide it; asked for
+    later sessions it goes on for as long as its calendar does, and a database takes one market.
     A source of real facts adds to `request.account.read` the rows of `COUNTED` tables that it
     finds, and delivers every one, with `fault` or `outside` set where it is no fact of the request.
     """
 
     def declare(deliver: Callable[[Request], Frames]) -> Callable[[Request], Frames]:
-        SOURCES.add(name, Source(name, origin, vintages, tables, deliver, extent, endless))
+        SOURCES.add(name, Source(name, origin, vintages, tables, deliver, extent, made))
         return deliver
 
     return declare

@@ -88,7 +88,7 @@ def fit(
     from training import fitting
 
     asked, store = _scope(universe, session, snapshot, recipe), open_store()
-    done = fitting.fit(store, asked, expert)
+    done = fitting.fit(store, asked, expert, told=_progress)
     _progress(f"model version {done.version}")
     typer.echo(done.bundle)
 

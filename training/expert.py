@@ -36,13 +36,15 @@ Fitted = TypeVar("Fitted")
 class Expert(ABC, Generic[Fitted]):
     """One kind of model for one objective; members are frozen dataclasses under `@expert`.
 
-    What `predict` answers, the exported files answer too once read back. window: rows up to a
+    What `predict` answers, the exported files answer too once read back. threads: whether several
+    may be fitted side by side in one process; a fit itself keeps to one core. window: rows up to a
     decision that it looks at; a member that looks back makes it a field.
     """
 
     name: ClassVar[str]
     objective: ClassVar[str]
     libraries: ClassVar[tuple[str, ...]]
+    threads: ClassVar[bool] = False
     window: int = 1
 
     @abstractmethod

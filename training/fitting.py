@@ -22,7 +22,7 @@ from training.samples import Samples
 from training.scope import Scope
 from training.score import tally
 from training.tracking import Run, step
-from training.walk import Walk, tested, walk, walk_together
+from training.walk import Told, Walk, silent, tested, walk, walk_together
 
 
 def expert_of(scope: Scope, name: str) -> Expert[Any]:
@@ -64,8 +64,8 @@ def pack_together(
     return _save(manifest, files, samples)
 
 
-def fit(store: Store, scope: Scope, name: str, verb: str = "fit") -> Fit:
-    """Walk one expert forward, fit it on all rows, store and register it.
+def fit(store: Store, scope: Scope, name: str, verb: str = "fit", told: Told = silent) -> Fit:
+    """Walk one expert forward, fit it on all rows, store and register it; `told` hears of it.
 
     What it said out of sample, and its bundle, are left for the later steps.
     """
@@ -73,7 +73,9 @@ def fit(store: Store, scope: Scope, name: str, verb: str = "fit") -> Fit:
     samples = scope.training(store)
     with step(store, scope, verb, name) as run:
         folds = recipe.cut.split(samples)
-        walked = walk(expert, samples, folds, recipe.permutations, recipe.blocks.seed)
+        told(f"{name}: {len(folds)} folds of {len(samples)} rows")
+        walked = walk(expert, samples, folds, recipe.permutations, recipe.blocks.seed, told)
+        told(f"{name}: fitted on all rows")
         packed = pack(scope, expert, samples)
         run.log(expert.hyperparameters() | {"expert": name}, {"training_rows": len(samples)})
         _log(run, walked, samples.take(tested(folds)))

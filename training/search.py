@@ -15,12 +15,14 @@ from contracts.settings import settings
 from training.expert import EXPERTS
 from training.folds import WalkForward
 from training.samples import Samples
-from training.walk import mean_log_loss
+from training.walk import Told, mean_log_loss
 
 if TYPE_CHECKING:
     from ray.tune import ResultGrid
 
-_OBJECT_STORE = 200_000_000
+_OBJECT_STORE = 200_000_000  # bytes, beside those of the samples
+_CORES = 2  # of a trial
+_SAID = "said"  # what a trial reports on its way
 
 
 class TuningFailed(RuntimeError):
@@ -40,18 +42,18 @@ Finished = Callable[[Trial, float], None]
 
 
 def search(
-    trials: list[Trial], samples: Samples, cut: WalkForward, finished: Finished
+    trials: list[Trial], samples: Samples, cut: WalkForward, finished: Finished, told: Told
 ) -> dict[int, float]:
     """Mean walk-forward log loss of each trial by index, run by Ray Tune.
 
-    finished: called in this process as each trial ends. Raises TuningFailed.
+    finished, told: called in this process as each trial ends, and as each fold of it does. Raises
+    TuningFailed.
     """
-    with _ray() as scratch:
+    with _ray(samples.history.values.nbytes) as scratch:
         import ray
         from ray import tune
 
-        # On a laptop the services want the other half of the cores.
-        at_once = max(1, int(ray.cluster_resources()["CPU"]) // 2)
+        at_once = max(1, int(ray.cluster_resources()["CPU"]) // _CORES)
         tuner = tune.Tuner(
             tune.with_parameters(_attempt, trials=trials, samples=samples, cut=cut),
             param_space={"index": tune.grid_search([t.index for t in trials])},
@@ -60,7 +62,7 @@ def search(
                 name="tune",
                 storage_path=scratch,
                 verbose=0,
-                callbacks=[_reporter(trials, finished)],
+                callbacks=[_reporter(trials, finished, told)],
             ),
         )
         return log_losses(tuner.fit())
@@ -78,15 +80,23 @@ def _attempt(
 ) -> None:
     from ray import tune
 
+    def told(line: str) -> None:
+        tune.report({_SAID: line})
+
     trial = trials[config["index"]]
     expert = EXPERTS.get(trial.expert)(**trial.hyperparameters)
-    tune.report({"log_loss": mean_log_loss(expert, samples, cut)})
+    tune.report({"log_loss": mean_log_loss(expert, samples, cut, told, _CORES)})
 
 
-def _reporter(trials: list[Trial], finished: Finished) -> object:
+def _reporter(trials: list[Trial], finished: Finished, told: Told) -> object:
     from ray.tune import Callback
 
     class Reporter(Callback):  # type: ignore[misc]
+        def on_trial_result(self, **info: Any) -> None:
+            if said := info["result"].get(_SAID):
+                index = info["trial"].config["index"]
+                told(f"trial {index + 1} of {len(trials)}: {said}")
+
         def on_trial_complete(self, **info: Any) -> None:
             ended = info["trial"]
             finished(trials[ended.config["index"]], ended.last_result["log_loss"])
@@ -99,7 +109,7 @@ def _reporter(trials: list[Trial], finished: Finished) -> object:
 
 
 @contextmanager
-def _ray() -> Iterator[str]:
+def _ray(size: int) -> Iterator[str]:
     quiet = {
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_CHDIR_TO_TRIAL_DIR": "0",
@@ -120,7 +130,7 @@ def _ray() -> Iterator[str]:
         else:
             ray.init(
                 include_dashboard=False,
-                object_store_memory=_OBJECT_STORE,
+                object_store_memory=_OBJECT_STORE + 2 * size,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
                 _temp_dir=scratch,

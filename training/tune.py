@@ -42,7 +42,7 @@ def tune(
                 named = {"expert": trial.expert, "trial": trial.index}
                 child.log({**trial.hyperparameters, **named}, {"log_loss": log_loss})
 
-        losses = search(planned, samples, scope.recipe.cut, finished)
+        losses = search(planned, samples, scope.recipe.cut, finished, progress)
         chosen = best(planned, losses)
         found = {
             "best": {name: trial.hyperparameters for name, trial in chosen.items()},

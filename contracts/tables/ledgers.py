@@ -17,6 +17,7 @@ LOADS = Table(
         Column("rows_added", WHOLE),
         Column("started_at", TIME),
         Column("committed_at", TIME),
+        Column("market", TEXT, null=True),
     ),
 )
 

@@ -40,12 +40,20 @@ def extent(settings: Settings, _now: datetime) -> Extent:
     return days[-settings.sim_sessions], days[-1]
 
 
+def market_of(settings: Settings) -> str:
+    """What decides every value; how many sessions are asked for changes none."""
+    return (
+        f"seed {settings.sim_seed}, noise {str(settings.sim_noise).lower()}, "
+        f"{settings.sim_instruments} instruments, calendar {settings.calendar}"
+    )
+
+
 @source(
     NAME,
     origin="simulated",
     vintages=True,
-    endless=True,
     extent=extent,
+    made=market_of,
     tables=(
         "trading_sessions",
         "instruments",

@@ -13,7 +13,6 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from contracts.calendar import is_session, session_close, sessions
 from contracts.settings import Settings, settings
-from contracts.store import Provenance
 from etl.simulation.listing import listings
 from etl.simulation.market import MOMENTUM_SESSIONS, Market, path
 from etl.simulation.news import news
@@ -237,8 +236,21 @@ def test_another_calendar_has_no_second_exchange() -> None:
 
 
 def test_it_says_that_it_is_simulated() -> None:
-    expected = Provenance("append", "simulated", "simulated", vintages=True)
-    assert SOURCES.get("simulated").provenance("append") == expected
+    found = SOURCES.get("simulated").provenance("append", settings())
+    assert (found.origin, found.vintages) == ("simulated", True)
+
+
+OTHERS = ({"sim_seed": 8}, {"sim_noise": True}, {"sim_instruments": 19}, {"calendar": "XNSE"})
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_what_decides_its_values_names_the_market(other: dict[str, Any]) -> None:
+    def named(**update: Any) -> str | None:
+        given = settings().model_copy(update=update)
+        return SOURCES.get("simulated").provenance("append", given).market
+
+    assert named() != named(**other)
+    assert named() == named(sim_sessions=40, sim_end="2025-12-31", universe="other")
 
 
 def test_too_many_sessions_are_refused_with_the_setting(ask: Any, small: Settings) -> None:

@@ -86,10 +86,10 @@ def test_the_extent_is_what_is_delivered(name: str, given: Settings, ask: Any) -
 
 
 @pytest.mark.parametrize("name", OFFLINE)
-def test_only_an_endless_source_reaches_past_its_extent(name: str, given: Settings) -> None:
+def test_only_a_made_market_reaches_past_its_extent(name: str, given: Settings) -> None:
     chosen, now = SOURCES.get(name), session_close("XNYS", LATER)
     first, last = chosen.extent(given, now)
-    reached = LATER if chosen.endless else last
+    reached = LATER if chosen.made else last
     assert chosen.extent(given, now, through=LATER) == (first, reached)
 
 

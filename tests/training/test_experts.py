@@ -12,7 +12,9 @@ import pytest
 from training import bundle
 from training.bundle import Manifest
 from training.expert import EXPERTS, Expert
+from training.folds import WalkForward
 from training.samples import Samples, TrainingError
+from training.walk import mean_log_loss
 
 NAMES = EXPERTS.names()
 # Few rows want small batches and fast steps.
@@ -153,3 +155,12 @@ def test_keras_on_another_backend_is_refused() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "expected Keras on torch, found it on jax" in done.stderr
+
+
+def test_folds_side_by_side_answer_as_one_after_the_other(
+    expert: Expert[Any], samples: Samples
+) -> None:
+    cut, said = WalkForward(count=3), list[str]()
+    one, many = (mean_log_loss(expert, samples, cut, said.append, at_once) for at_once in (1, 3))
+    assert one == many
+    assert len(said) == 6 and said[2].endswith("(3 of 3)")

@@ -37,13 +37,19 @@ def children() -> list[str]:
 def test_ray_finds_what_this_process_would_and_leaves_nothing(samples: Samples) -> None:
     trials = [Trial(i, "xgboost", {"max_depth": 2 + i, "rounds": 20}) for i in range(2)]
     seen: list[tuple[int, float]] = []
-    found = search.search(trials, samples, CUT, lambda t, loss: seen.append((t.index, loss)))
+    said: list[str] = []
+    found = search.search(
+        trials, samples, CUT, lambda t, loss: seen.append((t.index, loss)), said.append
+    )
     expected = {
         t.index: mean_log_loss(Trees(**t.hyperparameters), samples, CUT)  # type: ignore[arg-type]
         for t in trials
     }
     assert found == pytest.approx(expected, abs=1e-9)
     assert dict(seen) == found
+    for trial in (1, 2):
+        told = sorted(line for line in said if line.startswith(f"trial {trial} of 2: "))
+        assert [line.split("fold ")[1][0] for line in told] == ["1", "2"]
     assert children() == []
 
 
@@ -56,7 +62,7 @@ from training.folds import WalkForward
 from training.samples import from_matrix
 from training.search import Trial, search
 trial = Trial(0, "xgboost", {"rounds": 10**7, "patience": 10**7})
-search([trial], from_matrix(make_matrix()), WalkForward(count=2), print)
+search([trial], from_matrix(make_matrix()), WalkForward(count=2), print, print)
 """
 
 
@@ -92,7 +98,11 @@ def test_a_tuning_is_kept_and_used_again(
     calls: list[int] = []
 
     def here(
-        trials: list[Trial], samples: Samples, cut: WalkForward, finished: Callable[..., Any]
+        trials: list[Trial],
+        samples: Samples,
+        cut: WalkForward,
+        finished: Callable[..., Any],
+        told: Callable[[str], None],
     ) -> dict[int, float]:
         losses = {t.index: 1.0 - t.index / 10 for t in trials}
         for trial in trials:
