@@ -42,6 +42,7 @@ class Facts:
     news: one row per headline and instrument: instrument_id, known_at, tone (null when unscored).
     observations: all versions of macro values. interval: that of the bars. around: whether what
     lies around the bars was read (sectors, news, observations) and is to be made (an index).
+    sources: those whose bars are read.
     """
 
     first: date
@@ -55,6 +56,7 @@ class Facts:
     observations: pl.DataFrame
     interval: str
     around: bool
+    sources: tuple[str, ...] = ()
 
     @property
     def calendars(self) -> dict[str, str]:
@@ -143,6 +145,7 @@ def read(store: Store, request: Request) -> Facts:
         observations=_observations(asked, bars) if request.around else NO_OBSERVATIONS,
         interval=request.interval,
         around=request.around,
+        sources=tuple(sources),
     )
 
 

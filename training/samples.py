@@ -25,6 +25,7 @@ BESIDE = (
     "settled_at",
     "total_return",
     "delisted",
+    "ambiguous",
     "persistence",
     "return_before",
 )

@@ -1,0 +1,21 @@
+"""What edition 1 meant by some names: views of before hold on to it."""
+
+import numpy as np
+
+from features import roll
+from features.engine import Inputs
+from features.feature import superseded
+from features.series import Values
+
+
+@superseded(lookback="w", w=(60,), inputs=("index_return", "return_1"), unit="ratio")
+def beta(x: Inputs, w: int) -> Values:
+    """As today's, but null for a price that never moved."""
+    together = roll.corr(x.return_1, x.index_return, w)
+    return together * roll.std(x.return_1, w) / roll.std(x.index_return, w)
+
+
+@superseded(lookback=2, inputs=("above_mean",), unit="score")
+def mean_cross(x: Inputs) -> Values:
+    """As today's, but a touch of equality is a crossing, and one through equality is two."""
+    return np.sign(roll.diff(x.above_mean, 1))
