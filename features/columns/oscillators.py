@@ -27,7 +27,7 @@ def rsi_14(x: Inputs) -> Values:
 def true_range(x: Inputs) -> Values:
     """The range of the bar and the close before it."""
     before = roll.lag(x.close, 1)
-    return np.maximum(x.high, before) - np.minimum(x.low, before)
+    return difference(np.maximum(x.high, before), np.minimum(x.low, before))
 
 
 @feature(lookback=WARM, inputs=("true_range", "close"), unit="ratio")

@@ -19,3 +19,9 @@ def beta(x: Inputs, w: int) -> Values:
 def mean_cross(x: Inputs) -> Values:
     """As today's, but a touch of equality is a crossing, and one through equality is two."""
     return np.sign(roll.diff(x.above_mean, 1))
+
+
+@superseded(lookback="w", w=(5, 20), inputs=("garman_klass_variance",), unit="return")
+def garman_klass(x: Inputs, w: int) -> Values:
+    """As today's, but null where rounding leaves bars of one price less than no variance."""
+    return np.sqrt(roll.mean(x.garman_klass_variance, w))

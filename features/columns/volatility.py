@@ -36,10 +36,11 @@ def garman_klass_variance(x: Inputs) -> Values:
     return 0.5 * np.log(x.high / x.low) ** 2 - (2.0 * _LN2 - 1.0) * np.log(x.close / x.open) ** 2
 
 
-@feature(lookback="w", w=(5, 20), inputs=("garman_klass_variance",), unit="return")
+@feature(lookback="w", w=(5, 20), inputs=("garman_klass_variance",), unit="return", version=2)
 def garman_klass(x: Inputs, w: int) -> Values:
     """The volatility within a session, over w of them (Garman and Klass, 1980)."""
-    return np.sqrt(roll.mean(x.garman_klass_variance, w))
+    # A bar of one price has no variance; rounding may leave less than none.
+    return np.sqrt(np.maximum(roll.mean(x.garman_klass_variance, w), 0.0))
 
 
 @feature(lookback="w", w=(20,), inputs=("return_1",), unit="return")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from features import catalogue, guards
+from features import catalogue, guards, label_guards
 from features.__main__ import app
 from features.feature import FEATURES, Feature
 from features.label import LABELS
@@ -84,7 +84,7 @@ class Open(TotalReturn):
     [(Hindsight, "future"), (Hindsight, "alone"), (Dollars, "scale"), (Open, "future")],
 )
 def test_a_leaking_label_is_caught(leak: type[TotalReturn], guard: str) -> None:
-    assert guard in guards.label_broken(leak(horizon=2))
+    assert guard in label_guards.label_broken(leak(horizon=2))
 
 
 def test_the_trial_panel_lasts_longer_than_every_lookback() -> None:
