@@ -30,7 +30,7 @@ class Minutes:
         """Those of the facts' instruments and sources; none of them for no sessions."""
         ids = sorted(facts.members["instrument_id"].unique())
         where: dict[str, object] = {"interval": "1m", "instrument_id": ids, "session": sessions}
-        where |= {"source": facts.sources}
+        where |= {"source": list(facts.sources)}
         found = pl.from_arrow(store.versions(BARS, facts.end, snapshot, where))
         assert isinstance(found, pl.DataFrame)
         return cls(facts, found.sort(*_KEY, "start_time", "known_at", maintain_order=True))

@@ -65,7 +65,8 @@ def _known_now(rule: Label, of_then: Values, then: Panel, now: Panel) -> Values:
     decisions = keys_of(then).with_columns(**columns, close=_own_close(then))
     held = keys_of(now).join(decisions, on=KEY, how="left", maintain_order="left")
     basis = np.full((len(names), len(now.session)), np.nan)
-    basis[:, now.decided] = held.select(names).fill_null(np.nan).to_numpy().T
+    if names:
+        basis[:, now.decided] = held.select(names).fill_null(np.nan).to_numpy().T
     if rule.from_close and rule.version > 1:
         # A price that was known stays where it was when the close is restated.
         basis[:, now.decided] *= (held["close"].fill_null(np.nan) / _own_close(now)).to_numpy()
