@@ -48,7 +48,10 @@ def ranges(
     sessions: int = typer.Option(..., min=1, help="sessions of one range"),
 ) -> None:
     """Print the sessions from first to last as a JSON list of ranges {first, last}."""
-    days = calendar.sessions(settings().calendar, first.date(), last.date())
+    try:
+        days = calendar.sessions(settings().calendar, first.date(), last.date())
+    except calendar.CalendarError as error:
+        raise typer.BadParameter(str(error)) from error
     parts = [days[i : i + sessions] for i in range(0, len(days), sessions)]
     typer.echo(json.dumps([{"first": str(p[0]), "last": str(p[-1])} for p in parts]))
 

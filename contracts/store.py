@@ -79,6 +79,10 @@ class Store:
         finally:
             connection.close()
 
+    def close(self) -> None:
+        """Close the connection that this thread's reads have kept."""
+        self._reader.close()
+
     def migrate(self) -> None:
         """Bring the tables to the newest revision; safe to repeat and to run concurrently."""
         from contracts.migrations.upgrade import upgrade

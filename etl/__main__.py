@@ -1,6 +1,6 @@
 """From the world to the facts: `python -m etl collect | clean | gate | append | load | extent`.
 
-Beside that path: `replay`, `redrive`, `coverage`.
+Beside that path: `replay`, `redrive`, `coverage`, `sessions`.
 """
 
 import sys
@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from contracts.calendar import CalendarError
 from contracts.registry import UnknownMember
 from contracts.settings import SettingsError, settings
 from contracts.store import OriginError, StoreUnavailable, open_store
@@ -41,6 +42,7 @@ InProcess = Annotated[
 ]
 
 _FAILURES = (
+    CalendarError,
     SourceError,
     quality.GateError,
     NotCollected,
@@ -183,7 +185,7 @@ def extent(source: Source = "", through: Through = "") -> None:
     typer.echo(f"{begin} {end}")
 
 
-for beside in (aftercare.replay, aftercare.redrive, aftercare.coverage):
+for beside in (aftercare.replay, aftercare.redrive, aftercare.coverage, aftercare.sessions):
     app.command()(beside)
 
 

@@ -1,12 +1,16 @@
 """Verbs beside the daily path: replay minutes, reload refused rows, tell what is missing."""
 
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from contracts.calendar import known
 from contracts.settings import settings
 from contracts.store import open_store
+from contracts.tables import TRADING_SESSIONS
+from etl.source import SOURCES
 
 Universe = Annotated[str, typer.Option(help="default: FINPULSE_UNIVERSE")]
 
@@ -65,6 +69,26 @@ def _mend(text: str) -> tuple[str, str]:
     return column, value
 
 
+def sessions(
+    file: Annotated[Path, typer.Argument(help="in the form of sessions.csv, docs/files_layout.md")],
+    source: Annotated[
+        str, typer.Option(help="whose facts they join; default: FINPULSE_SOURCE")
+    ] = "",
+) -> None:
+    """Add sessions to calendars, or take some from them, for all who ask the database."""
+    from etl.folder.sessions import judged
+
+    given, now = settings(), datetime.now(UTC)
+    good, refused = judged(file, given.calendar, now)
+    for row in refused.to_pylist():
+        typer.echo(f"refused {row['calendar']} {row['session']}: {row['reason']}", err=True)
+    origin = SOURCES.get(source or given.source).provenance("sessions")
+    load = open_store().append(TRADING_SESSIONS, good, origin, now)
+    typer.echo(f"{load.added} added, {load.dropped} there already, {refused.num_rows} refused")
+    if refused.num_rows:
+        raise typer.Exit(1)
+
+
 def coverage(
     universe: Universe = "",
     first: Annotated[str, typer.Option(help="default: each membership's begin")] = "",
@@ -82,5 +106,8 @@ def coverage(
         typer.echo(f"{row.symbol:<10} {row.calendar:<6} {held} of {row.expected} sessions")
         for begin, end, count in row.gaps:
             typer.echo(f"  missing {begin} to {end} ({count} sessions)")
+        if row.unknown:
+            reach = "{} to {}".format(*known(row.calendar))
+            typer.echo(f"  {row.unknown} days lie beyond what {row.calendar} knows: {reach}")
     missing, expected = sum(r.missing for r in found), sum(r.expected for r in found)
     typer.echo(f"{missing} of {expected} sessions missing up to {until}")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from hashlib import sha256
@@ -11,6 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from contracts import objects
+from contracts.amendments import amendments_of, stating
+from etl.source import FAULT
 
 ROOT = "staging"  # where batches lie in the object store
 _ROWS = 200_000  # rows of a raw part, so that neither writing nor reading holds more
@@ -120,6 +123,22 @@ def manifest_in(folder: str) -> Manifest | None:
         return None
     collected_at = datetime.fromisoformat(held["collected_at"])
     return Manifest(collected_at, held["parts"], held["rows"])
+
+
+@contextmanager
+def stated_in(held: Manifest) -> Iterator[None]:
+    """Calendars within the block are as the batch's own `trading_sessions` say."""
+    rows = [
+        row
+        for part in parts(held, "trading_sessions")
+        for row in part.to_pylist()
+        if row[FAULT] is None and all(row[name] is not None for name in _STATED)
+    ]
+    with stating(amendments_of(rows).rows):
+        yield
+
+
+_STATED = ("calendar", "session", "timezone", "known_at")
 
 
 def parts(held: Manifest, table: str) -> Iterator[pa.Table]:

@@ -2,16 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import date
 
 import polars as pl
 import pyarrow as pa
 
 from contracts.store import Store
 from contracts.tables import INSTRUMENTS
-from etl.batch import Batch, Manifest, manifest, parts
+from etl.batch import Batch, Manifest, manifest, parts, stated_in
 from etl.rules import Context, judge_arrow, parted
-from etl.sheet import sheet
+from etl.sheet import sheet, spans
 from etl.staging import ORDER, refuse, stage
 
 # Judges the raw rows of one table: `etl.rules.judge_arrow`, wherever it runs.
@@ -39,7 +38,8 @@ def judged(
     known: instruments (instrument_id, calendar) that were stored before; those of the batch
     count besides.
     """
-    context = _context(held, _NONE if known is None else known)
+    with stated_in(held):
+        context = _context(held, _NONE if known is None else known)
     for name in (name for name in ORDER if held.rows.get(name)):
         good, refused = parted(name, judge(held, name, context))
         if name == "instruments":
@@ -84,8 +84,8 @@ def _context(held: Manifest, known: pl.DataFrame) -> Context:
         if calendar is not None
     }
     # A source may deliver more than it was asked for: every session is a session.
-    days = sheet(calendars | set(known["calendar"]), date(1990, 1, 1), date(2100, 1, 1))
-    return Context(held.collected_at, known, days)
+    calendars |= set(known["calendar"])
+    return Context(held.collected_at, known, sheet(calendars), spans(calendars))
 
 
 def _calendars(good: pa.Table, known: pl.DataFrame) -> pl.DataFrame:

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from itertools import groupby
 from typing import Any
 
-from contracts.calendar import sessions
+from contracts.calendar import known, sessions_known
 from contracts.store import Store
 from contracts.tables import BARS, INSTRUMENTS, MEMBERSHIPS, SYMBOLS
 
@@ -19,12 +19,16 @@ class NotListed(LookupError):
 
 @dataclass(frozen=True)
 class Coverage:
-    """Of one instrument: the sessions of its membership, and those of them without a bar."""
+    """Of one instrument: the sessions of its membership, and those of them without a bar.
+
+    unknown: how many days of the membership lie beyond what its calendar knows.
+    """
 
     symbol: str
     calendar: str
     expected: int
     gaps: tuple[tuple[date, date, int], ...]  # first, last, sessions
+    unknown: int = 0
 
     @property
     def missing(self) -> int:
@@ -73,17 +77,21 @@ def coverage(
     held = set(zip(*(bars[name].to_pylist() for name in bars.column_names), strict=True))
     for name, own in groupby(spans, lambda span: str(span["instrument_id"])):
         calendar = calendars[name]
-        days = sorted(
-            day
-            for span in own
-            for day in sessions(
-                calendar,
-                max(first or span["valid_from"], span["valid_from"]),
-                min(last, span["valid_to"] or last),
-            )
-        )
-        present = [(name, day) in held for day in days]
-        yield Coverage(symbols.get(name, name), calendar, len(days), _gaps(days, present))
+        spans_of = [
+            (max(first or start, start), min(last, end or last))
+            for start, end in ((span["valid_from"], span["valid_to"]) for span in own)
+        ]
+        days = sorted(day for span in spans_of for day in sessions_known(calendar, *span))
+        gaps = _gaps(days, [(name, day) in held for day in days])
+        unknown = sum(_beyond(calendar, *span) for span in spans_of)
+        yield Coverage(symbols.get(name, name), calendar, len(days), gaps, unknown)
+
+
+def _beyond(calendar: str, first: date, last: date) -> int:
+    """Days from `first` to `last` of which it is not known whether they are sessions."""
+    begin, end = known(calendar)
+    inside = max((min(last, end) - max(first, begin)).days + 1, 0)
+    return max((last - first).days + 1, 0) - inside
 
 
 def _gaps(days: list[date], present: list[bool]) -> tuple[tuple[date, date, int], ...]:

@@ -4,14 +4,16 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
 import pyarrow as pa
 
 from contracts import copy
 from contracts.store import Store
-from etl.batch import Batch
+from etl.batch import Batch, manifest, stated_in
 from etl.expectations import SESSIONS, suite_of
 from etl.pages import write_index
 from etl.sheet import sheet
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from great_expectations.data_context import AbstractDataContext
 
 _SITE = "quality"
+_LONGEST_REST = timedelta(days=14)
 _KEPT = 30  # batches whose pages stay; each site carries some 4 MB of styles and fonts
 
 
@@ -126,7 +129,10 @@ def _reference(store: Store, batch: Batch, tables: list[str]) -> Iterator[None]:
             calendars = [row[0] for row in cursor.fetchall()]
         cursor.execute(f"DROP TABLE IF EXISTS {relation}")
         cursor.execute(f"CREATE UNLOGGED TABLE {relation} (calendar text, session date)")
-        days: pa.Table = sheet(calendars, batch.first, batch.last).to_arrow()
+        with stated_in(manifest(batch)):
+            # A session owns what came since the one before, on other calendars too.
+            near = pl.col("session").is_between(batch.first - _LONGEST_REST, batch.last)
+            days: pa.Table = sheet(calendars).filter(near).to_arrow()
         copy.into(connection, relation, days.select(["calendar", "session"]))
     try:
         yield

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from contracts.amendments import forget
 from contracts.settings import Settings
 from contracts.store import Load, Store
 from contracts.tables import TABLES
@@ -42,4 +43,5 @@ def append(store: Store, batch: Batch) -> dict[str, Load]:
         loads[name] = store.append_staged(
             TABLES[name], batch.staging(name), provenance, held.collected_at
         )
+    forget()
     return loads

@@ -14,7 +14,7 @@ from contracts.table import DAY, REAL, TEXT, TIME, Table
 from contracts.tables import INSTRUMENTS, TABLES
 from etl.folder.tabular import moment
 from etl.rules import PLACE, Context, apply
-from etl.sheet import listed_at, sheet
+from etl.sheet import listed_at, sheet, spans
 from etl.source import FAULT, SOURCES, raw_schema, text_hash
 from etl.staging import LONGEST_CELL, ORDER
 
@@ -129,7 +129,7 @@ def _context(store: Store, now: datetime) -> Context:
     instruments = pl.from_arrow(listed)
     assert isinstance(instruments, pl.DataFrame)
     calendars = instruments["calendar"].unique().to_list()
-    return Context(now, instruments, sheet(calendars, date(1990, 1, 1), now.date()))
+    return Context(now, instruments, sheet(calendars), spans(calendars))
 
 
 def _filled(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import reduce
 from operator import or_
 
@@ -18,6 +18,7 @@ PLACE = "place"  # a row's position among the rows of its table, as delivered
 _PRICES = ("open", "high", "low", "close")
 _ADJUSTMENTS = ("none", "split", "split_dividend")
 _MOMENT = pl.Datetime("us", "UTC")
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,13 @@ class Context:
     """What rows are judged against, beside themselves.
 
     collected_at: when the source was asked. instruments: columns instrument_id, calendar.
-    sheet: see `etl.sheet.sheet`. refused: native ids of refused headlines.
+    sheet, spans: see `etl.sheet`. refused: native ids of refused headlines.
     """
 
     collected_at: datetime
     instruments: pl.DataFrame
     sheet: pl.DataFrame
+    spans: pl.DataFrame
     refused: frozenset[str] = field(default_factory=frozenset)
 
 
@@ -54,8 +56,23 @@ _TEXTS = (
 )
 
 RULES: dict[str, tuple[Rule, ...]] = {
+    "trading_sessions": (
+        Rule(
+            "one of opens and closes is missing",
+            pl.col("opens").is_null() ^ pl.col("closes").is_null(),
+        ),
+        Rule("it closes before it opens", pl.col("closes") <= pl.col("opens")),
+        Rule(
+            "it opens more than a day from its date",
+            ~(pl.col("opens") - pl.col("session").cast(_MOMENT)).is_between(-_DAY, 2 * _DAY),
+        ),
+    ),
     "bars": (
         _UNLISTED,
+        Rule(
+            "date lies beyond what the calendar knows",
+            ~pl.col("session").is_between("known_from", "known_until"),
+        ),
         Rule("date is no session of the calendar", pl.col("closes").is_null()),
         Rule("price is missing", _any(pl.col(p).is_null() for p in _PRICES)),
         Rule("price is not finite", _any(pl.col(p).is_infinite() for p in _PRICES)),
@@ -140,10 +157,10 @@ def _in_context(frame: pl.DataFrame, context: Context) -> pl.DataFrame:
     seen = frame.with_columns(pl.lit(context.collected_at, _MOMENT).alias("collected_at"))
     if "calendar" not in frame.columns and "instrument_id" in frame.columns:
         seen = seen.join(context.instruments, on="instrument_id", how="left", maintain_order="left")
-    if "session" in frame.columns:
+    if "session" in frame.columns and "opens" not in frame.columns:
         seen = seen.join(
             context.sheet, on=["calendar", "session"], how="left", maintain_order="left"
-        )
+        ).join(context.spans, on="calendar", how="left", maintain_order="left")
     if "native_id" in frame.columns:
         refused = pl.col("native_id").is_in(list(context.refused))
         seen = seen.with_columns(refused.alias("headline_refused"))

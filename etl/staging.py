@@ -16,6 +16,7 @@ from etl.source import FAULT, RAW
 
 # Whatever refers to instruments comes after them; a mention comes after its headline.
 ORDER = (
+    "trading_sessions",
     "instruments",
     "symbols",
     "memberships",

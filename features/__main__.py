@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from contracts.calendar import NotASession, last_sessions
+from contracts.calendar import CalendarError, last_sessions
 from contracts.registry import UnknownMember
 from contracts.settings import SettingsError, settings
 from contracts.store import StoreUnavailable, open_store
@@ -30,7 +30,7 @@ Snapshot = Annotated[int | None, typer.Option(help="newest load to see; default:
 
 _FAILURES = (
     NoFacts,
-    NotASession,
+    CalendarError,
     StoreUnavailable,
     SettingsError,
     UnknownMember,

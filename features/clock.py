@@ -1,26 +1,28 @@
 """Panel columns of calendar and clock: when a row's bar closed, as its exchange counts time."""
 
 from dataclasses import dataclass
-from datetime import date
 from functools import lru_cache
 
 import numpy as np
 import polars as pl
 
 from contracts import calendar
+from contracts.exchange import Exchange
 from features.panel import Times
+from features.rest import announced_rest
 from features.series import Values
 
 _DAY = np.timedelta64(1, "D")
+_MOMENT = "datetime64[us]"
 
 
 def clock_columns(name: str, session: Times, as_of: Times) -> dict[str, Values]:
-    """The columns from `minute` to `rest` of rows of one exchange's calendar.
+    """The columns from `minute` to `rest_announced` of rows of one exchange's calendar.
 
     session, as_of: per row, its session and the moment (UTC) at which its bar closed. An exchange
     that never closes has no rest. A row on a day that is no session has nulls there.
     """
-    days = _sessions(name)
+    days = _sessions(calendar.exchange(name))
     place = np.minimum(np.searchsorted(days.session, session), len(days.session) - 1)
     local = pl.Series(as_of).dt.replace_time_zone("UTC").dt.convert_time_zone(days.zone)
     dates = pl.Series(session)
@@ -34,6 +36,7 @@ def clock_columns(name: str, session: Times, as_of: Times) -> dict[str, Values]:
         "elapsed": np.where(listed, gone, np.nan),
         "rested": np.where(listed, days.rested[place], np.nan),
         "rest": np.where(listed, days.rest[place], np.nan),
+        "rest_announced": np.where(listed, announced_rest(name, session, as_of), np.nan),
     }
     return {column: values.astype(np.float64) for column, values in out.items()}
 
@@ -49,13 +52,12 @@ class _Sessions:
 
 
 @lru_cache(maxsize=16)
-def _sessions(name: str) -> _Sessions:
-    days = calendar.sessions(name, date.min, date.max)
-    session = np.array(days, dtype="datetime64[D]")
+def _sessions(exchange: Exchange) -> _Sessions:
+    session = np.array(exchange.days, dtype="datetime64[D]")
     opened, closed = (
-        np.array([moment(name, day).replace(tzinfo=None) for day in days], "datetime64[us]")
-        for moment in (calendar.session_open, calendar.session_close)
+        np.array([hours[side].replace(tzinfo=None) for hours in exchange.hours.values()], _MOMENT)
+        for side in (0, 1)
     )
     between = np.diff(session) / _DAY - 1.0
     rested, rest = np.append(np.nan, between), np.append(between, np.nan)
-    return _Sessions(calendar.timezone(name), session, opened, closed, rested, rest)
+    return _Sessions(exchange.zone, session, opened, closed, rested, rest)

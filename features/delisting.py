@@ -32,7 +32,7 @@ class Life:
         if symbols is None or symbols["valid_to"].null_count():
             return NEVER
         certain = _certain(self.calendars[instrument], symbols)
-        if certain >= until or self._goes_on(instrument, last, until):
+        if certain is None or certain >= until or self._goes_on(instrument, last, until):
             return NEVER
         return np.datetime64(certain.replace(tzinfo=None), "us")
 
@@ -44,8 +44,10 @@ class Life:
         return bool(len(self._own[instrument].filter(later, pl.col("known_at") < until)))
 
 
-def _certain(name: str, symbols: pl.DataFrame) -> datetime:
+def _certain(name: str, symbols: pl.DataFrame) -> datetime | None:
     last, told = symbols["valid_to"].max(), symbols["known_at"].max()
     assert isinstance(last, date) and isinstance(told, datetime)
+    if last > calendar.known(name)[1]:
+        return None
     closed = calendar.session_close(name, calendar.sessions(name, last - _WEEKS, last)[-1])
     return max(closed, told.astimezone(UTC))

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import polars as pl
 
 from contracts import calendar
+from contracts.amendments import Amendment, amendments_of
 from contracts.store import Store
 from contracts.table import LOAD_ID, Table
 from contracts.tables import (
@@ -19,6 +20,7 @@ from contracts.tables import (
     OBSERVATIONS,
     SECTOR,
     SYMBOLS,
+    TRADING_SESSIONS,
 )
 from features.macro import SERIES
 
@@ -56,6 +58,7 @@ class Facts:
     observations: pl.DataFrame
     interval: str
     around: bool
+    sessions: tuple[Amendment, ...] | None = None  # stated of calendars; None: all that is stored
     sources: tuple[str, ...] = ()
 
     @property
@@ -110,9 +113,11 @@ def members(store: Store, universe: str, first: date, last: date, snapshot: int)
     closes = {
         (day, calendar.session_close(name, day))
         for name in traded["calendar"].unique()
-        for day in calendar.sessions(name, first, last)
+        for day in calendar.sessions_known(name, first, last)
     }
     if not closes and len(traded):
+        for name in traded["calendar"].unique().sort():
+            calendar.sessions(name, first, last)  # says so where nobody knows
         raise calendar.NotASession(f"universe {universe!r} has no session from {first} to {last}")
     end = max((close for _, close in closes), default=margin)
     frame = found.filter(pl.col("known_at") <= end).join(traded, on="instrument_id")
@@ -145,6 +150,7 @@ def read(store: Store, request: Request) -> Facts:
         observations=_observations(asked, bars) if request.around else NO_OBSERVATIONS,
         interval=request.interval,
         around=request.around,
+        sessions=_stated(asked),
         sources=tuple(sources),
     )
 
@@ -173,6 +179,11 @@ NO_OBSERVATIONS = pl.DataFrame(
         "value": pl.Float64,
     }
 )
+
+
+def _stated(asked: _Asked) -> tuple[Amendment, ...]:
+    end, snapshot = asked.members.end, asked.request.snapshot
+    return amendments_of(asked.store.versions(TRADING_SESSIONS, end, snapshot).to_pylist()).rows
 
 
 def _frame(table: object) -> pl.DataFrame:

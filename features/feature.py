@@ -46,12 +46,16 @@ COLUMNS = {
     "month": "month of the session, 1 to 12",
     "elapsed": "share of the session gone by at the bar's close, 1 for a bar of the whole session",
     "rested": "days without a session just before this one",
-    "rest": "days without a session just after this one, holidays included",
+    "rest": "days without a session just after this one, as it turned out",
+    "rest_announced": "days without a session just after this one, as announced by the bar's close",
 }
 
 # What these hold is counted since the row before, so that they are null in a history's first row.
 SINCE_THE_ROW_BEFORE = ("headlines", "scored", "sentiment", "sentiment_squares", "index_return")
 
+
+# What these hold lies after the row.
+AHEAD_OF_THE_ROW = ("rest", "rest_announced")
 
 # Of all definitions together, as views name it: 1 compares prices bit by bit, 2 to the tolerance.
 EDITION = 2
@@ -120,10 +124,10 @@ _SUPERSEDED: dict[str, Feature] = {}
 
 def find(name: str, edition: int = EDITION) -> Feature:
     """The feature as that edition defines it; raises UnknownMember."""
-    newest = FEATURES.get(name)
-    if edition == newest.edition:
-        return newest
-    return _SUPERSEDED.get(name) or replace(newest, edition=edition)
+    if edition == EDITION:
+        return FEATURES.get(name)
+    FEATURES.discover()
+    return _SUPERSEDED.get(name) or replace(FEATURES.get(name), edition=edition)
 
 
 def feature(

@@ -5,17 +5,21 @@ A guard gives the features that break it. Values are equal to 1e-9 with nulls in
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import cached_property
 
 import numpy as np
 
 from features.engine import evaluate
-from features.feature import Feature
+from features.feature import AHEAD_OF_THE_ROW, Feature
 from features.panel import Flags, Panel
 from features.series import Numbers
 from features.trial import PRICES, forget, quoted_panel, rounded_anew, trial_panel
 
 ABSURD = 1e9  # no value of a sound feature on quoted prices
+# New York was closed from 2001-09-11 to -14.
+EVE, USUAL = np.datetime64("2001-09-10"), np.datetime64("2001-08-27")
+AFTER_THE_CLOSURE = date(2001, 9, 28)
 ROWS = 70  # of the trial beyond the longest lookback
 Found = Mapping[str, Numbers]
 
@@ -169,10 +173,24 @@ def ties(trial: Trial) -> Iterator[str]:
             yield feature.name
 
 
+def closures(trial: Trial) -> Iterator[str]:
+    """A closure that nobody could foresee changes nothing before it."""
+    panel = trial_panel(rows=len(trial.moments), last=AFTER_THE_CLOSURE)
+    eve, usual = panel.session == EVE, panel.session == USUAL
+    columns = dict(panel.columns)
+    for name in AHEAD_OF_THE_ROW:
+        columns[name] = np.where(eve, columns[name][usual][0], columns[name])
+    whole = evaluate(panel, trial.features)
+    found = evaluate(replace(panel, columns=columns), trial.features)
+    for name, values in found.items():
+        if not same(values, whole[name]):
+            yield name
+
+
 Guard = Callable[[Trial], Iterator[str]]
 GUARDS: dict[str, Guard] = {
     guard.__name__: guard
-    for guard in (future, lookback, warm_up, alone, scale, nulls, blocks, order, ties)
+    for guard in (future, lookback, warm_up, alone, scale, nulls, blocks, order, ties, closures)
 }
 
 

@@ -7,12 +7,14 @@ epochs, and an epoch's decisions look at a segment of their own, as it was known
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 import numpy as np
 import polars as pl
 
+from contracts.amendments import stating
 from features.adjust import Actions, adjusted
 from features.clock import clock_columns
 from features.delisting import Life
@@ -144,14 +146,15 @@ def _panel(facts: Facts, segments: list[_Segment]) -> Panel:
     rows = [segment.bars["session"].to_numpy() for segment in segments]
     as_of = [times_of(segment.bars["event_time"]) for segment in segments]
     index = _indices(facts)
+    clock = _clock(facts, segments, rows, as_of)
     columns = [
         _adjusted(segment, actions.get(segment.instrument))
         | headline_columns(times, news.get(segment.instrument))
         | index_column(times, index.get(calendars[segment.instrument]))
         | {"sector": _sector(days, times, sectors.get(segment.instrument), numbers)}
         | macro_columns(times, facts.observations)
-        | clock_columns(calendars[segment.instrument], days, times)
-        for segment, days, times in zip(segments, rows, as_of, strict=True)
+        | hours
+        for segment, days, times, hours in zip(segments, rows, as_of, clock, strict=True)
     ]
     decided = [
         segment.decided & _member(days, times, members[segment.instrument])
@@ -174,6 +177,18 @@ def _panel(facts: Facts, segments: list[_Segment]) -> Panel:
         decided=np.concatenate([np.empty(0, bool), *decided]),
         shares=np.concatenate([none, *shares]),
     )
+
+
+def _clock(
+    facts: Facts, segments: list[_Segment], rows: list[Times], as_of: list[Times]
+) -> list[dict[str, Values]]:
+    """Each segment's columns of calendar and clock, by what the facts' snapshot states of them."""
+    told = nullcontext() if facts.sessions is None else stating(facts.sessions, alone=True)
+    with told:
+        return [
+            clock_columns(facts.calendars[segment.instrument], days, times)
+            for segment, days, times in zip(segments, rows, as_of, strict=True)
+        ]
 
 
 def _by_instrument(frame: pl.DataFrame) -> dict[str, pl.DataFrame]:

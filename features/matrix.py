@@ -86,9 +86,9 @@ class _Range:
 
     def _decided_before(self, session: date, news: datetime | None) -> bool:
         return news is None or all(
-            calendar.session_close(name, session) < news
+            calendar.session_close(name, day) < news
             for name in self._calendars
-            if calendar.is_session(name, session)
+            for day in calendar.sessions_known(name, session, session)
         )
 
     @cached_property

@@ -17,9 +17,9 @@ PRICES = ("open", "high", "low", "close", "total", "dividend")
 LATER = 9  # rows by which the second instrument's history is shorter
 
 
-def trial_panel(instruments: int = 3, rows: int = 70, seed: int = 7) -> Panel:
+def trial_panel(instruments: int = 3, rows: int = 70, seed: int = 7, last: date = LAST) -> Panel:
     """Instruments of one exchange, one segment each, the second of them a little shorter."""
-    days = np.array(last_sessions(CALENDAR, LAST, rows), dtype="datetime64[D]")
+    days = np.array(last_sessions(CALENDAR, last, rows), dtype="datetime64[D]")
     closes = np.array(
         [session_close(CALENDAR, day).replace(tzinfo=None) for day in days.tolist()],
         dtype="datetime64[us]",

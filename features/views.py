@@ -116,7 +116,8 @@ _MARKET = (
     "breadth",
     "dispersion",
 )
-_CALENDAR = ("day_of_week", "days_rested", "days_of_rest_ahead")
+_CALENDAR = ("day_of_week", "days_rested", "announced_rest_ahead")
+_OLD_CALENDAR = ("day_of_week", "days_rested", "days_of_rest_ahead")
 _TEXT = (
     "news_sentiment_1",
     "news_sentiment_5",
@@ -213,7 +214,7 @@ _DAILY_1 = (
     "relative_return",
 )
 _WITHOUT_TEXT = (*_PRICES, *_VOLUMES, *_MARKET, *_CALENDAR)
-_ALL = (*_WITHOUT_TEXT, *_TEXT, *_MACRO)
+_OLD_WITHOUT_TEXT = (*_PRICES, *_VOLUMES, *_MARKET, *_OLD_CALENDAR)
 
 # Views of before keep the definitions and the label's rule that they began with.
 _OLD = partial(FeatureView, edition=1)
@@ -225,15 +226,15 @@ _MINUTE = TripleBarrier(horizon=15, width=1.0, window=30)
 _VIEWS = (
     _OLD("daily_0", _DAILY_0, _OLD_SESSION),
     _OLD("daily_1", _DAILY_1, _OLD_SESSION),
-    _OLD("market_2", _WITHOUT_TEXT, _OLD_SESSION),
-    _OLD("daily_2", _ALL, _OLD_SESSION),
+    _OLD("market_2", _OLD_WITHOUT_TEXT, _OLD_SESSION),
+    _OLD("daily_2", (*_OLD_WITHOUT_TEXT, *_TEXT, *_MACRO), _OLD_SESSION),
     _OLD("minute_2", _MINUTES, _OLD_MINUTES, interval="1m"),
     # Return on investment: what a view's label is one of; the features are the same.
     _OLD("roi_2", _ROI, TotalReturn(horizon=1)),
     _OLD("roi_2_5", _ROI, TotalReturn(horizon=5)),
     _OLD("roi_2_20", _ROI, TotalReturn(horizon=20)),
     FeatureView("market_3", _WITHOUT_TEXT, _SESSION),
-    FeatureView("daily_3", _ALL, _SESSION),
+    FeatureView("daily_3", (*_WITHOUT_TEXT, *_TEXT, *_MACRO), _SESSION),
     FeatureView("minute_3", _MINUTES, _MINUTE, interval="1m"),
     FeatureView("roi_3", _ROI, TotalReturn(horizon=1)),
     FeatureView("roi_3_5", _ROI, TotalReturn(horizon=5)),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import typer
 
-from contracts.calendar import NotASession
+from contracts.calendar import CalendarError
 from contracts.settings import SettingsError, settings
 from contracts.store import StoreUnavailable, open_store
 from training.bundle import BundleError
@@ -20,7 +20,7 @@ from training.bundle import BundleError
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 # LookupError: facts, texts or matrices that an earlier verb has to bring.
-_FAILURES = (SettingsError, StoreUnavailable, NotASession, BundleError, LookupError)
+_FAILURES = (SettingsError, StoreUnavailable, CalendarError, BundleError, LookupError)
 
 
 @app.command()

@@ -31,6 +31,21 @@ SYMBOLS = Table(
     ),
 )
 
+# A session that a calendar has beside what its library knows; without times, one that it lacks.
+TRADING_SESSIONS = Table(
+    "trading_sessions",
+    "fact",
+    key=("calendar", "session"),
+    columns=(
+        Column("calendar", TEXT),
+        Column("session", DAY),
+        Column("opens", TIME, null=True),
+        Column("closes", TIME, null=True),
+        Column("timezone", TEXT),
+        _KNOWN_AT,
+    ),
+)
+
 # A sector is a universe too, whose name begins so: membership in it has its dates and clocks.
 SECTOR = "sector:"
 

@@ -1,7 +1,7 @@
 """Bars, actions and instruments of a folder, typed and placed on their calendars."""
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
@@ -17,8 +17,6 @@ _BARS |= {"interval": _TEXT, "adjustment": _TEXT}
 _ACTIONS = {"symbol": _TEXT, "ex_date": _DAY, "kind": _TEXT, "value": _REAL, "known_at": MOMENT}
 _LISTED = ("symbol", "name", "calendar", "currency", "asset_class", "sector")
 _INSTRUMENTS = dict.fromkeys(_LISTED, _TEXT)
-# Every session that a calendar knows: a row's date may be anything.
-_EARLIEST, _LATEST = date(1990, 1, 1), date(2100, 1, 1)
 
 
 def instruments(folder: Path, calendar: str) -> pl.DataFrame:
@@ -37,7 +35,7 @@ def bars(folder: Path, calendar: str, listed: pl.DataFrame) -> Iterator[pl.DataF
     listed: the answer of `instruments`. calendar: that of all other symbols. Raises SourceError.
     """
     try:
-        closes = sheet([calendar, *listed["calendar"]], _EARLIEST, _LATEST)
+        closes = sheet([calendar, *listed["calendar"]])
     except ValueError as error:
         raise SourceError(Cause.UNKNOWN, f"instruments of {folder}: {error}") from error
     needed = ("symbol", "open", "high", "low", "close", "volume")

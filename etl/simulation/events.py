@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import numpy as np
 
-from contracts.calendar import session_open, sessions
+from contracts.calendar import session_open
 from etl.simulation.market import EPOCH, Market
 
 _RELEASED_ON = {"SIM:INFLATION": 12, "SIM:PAYROLLS": 5, "SIM:OUTPUT": 25}  # day of the month
@@ -60,7 +60,7 @@ def _later(month: date, count: int) -> date:
 
 
 def _session_from(market: Market, day: date) -> date:
-    return sessions(market.calendar, day, day + timedelta(days=31))[0]
+    return market.session_from(day)
 
 
 def values(market: Market, first: date, last: date) -> Iterator[Value]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from contracts.calendar import sessions, shift
+from contracts.calendar import next_session, shift
 from contracts.settings import Settings
 from etl.simulation.market import Market
 from etl.simulation.news import company
@@ -45,7 +45,7 @@ class Listing:
     @property
     def announced(self) -> date | None:
         """The session at whose close the delisting became known."""
-        return self.last and shift(self.market.calendar, self.last, -_ANNOUNCED_BEFORE)
+        return self.last and self.market.shift(self.last, -_ANNOUNCED_BEFORE)
 
     def trades(self, day: date) -> bool:
         """Whether that session of its exchange has a bar of it."""
@@ -86,5 +86,5 @@ def since(calendar: str, first: date, begin: date) -> date:
 
     The day after the main exchange's session before, but not before the market's `begin`.
     """
-    opening = sessions(calendar, first, first + timedelta(days=31))[0]
+    opening = next_session(calendar, first)
     return max(begin, min(first, shift(calendar, opening, -1) + timedelta(days=1)))

@@ -13,6 +13,7 @@ at the next open. With `noise` nothing is planted.
 """
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property, lru_cache
@@ -23,9 +24,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.signal import lfilter
 
-from contracts.calendar import sessions
+from contracts.calendar import all_sessions, sessions
 
 EPOCH = date(2010, 1, 4)
+# Saturdays on which Mumbai traded and the simulated exchange of that name does not.
+RESTS = {"XNSE": (date(2024, 1, 20), date(2025, 2, 1))}
 NEWS_EFFECT = 0.48
 MOMENTUM_EFFECT = 0.21
 MOMENTUM_SESSIONS = 5
@@ -54,7 +57,21 @@ class Market:
     @cached_property
     def days(self) -> list[date]:
         """All sessions from EPOCH to the market's end."""
-        return sessions(self.calendar, EPOCH, self.end)
+        sessions(self.calendar, EPOCH, self.end)  # all of them are known, or it says so
+        return [day for day in self._known if EPOCH <= day <= self.end]
+
+    @cached_property
+    def _known(self) -> list[date]:
+        closed = RESTS.get(self.calendar, ())
+        return [day for day in all_sessions(self.calendar) if day not in closed]
+
+    def shift(self, session: date, steps: int) -> date:
+        """The market's session `steps` later (negative: earlier)."""
+        return self._known[bisect_left(self._known, session) + steps]
+
+    def session_from(self, day: date) -> date:
+        """The market's first session on that day or after it."""
+        return self.shift(day, 0)
 
     def stream(self, *names: str) -> np.random.Generator:
         """Random numbers of one quantity; use it for one draw of `len(days)` rows."""

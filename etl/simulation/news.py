@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 
-from contracts.calendar import last_sessions, session_close, session_open
+from contracts.calendar import session_close, session_open
 from etl.simulation.market import EPOCH, Market, Reals
 
 MOST = 4  # headlines of one instrument and session
@@ -115,7 +115,7 @@ def published(market: Market, index: int, moment: float) -> datetime:
     day = market.days[index]
     closes = session_close(market.calendar, day)
     if moment < _AFTER_CLOSE and day > EPOCH:
-        before = session_close(market.calendar, last_sessions(market.calendar, day, 2)[0])
+        before = session_close(market.calendar, market.shift(day, -1))
         at = before + timedelta(hours=3) * (moment / _AFTER_CLOSE)
     else:
         share = (moment - _AFTER_CLOSE) / (1 - _AFTER_CLOSE)

@@ -7,12 +7,15 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
+from contracts.amendments import stating
+from contracts.calendar import last_session
 from contracts.settings import Settings
 from contracts.tables import SECTOR, TABLES
 from etl.folder import headlines, prices
+from etl.folder import sessions as stated
 from etl.folder.headlines import Headline
 from etl.folder.tabular import parts
-from etl.sheet import days_asked, eve, news_window
+from etl.sheet import Window, eve, owner, window
 from etl.source import (
     FAULT,
     Cause,
@@ -44,17 +47,22 @@ def folder_of(settings: Settings) -> Path:
 
 
 def extent(settings: Settings, now: datetime) -> Extent:
-    """The first and last session of the folder's bars that had closed by `now`."""
-    folder = folder_of(settings)
-    listed = prices.instruments(folder, settings.calendar)
-    spans = [
-        _sound(frame, now).select(first=pl.min("session"), last=pl.max("session"))
-        for frame in prices.bars(folder, settings.calendar, listed)
-    ]
-    first, last = pl.concat(spans).select(pl.min("first"), pl.max("last")).row(0)
-    if first is None:
-        raise SourceError(Cause.EMPTY, f"no row of the bars in {folder} can be read")
-    return first, last
+    """The sessions that own the folder's first and last bar of those closed by `now`.
+
+    The last is the newest session closed by `now` where that bar belongs to the next.
+    """
+    folder, calendar = folder_of(settings), settings.calendar
+    with stating(stated.read(folder, calendar).told):
+        listed = prices.instruments(folder, calendar)
+        spans = [
+            _sound(frame, now).select(begins=pl.min("event_time"), ends=pl.max("event_time"))
+            for frame in prices.bars(folder, calendar, listed)
+        ]
+        begins, ends = pl.concat(spans).select(pl.min("begins"), pl.max("ends")).row(0)
+        if begins is None:
+            raise SourceError(Cause.EMPTY, f"no row of the bars in {folder} can be read")
+        newest = last_session(calendar, now)
+        return min(owner(calendar, begins), newest), min(owner(calendar, ends), newest)
 
 
 @source(
@@ -62,6 +70,7 @@ def extent(settings: Settings, now: datetime) -> Extent:
     origin="real",
     extent=extent,
     tables=(
+        "trading_sessions",
         "instruments",
         "symbols",
         "memberships",
@@ -75,20 +84,29 @@ def files(request: Request) -> Frames:
     """Deliver the folder's rows of the sessions asked for, and all that cannot be read."""
     calendar = request.settings.calendar
     folder = folder_of(request.settings)
-    days_asked(calendar, request.first, request.last)
+    sessions = stated.read(folder, calendar)
+    with stating(sessions.told):
+        yield from sessions.frames
+        yield from _facts(request, folder, window(calendar, request.first, request.last))
+
+
+def _facts(request: Request, folder: Path, owned: Window) -> Frames:
+    calendar = request.settings.calendar
     listed = prices.instruments(folder, calendar)
     seen = []
+    # A row whose date is no session of its calendar has no time: it goes by its date.
+    of_bars = pl.coalesce(owned.at("event_time"), owned.on("session"))
     for frame in prices.bars(folder, calendar, listed):
         sound = _sound(frame, request.collected_at)
         seen.append(sound.group_by("symbol").agg(valid_from=pl.min("session")))
-        yield "bars", _cut(frame, "bars", "session", request)
+        yield "bars", _cut(frame, "bars", of_bars)
     # A symbol is known by its bars, wherever in time they lie.
     first = pl.concat(seen).group_by("symbol").agg(pl.min("valid_from")).sort("symbol")
     known = first.join(listed, on="symbol", how="left", maintain_order="left")
     yield from _listings(known, request.universe, calendar)
     for frame in prices.actions(folder):
-        yield "actions", _cut(frame, "actions", "ex_date", request)
-    yield from _headlines(folder, request, set(known["symbol"]))
+        yield "actions", _cut(frame, "actions", owned.on("ex_date"))
+    yield from _headlines(folder, owned, set(known["symbol"]))
 
 
 def _sound(frame: pl.DataFrame, now: datetime) -> pl.DataFrame:
@@ -96,10 +114,9 @@ def _sound(frame: pl.DataFrame, now: datetime) -> pl.DataFrame:
     return frame.filter(named & (pl.col("closes") <= now))
 
 
-def _cut(frame: pl.DataFrame, table: str, day: str, request: Request) -> pa.Table:
-    wanted = pl.col(day).is_between(request.first, request.last)
-    lost = pl.col(day).is_null() | pl.col(FAULT).is_not_null()
-    named = frame.filter(wanted | lost).with_columns(pl.lit(NAME).alias("source"))
+def _cut(frame: pl.DataFrame, table: str, owned: pl.Expr) -> pa.Table:
+    lost = owned.is_null() | pl.col(FAULT).is_not_null()
+    named = frame.filter(owned | lost).with_columns(pl.lit(NAME).alias("source"))
     return named.select(
         [n for n in raw_schema(TABLES[table]).names if n in named.columns]
     ).to_arrow()
@@ -125,12 +142,11 @@ def _listings(known: pl.DataFrame, universe: str, calendar: str) -> Frames:
         yield table, frame.select(names).to_arrow()
 
 
-def _headlines(folder: Path, request: Request, known: set[str]) -> Frames:
-    after, until = news_window(request.settings.calendar, request.first, request.last)
+def _headlines(folder: Path, owned: Window, known: set[str]) -> Frames:
     chunk: list[Headline] = []
     for path in parts(folder, "headlines", ("jsonl", "parquet")):
         for headline in headlines.read(path):
-            if headline.at is None or after < headline.at <= until:
+            if headline.at is None or owned.holds(headline.at):
                 chunk.append(headline)
             if len(chunk) >= _CHUNK:
                 yield from _told(chunk, known)

@@ -10,7 +10,7 @@ import pyarrow as pa
 from contracts.calendar import last_session, last_sessions
 from contracts.settings import Settings
 from contracts.tables import TABLES
-from etl.sheet import news_window
+from etl.sheet import window
 from etl.source import (
     FAULT,
     RAW,
@@ -43,7 +43,7 @@ def extent(settings: Settings, now: datetime) -> Extent:
 def nasdaq(request: Request) -> Frames:
     """Deliver the items that name a symbol asked for; an item of several symbols comes once."""
     asked = asked_symbols(request.settings)
-    after, until = news_window(request.settings.calendar, request.first, request.last)
+    owned = window(request.settings.calendar, request.first, request.last)
     told: dict[str, dict[str, Any]] = {}
     mentions: Rows = []
     for symbol in asked:
@@ -53,7 +53,7 @@ def nasdaq(request: Request) -> Frames:
                 continue
             row = _headline(item)
             at = row.get("event_time")
-            if at is not None and not after < at <= until:
+            if at is not None and not owned.holds(at):
                 continue
             told.setdefault(row.get("native_id") or row[RAW], row)
             if at is not None:
@@ -61,7 +61,8 @@ def nasdaq(request: Request) -> Frames:
     if not told:
         raise SourceError(
             Cause.EMPTY,
-            f"Nasdaq's feeds of {', '.join(asked)} hold no item on them from {after} to {until}",
+            f"Nasdaq's feeds of {', '.join(asked)} hold no item on them from {owned.after} to "
+            f"{owned.until}",
         )
     yield from _frames("headlines", list(told.values()))
     yield from _frames("headline_symbols", mentions)

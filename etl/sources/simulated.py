@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from contracts.calendar import session_close, shift
+from contracts.calendar import session_close, timezone
 from contracts.settings import Settings
 from contracts.tables import SECTOR, TABLES
 from etl.sheet import days_asked, listed_at
@@ -24,6 +24,7 @@ NAME = "simulated"
 _MISPRINTS_PER_SESSION = 1 / 2500
 _RESTATED_AFTER = 2  # sessions
 _DECLARED_BEFORE = 10  # sessions
+_RESTS_KNOWN_AT = datetime(2010, 1, 1, tzinfo=UTC)
 Rows = list[dict[str, Any]]
 
 
@@ -46,6 +47,7 @@ def extent(settings: Settings, _now: datetime) -> Extent:
     endless=True,
     extent=extent,
     tables=(
+        "trading_sessions",
         "instruments",
         "symbols",
         "memberships",
@@ -74,6 +76,7 @@ def simulated(request: Request) -> Frames:
         )
     days_asked(settings.calendar, first, last)
     after = since(settings.calendar, first, begin)
+    yield from _frames("trading_sessions", _rests(settings))
     yield from listed(request.universe, settings, begin, last)
     for listing in listings(settings, last):
         yield from _told(listing, listing.days(after, last))
@@ -97,6 +100,20 @@ def _told(listing: Listing, window: range) -> Frames:
 
 def _frames(table: str, rows: Rows) -> Frames:
     yield table, pa.Table.from_pylist(rows, schema=raw_schema(TABLES[table]))
+
+
+def _rests(settings: Settings) -> Rows:
+    """The days on which a simulated exchange rests though the real one traded."""
+    return [
+        {
+            "calendar": market.calendar,
+            "session": day,
+            "timezone": timezone(market.calendar),
+            "known_at": _RESTS_KNOWN_AT,
+        }
+        for market in dict.fromkeys(markets(settings))
+        for day in simulation.RESTS.get(market.calendar, ())
+    ]
 
 
 def listed(universe: str, settings: Settings, begin: date, last: date) -> Frames:
@@ -137,7 +154,7 @@ def bars(
     close = np.where(wrong, np.round(path.close * 1.01, 4), path.close)
     misprint = replace(path, close=close, high=np.maximum(path.high, close))
     restated_at = [
-        session_close(market.calendar, shift(market.calendar, market.days[i], _RESTATED_AFTER))
+        session_close(market.calendar, market.shift(market.days[i], _RESTATED_AFTER))
         for i in places
     ]
     restated = true.take(pa.array([i - window.start for i in places]))
@@ -174,7 +191,7 @@ def _actions(market: Market, instrument: str, path: Path, window: range) -> Rows
             "source": NAME,
             "value": value,
             "known_at": session_close(
-                market.calendar, shift(market.calendar, market.days[i], -_DECLARED_BEFORE)
+                market.calendar, market.shift(market.days[i], -_DECLARED_BEFORE)
             ),
         }
         for i, kind, value in sorted(rows)

@@ -1,7 +1,7 @@
 """Yahoo Finance: daily and minute bars as traded, splits, dividends and news of named symbols."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 from contracts.calendar import last_session, last_sessions
 from contracts.settings import Settings
 from contracts.tables import TABLES
-from etl.sheet import days_asked, eve, listed_at, news_window, sheet
+from etl.sheet import Window, eve, listed_at, sheet, window
 from etl.source import (
     FAULT,
     RAW,
@@ -25,17 +25,16 @@ from etl.source import (
 )
 from etl.splits import paid, undone
 from etl.web import yahoo as client
+from etl.web.exchanges import calendar_of
 from etl.web.patience import TEMPORARY, patiently
 from etl.web.symbols import asked_symbols
 from etl.web.yahoo import Answer
 
 NAME = "yahoo"
 _MINUTE = timedelta(minutes=1)
+# Who does not say when it began counts from here on, whatever range is asked for.
+_OLDEST = date(1990, 1, 1)
 _SESSIONS = 750  # offered when nobody says which
-# Yahoo's exchange codes; others keep the calendar of the settings.
-_CALENDARS = {"NSI": "XNSE", "BSE": "XBOM", "LSE": "XLON", "CCC": "24/7", "CCY": "24/5"}
-_CALENDARS |= dict.fromkeys(("NMS", "NGM", "NCM", "NYQ", "PCX", "ASE", "BTS"), "XNYS")
-_CALENDARS |= dict.fromkeys(("CME", "CMX", "NYM", "CBT"), "CMES")
 _CLASSES = {"CRYPTOCURRENCY": "crypto", "CURRENCY": "currency", "MUTUALFUND": "fund", "ETF": "fund"}
 Rows = list[dict[str, Any]]
 
@@ -62,32 +61,36 @@ def extent(settings: Settings, now: datetime) -> Extent:
 )
 def yahoo(request: Request) -> Frames:
     """Deliver symbol after symbol; one that Yahoo does not know is refused, the rest load."""
-    days_asked(request.settings.calendar, request.first, request.last)
+    owned = window(request.settings.calendar, request.first, request.last)
     asked = asked_symbols(request.settings)
     client.configure(request.settings.home / "yfinance")
     failures: list[SourceError] = []
     items: dict[str, dict[str, Any]] = {}
     for symbol in asked:
         try:
-            answer, minutes, told = patiently(partial(_ask, symbol, request))
+            answer, minutes, told = patiently(partial(_ask, symbol, request, owned))
+            about = answer.about
+            calendar = calendar_of(symbol, about["exchangeName"], about["exchangeTimezoneName"])
         except SourceError as error:
             if error.cause in TEMPORARY:
                 raise
             failures.append(error)
             yield _frame("symbols", [{"symbol": symbol, FAULT: str(error)}])
             continue
-        yield from _facts(answer, minutes, request)
+        yield from _listing(answer, calendar, request)
+        yield from _facts(answer, minutes, calendar, owned)
         items |= {str(item.get("uuid")): item for item in told}
     if len(failures) == len(asked):
         raise failures[0]
-    yield from _headlines(list(items.values()), set(asked), request)
+    yield from _headlines(list(items.values()), set(asked), owned)
 
 
-def _ask(symbol: str, request: Request) -> tuple[Answer, pl.DataFrame | None, Rows]:
-    answer = client.history(symbol, request.first, request.collected_at)
+def _ask(symbol: str, request: Request, owned: Window) -> tuple[Answer, pl.DataFrame | None, Rows]:
+    first = min(request.first, max(owned.after_day, _OLDEST))
+    answer = client.history(symbol, first, request.collected_at)
     minutes = None
     if request.settings.yahoo_interval == "1m":
-        minutes = client.minutes(symbol, request.first, request.last)
+        minutes = client.minutes(symbol, first, request.last)
     return answer, minutes, client.news(symbol)
 
 
@@ -95,22 +98,22 @@ def _frame(table: str, rows: Rows) -> tuple[str, pa.Table]:
     return table, pa.Table.from_pylist(rows, schema=raw_schema(TABLES[table]))
 
 
-def _facts(answer: Answer, minutes: pl.DataFrame | None, request: Request) -> Frames:
-    calendar = _CALENDARS.get(answer.about["exchangeName"], request.settings.calendar)
-    yield from _listing(answer, calendar, request)
+def _facts(answer: Answer, minutes: pl.DataFrame | None, calendar: str, owned: Window) -> Frames:
     splits = dict(answer.days.filter(pl.col("split") > 0).select("session", "split").iter_rows())
-    wanted = pl.col("session").is_between(request.first, request.last)
-    hours = sheet([calendar], request.first, request.last)
-    days = undone(answer.days.filter(wanted), splits).join(hours, on="session", how="left")
-    yield "bars", _bars(answer.symbol, "1d", days.with_columns(event_time=pl.col("closes")))
+    hours = sheet([calendar])
+    days = undone(answer.days, splits).join(hours, on="session", how="left")
+    # A row whose date is no session of its calendar has no time: it goes by its date.
+    wanted = pl.coalesce(owned.at("closes"), owned.on("session"))
+    days = days.filter(wanted).with_columns(event_time=pl.col("closes"))
+    yield "bars", _bars(answer.symbol, "1d", days)
     if minutes is not None:
-        formed = undone(minutes.filter(wanted), splits).join(hours, on="session", how="left")
+        formed = undone(minutes, splits).join(hours, on="session", how="left")
         # A minute without a trade has no prices, and the close comes once more as a minute.
         formed = formed.filter(
             pl.col("close").is_not_null() & (pl.col("starts") < pl.col("closes"))
         ).with_columns(start_time=pl.col("starts"), event_time=pl.col("starts") + _MINUTE)
-        yield "bars", _bars(answer.symbol, "1m", formed)
-    yield "actions", _actions(answer, splits, request)
+        yield "bars", _bars(answer.symbol, "1m", formed.filter(owned.at("event_time")))
+    yield "actions", _actions(answer, splits, owned)
 
 
 def _bars(symbol: str, interval: str, rows: pl.DataFrame) -> pa.Table:
@@ -126,8 +129,8 @@ def _bars(symbol: str, interval: str, rows: pl.DataFrame) -> pa.Table:
     ).to_arrow()
 
 
-def _actions(answer: Answer, splits: dict[Any, float], request: Request) -> pa.Table:
-    days = answer.days.filter(pl.col("session").is_between(request.first, request.last))
+def _actions(answer: Answer, splits: dict[Any, float], owned: Window) -> pa.Table:
+    days = answer.days.filter(owned.on("session"))
     dividends = days.filter(pl.col("dividend") > 0).select(
         pl.col("session").alias("ex_date"), pl.col("dividend").alias("value")
     )
@@ -148,7 +151,7 @@ def _actions(answer: Answer, splits: dict[Any, float], request: Request) -> pa.T
 
 def _listing(answer: Answer, calendar: str, request: Request) -> Frames:
     symbol, about = answer.symbol, answer.about
-    first = min(answer.days["session"][0], answer.began or request.first)
+    first = min(answer.days["session"][0], answer.began or _OLDEST)
     kind = str(about["instrumentType"] or "EQUITY")
     row = {
         "instrument_id": symbol,
@@ -166,14 +169,13 @@ def _listing(answer: Answer, calendar: str, request: Request) -> Frames:
         yield _frame(table, [{name: row[name] for name in TABLES[table].names}])
 
 
-def _headlines(items: Rows, asked: set[str], request: Request) -> Frames:
-    after, until = news_window(request.settings.calendar, request.first, request.last)
+def _headlines(items: Rows, asked: set[str], owned: Window) -> Frames:
     told: Rows = []
     mentions: Rows = []
     for item in items:
         row = _headline(item)
         at = row.get("event_time")
-        if at is None or after < at <= until:
+        if at is None or owned.holds(at):
             told.append(row)
             about = asked.intersection(item.get("relatedTickers", ())) if at else set()
             kept = {name: row.get(name) for name in ("source", "native_id", "event_time")}

@@ -33,6 +33,7 @@ _ABOUT = (
     "shortName",
     "currency",
     "exchangeName",
+    "exchangeTimezoneName",
     "instrumentType",
 )
 

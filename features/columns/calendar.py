@@ -41,7 +41,7 @@ def days_rested(x: Inputs) -> Values:
     return x.rested
 
 
-@feature(lookback=1, inputs=("rest",), unit="time")
-def days_of_rest_ahead(x: Inputs) -> Values:
-    """Days without a session just after, as the calendar announces them."""
-    return x.rest
+@feature(lookback=1, inputs=("rest_announced",), unit="time")
+def announced_rest_ahead(x: Inputs) -> Values:
+    """Days without a session just after, by what was announced when the bar closed."""
+    return x.rest_announced

@@ -25,3 +25,9 @@ def mean_cross(x: Inputs) -> Values:
 def garman_klass(x: Inputs, w: int) -> Values:
     """As today's, but null where rounding leaves bars of one price less than no variance."""
     return np.sqrt(roll.mean(x.garman_klass_variance, w))
+
+
+@superseded(lookback=1, inputs=("rest",), unit="time")
+def days_of_rest_ahead(x: Inputs) -> Values:
+    """Closures included that nobody could foresee; today's is `announced_rest_ahead`."""
+    return x.rest

@@ -26,7 +26,7 @@ from stack import ROOT, Stack, StackError, asked_settings, write_private
 from supervise import Supervisor
 from up import Start
 
-from contracts.calendar import NotASession, shift
+from contracts.calendar import shift
 
 say = partial(print, flush=True)
 
@@ -156,7 +156,12 @@ def main() -> int:
         with PeakMemory(roots).watching() as memory:
             demo.run()
         demo.close(memory)
-    except (StackError, postgres.PostgresError, ports.PortTaken, NotASession, ValueError) as error:
+    except (
+        StackError,
+        postgres.PostgresError,
+        ports.PortTaken,
+        ValueError,
+    ) as error:
         say(f"\nerror: {error}", file=sys.stderr)
         return 1
     except httpx.HTTPError as error:

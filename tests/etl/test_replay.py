@@ -14,7 +14,7 @@ from contracts.tables import BARS
 from etl.clean import Context
 from etl.replay import _paced, replay, session_minutes
 from etl.rules import apply
-from etl.sheet import sheet
+from etl.sheet import sheet, spans
 from etl.simulation.minutes import Day, minutes
 from etl.source import SourceError, raw_frame
 
@@ -60,10 +60,12 @@ def test_every_minute_is_a_sound_bar_of_its_session(two: Settings) -> None:
     frame = session_minutes(two, SESSION)
     calendars = {f"SIM{n:03}": "XNYS" if n < 15 else "XNSE" for n in range(1, 17)}
     listed = pl.DataFrame({"instrument_id": list(calendars), "calendar": calendars.values()})
-    days = sheet(("XNYS", "XNSE"), SESSION, SESSION)
+    calendars_of = ("XNYS", "XNSE")
     raw = raw_frame(BARS, frame)
     placed = raw.append_column("place", [list(range(raw.num_rows))])
-    good, refused = apply("bars", placed, Context(NOW, listed, days))
+    good, refused = apply(
+        "bars", placed, Context(NOW, listed, sheet(calendars_of), spans(calendars_of))
+    )
     assert refused.num_rows == 0 and good.num_rows == 13 * 390 + 2 * 375
     for name, calendar in (("SIM001", "XNYS"), ("SIM016", "XNSE")):
         own = pl.from_arrow(good).filter(instrument_id=name)  # type: ignore[union-attr]

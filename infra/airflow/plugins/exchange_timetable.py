@@ -1,5 +1,6 @@
 """A timetable of exchange sessions: one run per session, at its close plus a delay."""
 
+import logging
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -8,7 +9,8 @@ from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction, T
 from pendulum import DateTime
 from pendulum import instance as pendulum_time
 
-from contracts.calendar import last_session, session_close, session_open, shift
+from contracts.amendments import forget
+from contracts.calendar import NotKnown, last_session, session_close, session_open, shift
 
 
 def _utc(moment: DateTime) -> datetime:
@@ -64,7 +66,21 @@ class SessionClose(Timetable):
         last_automated_data_interval: DataInterval | None,
         restriction: TimeRestriction,
     ) -> DagRunInfo | None:
-        """The run after the last one; without catch-up, missed sessions are left to backfills."""
+        """The run after the last one; without catch-up, missed sessions are left to backfills.
+
+        Where the calendar's knowledge ends there is no run, and the log says why; the question
+        is asked again with every reading of the DAG, so that a newer calendar goes on.
+        """
+        forget()
+        try:
+            return self._next(last_automated_data_interval, restriction)
+        except NotKnown as error:
+            logging.getLogger(__name__).error("no run is scheduled: %s", error)
+            return None
+
+    def _next(
+        self, last_automated_data_interval: DataInterval | None, restriction: TimeRestriction
+    ) -> DagRunInfo | None:
         earliest = restriction.earliest
         if not restriction.catchup:
             now = DateTime.now("UTC")
