@@ -4,7 +4,7 @@ Every feature and every label is tried, those of tomorrow too: a later split rou
 anew, and nothing may hang on the bits that it leaves.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from fractions import Fraction
@@ -13,123 +13,37 @@ from functools import cache
 import numpy as np
 import polars as pl
 import pytest
+from quoted import (
+    KINDS,
+    PRICES,
+    Columns,
+    Kind,
+    adjusted_by,
+    after_a_split,
+    flat_bars,
+    growing,
+    in_cents,
+    in_other_bits,
+    panel_of,
+    pinned,
+)
 
-from features.adjust import Actions, adjusted
+from features.adjust import Actions
 from features.engine import evaluate
 from features.feature import FEATURES
 from features.guards import same
 from features.hindsight import decisions, refuse_hindsight
 from features.label import LABELS, Label
-from features.panel import Panel
-from features.trial import trial_panel
 from training.lab import Lab
 
-ROWS, ONE = 700, 2  # the longest lookback and more; instruments
-PRICES = ("open", "high", "low", "close")
-NONE = Actions(np.empty(0, "datetime64[D]"), np.empty(0))
-Columns = dict[str, np.ndarray]
 MEMBERS = [kind(horizon=h) for kind in LABELS for h in (1, 5)]  # type: ignore[call-arg]
-
-
-def in_cents(draw: np.random.Generator, size: int) -> Columns:
-    """A walk of a few cents a session around 5.00, highs and lows up to two ticks away."""
-    close = 500 + np.abs(np.cumsum(draw.integers(-2, 3, size)) % 120 - 60)
-    opened = close + draw.integers(-1, 2, size)
-    high = np.maximum(opened, close) + draw.integers(0, 3, size)
-    low = np.minimum(opened, close) - draw.integers(0, 3, size)
-    volume = draw.integers(1, 9, size) * 100.0
-    return _columns(opened / 100, high / 100, low / 100, close / 100, volume)
-
-
-def one_tick(draw: np.random.Generator, size: int) -> Columns:
-    """Bars of two prices, one cent apart."""
-    low = 500 + np.cumsum(draw.integers(-1, 2, size)) % 50
-    up = draw.random(size) < 0.5
-    bars = (low + ~up, low + 1, low, low + up)
-    return _columns(*(bar / 100 for bar in bars), draw.integers(1, 9, size) * 100.0)
-
-
-def flat_bars(draw: np.random.Generator, size: int) -> Columns:
-    """As in cents, but a third of the bars have one price."""
-    columns = in_cents(draw, size)
-    flat = draw.random(size) < 0.33
-    return columns | {n: np.where(flat, columns["close"], columns[n]) for n in PRICES}
-
-
-def no_volume(draw: np.random.Generator, size: int) -> Columns:
-    """As in cents, but nothing is traded in a tenth of the sessions."""
-    columns = in_cents(draw, size)
-    return columns | {"volume": np.where(draw.random(size) < 0.1, 0.0, columns["volume"])}
-
-
-def pinned(draw: np.random.Generator, size: int) -> Columns:
-    """One price for ever."""
-    return _columns(*([np.full(size, 26.19)] * 4), draw.integers(1, 9, size) * 100.0)
-
-
-def growing(draw: np.random.Generator, size: int) -> Columns:
-    """1 % a session, from each close to the next."""
-    close = 100.0 * 1.01 ** np.arange(size)
-    return _columns(close / 1.01, close, close / 1.01, close, np.full(size, 1000.0))
-
-
-def expensive(draw: np.random.Generator, size: int) -> Columns:
-    """As in cents around 500.00, where rounding weighs a hundred times as much on a tick."""
-    columns = in_cents(draw, size)
-    return columns | {n: np.round(columns[n] + 495.0, 2) for n in PRICES}
-
-
-def _columns(*bars: np.ndarray) -> Columns:
-    return dict(zip((*PRICES, "volume"), (bar.astype(float) for bar in bars), strict=True))
-
-
-KINDS = (in_cents, one_tick, flat_bars, no_volume, pinned, growing, expensive)
 every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 
 
 @cache
-def values_of(kind: Callable[[np.random.Generator, int], Columns], seed: int = 3) -> Columns:
+def values_of(kind: Kind, seed: int = 3) -> Columns:
     """All features of the panel of that kind."""
     return dict(evaluate(panel_of(kind, seed), list(FEATURES)))
-
-
-@cache
-def panel_of(kind: Callable[[np.random.Generator, int], Columns], seed: int = 3) -> Panel:
-    """Instruments of that kind beside a random walk."""
-    panel = trial_panel(ONE + 1, ROWS, seed)
-    draw, walk = np.random.default_rng(seed), panel.segment == ONE
-    parts = [kind(draw, int((panel.segment == s).sum())) for s in range(ONE)]
-    columns = dict(panel.columns)
-    for name in (*PRICES, "volume"):
-        columns[name] = np.append(np.concatenate([p[name] for p in parts]), columns[name][walk])
-    return replace(panel, columns=columns | {"total": columns["close"]})
-
-
-def after_a_split(panel: Panel, ratio: float) -> Panel:
-    """The same facts once a split of all instruments after the last session is known."""
-    return adjusted_by(
-        panel, Actions(panel.session[-1:] + np.timedelta64(30, "D"), np.array([ratio]))
-    )
-
-
-def adjusted_by(panel: Panel, split: Actions) -> Panel:
-    raw = {name: panel.columns[name] for name in (*PRICES, "volume")}
-    delivered = np.full(len(panel.session), "none")
-    parts = []
-    for start, end in zip(panel.offsets[:-1], panel.offsets[1:], strict=True):
-        rows = slice(start, end)
-        own = {name: x[rows] for name, x in raw.items()}
-        parts.append(adjusted(own, panel.session[rows], delivered[rows], split, NONE))
-    made = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return replace(panel, columns={**panel.columns, **made})
-
-
-def in_other_bits(panel: Panel, seed: int) -> Panel:
-    """Each price as another path of splits and unsplits would have rounded it."""
-    draw = np.random.default_rng(seed)
-    bits = {n: 1 + 2.0**-52 * draw.integers(-1, 2, len(panel.session)) for n in (*PRICES, "volume")}
-    columns = {n: x * bits.get(n, 1.0) for n, x in panel.columns.items()}
-    return replace(panel, columns=columns | {"total": columns["close"]})
 
 
 def scale_free(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -138,9 +52,7 @@ def scale_free(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 @every_kind
 @pytest.mark.parametrize("ratio", [3.0, 7.0, 1 / 3])
-def test_a_later_split_changes_no_feature(
-    kind: Callable[[np.random.Generator, int], Columns], ratio: float
-) -> None:
+def test_a_later_split_changes_no_feature(kind: Kind, ratio: float) -> None:
     before = scale_free(values_of(kind))
     after = scale_free(evaluate(after_a_split(panel_of(kind), ratio), list(FEATURES)))
     assert [name for name in before if not same(after[name], before[name])] == []
@@ -148,9 +60,7 @@ def test_a_later_split_changes_no_feature(
 
 @every_kind
 @pytest.mark.parametrize("seed", [1, 2])
-def test_no_feature_hangs_on_the_last_bits(
-    kind: Callable[[np.random.Generator, int], Columns], seed: int
-) -> None:
+def test_no_feature_hangs_on_the_last_bits(kind: Kind, seed: int) -> None:
     before = values_of(kind)
     after = evaluate(in_other_bits(panel_of(kind), seed), list(FEATURES))
     assert [name for name in before if not same(after[name], before[name])] == []
@@ -158,9 +68,7 @@ def test_no_feature_hangs_on_the_last_bits(
 
 @every_kind
 @pytest.mark.parametrize("label", MEMBERS, ids=lambda label: label.name)
-def test_no_label_hangs_on_the_last_bits(
-    kind: Callable[[np.random.Generator, int], Columns], label: Label
-) -> None:
+def test_no_label_hangs_on_the_last_bits(kind: Kind, label: Label) -> None:
     panel = panel_of(kind)
     whole = label.settle(panel, label.basis(panel))
     for other in (*(after_a_split(panel, r) for r in (3.0, 7.0)), in_other_bits(panel, 1)):
@@ -174,7 +82,7 @@ def test_no_label_hangs_on_the_last_bits(
 
 @every_kind
 def test_no_value_is_what_rounding_left_of_a_division_by_nothing(
-    kind: Callable[[np.random.Generator, int], Columns],
+    kind: Kind,
 ) -> None:
     found = scale_free(values_of(kind))
     assert {name for name, x in found.items() if (np.abs(x) > 1e6).any()} == set()
