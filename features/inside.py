@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 
 import numpy as np
 import polars as pl
@@ -27,10 +27,12 @@ class Minutes:
 
     @classmethod
     def read(cls, store: Store, facts: Facts, snapshot: int, sessions: Sequence[date]) -> "Minutes":
-        """Those of the facts' instruments and sources; none of them for no sessions."""
+        """Those of the facts' instruments and sources; sessions: at least one."""
         ids = sorted(facts.members["instrument_id"].unique())
         where: dict[str, object] = {"interval": "1m", "instrument_id": ids, "session": sessions}
-        where |= {"source": list(facts.sources)}
+        # Times let the planner leave partitions out.
+        since = datetime.combine(min(sessions), time(), UTC) - timedelta(days=2)
+        where |= {"source": list(facts.sources), "event_time": (since, facts.end)}
         found = pl.from_arrow(store.versions(BARS, facts.end, snapshot, where))
         assert isinstance(found, pl.DataFrame)
         return cls(facts, found.sort(*_KEY, "start_time", "known_at", maintain_order=True))
