@@ -1,7 +1,7 @@
 """Verbs of the ground: `python -m contracts migrate|revise|snapshot|ranges|config`."""
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import typer
 
@@ -47,13 +47,19 @@ def ranges(
     last: datetime = typer.Option(..., formats=["%Y-%m-%d"]),
     sessions: int = typer.Option(..., min=1, help="sessions of one range"),
 ) -> None:
-    """Print the sessions from first to last as a JSON list of ranges {first, last}."""
+    """Print the days from first to last as a JSON list of ranges {first, last} of sessions.
+
+    A range ends the day before the next begins, so that sessions which a folder states beside the
+    calendar lie in one of them.
+    """
     try:
         days = calendar.sessions(settings().calendar, first.date(), last.date())
     except calendar.CalendarError as error:
         raise typer.BadParameter(str(error)) from error
-    parts = [days[i : i + sessions] for i in range(0, len(days), sessions)]
-    typer.echo(json.dumps([{"first": str(p[0]), "last": str(p[-1])} for p in parts]))
+    begins = days[::sessions]
+    ends = [*(day - timedelta(days=1) for day in begins[1:]), last.date()]
+    parts = [{"first": str(b), "last": str(e)} for b, e in zip(begins, ends, strict=False)]
+    typer.echo(json.dumps(parts))
 
 
 @app.command()

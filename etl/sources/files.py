@@ -15,7 +15,7 @@ from etl.folder import headlines, prices
 from etl.folder import sessions as stated
 from etl.folder.headlines import Headline
 from etl.folder.tabular import parts
-from etl.sheet import Window, eve, owner, window
+from etl.sheet import Window, eve, owner, spans, window
 from etl.source import (
     FAULT,
     Cause,
@@ -94,9 +94,13 @@ def _facts(request: Request, folder: Path, owned: Window) -> Frames:
     calendar = request.settings.calendar
     listed = prices.instruments(folder, calendar)
     seen = []
-    # A row whose date is no session of its calendar has no time: it goes by its date.
-    of_bars = pl.coalesce(owned.at("event_time"), owned.on("session"))
-    for frame in prices.bars(folder, calendar, listed):
+    # A row whose date is no session of its calendar has no time: it goes by its date. One beyond
+    # what the calendar knows belongs to no session, and is told as one without a date is.
+    within = pl.col("session").is_between("known_from", "known_until")
+    of_bars = pl.when(within).then(pl.coalesce(owned.at("event_time"), owned.on("session")))
+    reach = spans([calendar, *listed["calendar"]])
+    for bars in prices.bars(folder, calendar, listed):
+        frame = bars.join(reach, on="calendar", how="left", maintain_order="left")
         sound = _sound(frame, request.collected_at)
         seen.append(sound.group_by("symbol").agg(valid_from=pl.min("session")))
         yield "bars", _cut(frame, "bars", of_bars)

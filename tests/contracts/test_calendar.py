@@ -40,3 +40,41 @@ def test_the_last_session_is_the_last_closed_one() -> None:
 def test_an_unknown_calendar_is_named() -> None:
     with pytest.raises(ValueError, match="XXXX"):
         calendar.sessions("XXXX", date(2025, 1, 1), date(2025, 1, 2))
+
+
+def test_a_calendar_begins_and_ends_where_its_knowledge_does() -> None:
+    for name in ("XTKS", "XSHG", "XSAU", "AIXK", "XTAE"):
+        first, last = calendar.known(name)
+        assert calendar.sessions(name, date(1990, 1, 1), date(2026, 1, 30))
+        assert first >= date(1990, 1, 1) and last >= date(2026, 12, 31)
+    assert calendar.known("XTKS")[0] == date(1997, 1, 1)
+    for name in ("XBOM", "XNSE", "XSHG", "XSES"):
+        assert calendar.known(name)[1] == date(2026, 12, 31)
+
+
+@pytest.mark.parametrize("name", ["XNSE", "XSHG", "XSES"])
+def test_beyond_what_is_known_is_another_answer_than_no_session(name: str) -> None:
+    last, new_year = date(2026, 12, 31), date(2027, 1, 4)
+    as_of = datetime(2027, 1, 5, tzinfo=UTC)
+    for ask in (
+        lambda: calendar.is_session(name, new_year),
+        lambda: calendar.session_close(name, new_year),
+        lambda: calendar.sessions(name, date(2026, 12, 1), new_year),
+        lambda: calendar.shift(name, last, 1),
+        lambda: calendar.next_session(name, new_year),
+        lambda: calendar.last_session(name, as_of),
+        lambda: calendar.last_sessions(name, new_year, 5),
+    ):
+        with pytest.raises(calendar.NotKnown, match=r"to 2026-12-31.*sessions\.csv"):
+            ask()
+    assert calendar.last_session(name, datetime(2026, 12, 31, 12, tzinfo=UTC)) == last
+    assert calendar.sessions_known(name, last, new_year) == [last]
+
+
+def test_before_its_begin_a_calendar_knows_nothing_either() -> None:
+    with pytest.raises(calendar.NotKnown, match="from 1997-01-01"):
+        calendar.is_session("XTKS", date(1996, 6, 3))
+    with pytest.raises(calendar.NotKnown):
+        calendar.sessions("XTKS", date(1990, 1, 1), date(1996, 6, 3))
+    with pytest.raises(calendar.NotKnown):
+        calendar.last_session("XTKS", datetime(1996, 6, 3, tzinfo=UTC))

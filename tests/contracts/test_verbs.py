@@ -42,6 +42,6 @@ def test_ranges_cover_every_session_once() -> None:
     words = ["--first", "2024-11-25", "--last", "2024-12-02", "--sessions", "2"]
     assert json.loads(answer("ranges", *words)) == [
         {"first": "2024-11-25", "last": "2024-11-26"},
-        {"first": "2024-11-27", "last": "2024-11-29"},
+        {"first": "2024-11-27", "last": "2024-12-01"},
         {"first": "2024-12-02", "last": "2024-12-02"},
     ]

@@ -112,3 +112,34 @@ def test_it_survives_being_stored(new_york: "Timetable") -> None:
     restored = decode_timetable(encode_timetable(new_york))
     assert restored.serialize() == {"calendar": "XNYS", "minutes": 60}
     assert restored.summary == "XNYS close + 60 min"
+
+
+def test_where_the_calendar_ends_no_run_is_scheduled(mumbai: "Timetable") -> None:
+    from contracts.calendar import NotKnown
+
+    assert [close for close, _ in runs(mumbai, "2026-12-30T12:00:00Z", 1)] == [
+        utc(2026, 12, 31, 10)
+    ]
+    last = mumbai.infer_manual_data_interval(run_after=pendulum.datetime(2026, 12, 31, 12))
+    assert after(mumbai, last) is None
+    with pytest.raises(NotKnown, match="2026-12-31"):
+        mumbai.infer_manual_data_interval(run_after=pendulum.datetime(2027, 1, 10))
+
+
+def test_a_stated_session_has_its_run(mumbai: "Timetable") -> None:
+    from contracts.amendments import Amendment, stating
+
+    opens, closes = utc(2019, 10, 27, 12, 45), utc(2019, 10, 27, 13, 45)
+    day, known = opens.date(), utc(2019, 10, 15)
+    with stating([Amendment("XNSE", day, opens, closes, "Asia/Kolkata", known)]):
+        assert runs(mumbai, "2019-10-25T12:00:00Z", 2) == [
+            (closes, utc(2019, 10, 27, 14, 15)),
+            (utc(2019, 10, 29, 10), utc(2019, 10, 29, 10, 30)),
+        ]
+
+
+def after(timetable: "Timetable", last: object) -> object:
+    from airflow.timetables.base import TimeRestriction
+
+    restriction = TimeRestriction(None, None, catchup=True)
+    return timetable.next_dagrun_info(last_automated_data_interval=last, restriction=restriction)  # type: ignore[arg-type]
