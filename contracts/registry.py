@@ -34,7 +34,8 @@ class Registry(Generic[Member]):
             raise ValueError(f"two {self.kind}s are named {name!r}: rename one of them")
         self._members[name] = member
 
-    def _discover(self) -> None:
+    def discover(self) -> None:
+        """Import all members, unless they are known; raises what their modules raise."""
         if not self._discovered:
             package = importlib.import_module(self.folder)
             for module in pkgutil.iter_modules(package.__path__):
@@ -43,7 +44,7 @@ class Registry(Generic[Member]):
 
     def get(self, name: str) -> Member:
         """The member of that name; raises UnknownMember naming those that exist."""
-        self._discover()
+        self.discover()
         if name not in self._members:
             raise UnknownMember(
                 f"no {self.kind} is named {name!r}; found: {', '.join(sorted(self._members))}"
@@ -52,7 +53,7 @@ class Registry(Generic[Member]):
 
     def names(self) -> list[str]:
         """All names, sorted."""
-        self._discover()
+        self.discover()
         return sorted(self._members)
 
     def __iter__(self) -> Iterator[Member]:

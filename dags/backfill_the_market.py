@@ -17,7 +17,7 @@ LOADS = {verb: f"python -m etl {verb} {PART}" for verb in ("collect", "clean", "
 STEPS = {
     "snapshot": "python -m contracts snapshot --run 'backfill_market/{{ run_id }}'",
     "score_text": f"python -m training score-text --session {{{{ params.last }}}} {SEEN}",
-    "features": f"python -m features materialise --view daily_2 {SPAN} {SEEN}",
+    "features": f"python -m features materialise --view daily_3 {SPAN} {SEEN}",
 }
 # Steps run in the repository, where their commands can be pasted, and know their map index.
 EVERY_STEP = {

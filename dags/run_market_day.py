@@ -27,7 +27,7 @@ STEPS = {
     "append": f"python -m etl append {FACTS}",
     "snapshot": "python -m contracts snapshot --run 'market_day/{{ run_id }}'",
     "score_text": f"python -m training score-text {RUN}",
-    "features": "python -m features materialise --view daily_2 --universe {{ params.universe }} "
+    "features": "python -m features materialise --view daily_3 --universe {{ params.universe }} "
     + LAST_41,
     "predict": f"python -m serving predict {RUN} --catch-up 40",
     "settle": f"python -m monitoring settle {RUN} --sessions 41",

@@ -11,7 +11,7 @@ from contracts.calendar import CalendarError, last_sessions
 from contracts.registry import UnknownMember
 from contracts.settings import SettingsError, settings
 from contracts.store import StoreUnavailable, open_store
-from features import catalogue, guards, matrix, views
+from features import catalogue, guards, label_guards, matrix, views
 from features.facts import NoFacts
 from features.feature import FEATURES
 from features.label import LABELS
@@ -40,7 +40,7 @@ _FAILURES = (
 
 @app.command()
 def materialise(
-    view: View = "daily_2",
+    view: View = "daily_3",
     universe: Universe = "",
     first: First = "",
     last: Last = "",
@@ -97,7 +97,7 @@ def _moment(text: str) -> datetime:
 
 
 @app.command()
-def describe(view: View = "daily_2", everything: All = False) -> None:
+def describe(view: View = "daily_3", everything: All = False) -> None:
     """Print the view's features with their units and lookbacks, then its hash and label."""
     if everything:
         typer.echo("\n".join(catalogue.page()))
@@ -112,11 +112,10 @@ def describe(view: View = "daily_2", everything: All = False) -> None:
 def check() -> None:
     """Run all guards on every feature and label; exit 1 when one is broken."""
     features, labels = list(FEATURES), [member() for member in LABELS]
-    typer.echo(
-        f"{len(features)} features, {len(labels)} labels, guards: {', '.join(guards.GUARDS)}"
-    )
+    typer.echo(f"{len(features)} features, guards: {', '.join(guards.GUARDS)}")
+    typer.echo(f"{len(labels)} labels, guards: {', '.join(label_guards.LABEL_GUARDS)}")
     found = guards.broken(features)
-    by_label = {rule.name: guards.label_broken(rule) for rule in labels}
+    by_label = {rule.name: label_guards.label_broken(rule) for rule in labels}
     for line in catalogue.verdicts(features, found, by_label):
         typer.echo(line)
     breaches = sum(map(len, [*found.values(), *by_label.values()]))
@@ -132,9 +131,9 @@ def compile_kernels() -> None:
     from features.trial import trial_panel
 
     panel = trial_panel()
-    members = [feature for view in views.views() for feature in view.members]
-    for kind in ("float32", "float64"):
-        evaluate(panel, list(dict.fromkeys(members)), dtype=kind)
+    for view in views.views():
+        for kind in ("float32", "float64"):
+            evaluate(panel, view.members, dtype=kind)
     for label in {view.label for view in views.views()}:
         label.settle(panel, label.basis(panel))
 

@@ -9,16 +9,20 @@ from features import kernels
 from features.series import Series, Values, segments_of
 
 
-def _across(kernel: kernels.Kernel, x: Values) -> Series:
+def _across(kernel: kernels.Kernel, x: Values, *more: object) -> Series:
     segments = segments_of(x, "session")
     out = np.full(len(x), np.nan)
-    kernel(np.asarray(x), segments.offsets, out)
+    kernel(np.asarray(x), segments.offsets, *more, out)
     return Series.of(out, segments)
 
 
 def rank(x: Values) -> Series:
-    """The share of the session's instruments below, equal ones counting half: inside (0, 1)."""
-    return _across(kernels.session_rank, x)
+    """The share of the session's instruments below, equal ones counting half: inside (0, 1).
+
+    A mid-rank: n instruments that tie all get 0.5. Equal is what lies within the tolerance of
+    max(1, |x|), so that x should be a return or ratio.
+    """
+    return _across(kernels.session_rank, x, segments_of(x, "session").tolerance)
 
 
 def mean(x: Values, within: Values | None = None) -> Series:

@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.engine import by_session, evaluate, read_across
-from features.feature import FEATURES, Feature
+from features.engine import by_session, evaluate, read_across, require_one_edition
+from features.feature import Feature, find
 from features.panel import Panel
 from features.series import Numbers
 
@@ -30,6 +30,7 @@ def evaluate_in_spark(
     buckets: of whole segments, one Arrow batch each; by default one per core of the cluster. The
     workers know the features by name: those of `features/columns` alone can be asked.
     """
+    require_one_edition(features)
     across = [feature for feature in features if feature.cross_section]
     own = {f.name: f for f in (*features, *read_across(across)) if not f.cross_section}
     count = buckets or session.sparkContext.defaultParallelism
@@ -46,21 +47,21 @@ def _by_bucket(
 ) -> dict[str, Numbers]:
     from pyspark.sql import functions
 
-    names = [feature.name for feature in features]
+    names, edition = [feature.name for feature in features], features[0].edition
     read = sorted(set().union(*(feature.columns for feature in features)))
     rows = {_ROW: np.arange(len(panel.session)), _SEGMENT: panel.segment}
     frame = session.createDataFrame(pa.table(rows | {n: panel.columns[n] for n in read}))
     bucket = functions.pmod(functions.col(_SEGMENT), functions.lit(buckets))
     answer = ", ".join([f"{_ROW} bigint", *(f"`{name}` double" for name in names)])
-    found = frame.groupBy(bucket).applyInArrow(_worker(names), answer).toArrow()
+    found = frame.groupBy(bucket).applyInArrow(_worker(names, edition), answer).toArrow()
     order = np.argsort(found[_ROW].to_numpy())
     return {name: found[name].to_numpy()[order] for name in names}
 
 
-def _worker(names: Sequence[str]) -> Callable[[pa.Table], pa.Table]:
+def _worker(names: Sequence[str], edition: int) -> Callable[[pa.Table], pa.Table]:
     def work(part: pa.Table) -> pa.Table:
         part = part.take(pc.sort_indices(part, [(_ROW, "ascending")]))
-        values = evaluate(_panel(part), [FEATURES.get(name) for name in names], threads=1)
+        values = evaluate(_panel(part), [find(name, edition) for name in names], threads=1)
         return pa.table({_ROW: part[_ROW]} | {name: values[name] for name in names})
 
     return work

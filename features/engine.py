@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import DTypeLike
 
-from features.feature import FEATURES, Feature, FeatureError
+from features.feature import Feature, FeatureError, find
 from features.kernels import finite
 from features.panel import Panel
 from features.series import Numbers, Scratch, Segments, Series, Values, Whole
@@ -35,7 +35,7 @@ class Block:
         return found
 
     def _feature(self, name: str, reader: Feature) -> Values:
-        source = FEATURES.get(name)
+        source = find(name, reader.edition)
         if source.cross_section and not reader.cross_section:
             raise FeatureError(
                 f"{reader.name} looks at {name}, which is computed across instruments "
@@ -82,7 +82,9 @@ def evaluate(
     block_rows: rows of whole segments walked at a time; it bounds memory and changes no value.
     threads: blocks walked at once; 0 for OMP_NUM_THREADS, or else the cores. Features across a
     session are computed over the panel's decided rows of one `as_of`, and are null elsewhere.
+    Raises FeatureError for features of several editions, whose inputs share names.
     """
+    require_one_edition(features)
     wanted, rows = {feature.name: feature for feature in features}, len(panel.session)
     values = dict(zip(wanted, np.empty((len(wanted), rows), dtype), strict=True))
     own = [(f, values[f.name]) for f in wanted.values() if not f.cross_section]
@@ -95,6 +97,14 @@ def evaluate(
     if across:
         by_session(panel, across, kept, values)
     return values
+
+
+def require_one_edition(features: Sequence[Feature]) -> None:
+    """Raise FeatureError unless all features are of one edition."""
+    if len(found := {feature.edition for feature in features}) > 1:
+        raise FeatureError(
+            f"expected features of one edition, found {sorted(found)}: evaluate them apart"
+        )
 
 
 def read_across(across: Sequence[Feature]) -> list[Feature]:
@@ -117,13 +127,15 @@ def _by_instrument(
     panel: Panel, targets: Sequence[tuple[Feature, Numbers]], block_rows: int, threads: int
 ) -> None:
     read = {name for feature, _ in targets for name in feature.inputs}
+    tolerance = min((feature.tolerance for feature, _ in targets), default=0.0)
     scratches = list[Scratch]()
 
     def walk(offsets: Whole) -> None:
         scratch = scratches.pop() if scratches else Scratch()
         rows = slice(int(offsets[0]), int(offsets[-1]))
         columns = {name: values[rows] for name, values in panel.columns.items()}
-        block = Block(columns, Segments(offsets - offsets[0], "instrument", scratch))
+        segments = Segments(offsets - offsets[0], "instrument", scratch, tolerance)
+        block = Block(columns, segments)
         with np.errstate(all="ignore"):
             for feature, out in targets:
                 if feature.name in read:
@@ -174,7 +186,7 @@ def by_session(
     columns = {
         name: known[name][order].astype(np.float64, copy=False) for name in read & known.keys()
     }
-    block = Block(columns, Segments(offsets, "session"))
+    block = Block(columns, Segments(offsets, "session", tolerance=features[0].tolerance))
     values = np.empty(len(order))
     with np.errstate(all="ignore"):
         for feature in features:

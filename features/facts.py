@@ -44,6 +44,7 @@ class Facts:
     news: one row per headline and instrument: instrument_id, known_at, tone (null when unscored).
     observations: all versions of macro values. interval: that of the bars. around: whether what
     lies around the bars was read (sectors, news, observations) and is to be made (an index).
+    sources: those whose bars are read.
     """
 
     first: date
@@ -58,6 +59,7 @@ class Facts:
     interval: str
     around: bool
     sessions: tuple[Amendment, ...] | None = None  # stated of calendars; None: all that is stored
+    sources: tuple[str, ...] = ()
 
     @property
     def calendars(self) -> dict[str, str]:
@@ -149,6 +151,7 @@ def read(store: Store, request: Request) -> Facts:
         interval=request.interval,
         around=request.around,
         sessions=_stated(asked),
+        sources=tuple(sources),
     )
 
 

@@ -9,12 +9,12 @@ gives the features `mean_5` and `mean_20`.
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from contracts.registry import Registry
-from features.series import Values
+from features.series import TOLERANCE, Values
 
 if TYPE_CHECKING:
     from features.engine import Inputs
@@ -54,6 +54,13 @@ COLUMNS = {
 SINCE_THE_ROW_BEFORE = ("headlines", "scored", "sentiment", "sentiment_squares", "index_return")
 
 
+# What these hold lies after the row.
+AHEAD_OF_THE_ROW = ("rest", "rest_announced")
+
+# Of all definitions together, as views name it: 1 compares prices bit by bit, 2 to the tolerance.
+EDITION = 2
+
+
 class FeatureError(ValueError):
     """A feature's declaration does not hold; the message names the feature."""
 
@@ -66,6 +73,7 @@ class Feature:
     inputs: panel columns and other features; nothing else can be read.
     version: to be raised when the values change without the name.
     cross_section: computed per session across instruments, after all others.
+    edition: the definitions that it and its inputs are taken from.
     """
 
     name: str
@@ -75,6 +83,12 @@ class Feature:
     unit: Unit
     version: int = 1
     cross_section: bool = False
+    edition: int = EDITION
+
+    @property
+    def tolerance(self) -> float:
+        """Within which prices that it compares are equal, as a share of them."""
+        return TOLERANCE if self.edition > 1 else 0.0
 
     @property
     def scale_free(self) -> bool:
@@ -84,7 +98,7 @@ class Feature:
     @property
     def sources(self) -> tuple["Feature", ...]:
         """The features among the inputs."""
-        return tuple(FEATURES.get(name) for name in self.inputs if name not in COLUMNS)
+        return tuple(find(name, self.edition) for name in self.inputs if name not in COLUMNS)
 
     @property
     def lookback(self) -> int:
@@ -105,6 +119,15 @@ class Feature:
 
 
 FEATURES: Registry[Feature] = Registry("feature", "features.columns")
+_SUPERSEDED: dict[str, Feature] = {}
+
+
+def find(name: str, edition: int = EDITION) -> Feature:
+    """The feature as that edition defines it; raises UnknownMember."""
+    if edition == EDITION:
+        return FEATURES.get(name)
+    FEATURES.discover()
+    return _SUPERSEDED.get(name) or replace(FEATURES.get(name), edition=edition)
 
 
 def feature(
@@ -127,6 +150,21 @@ def feature(
             FEATURES.add(
                 one.name,
                 Feature(one.name, one.compute, one.rows, inputs, unit, version, cross_section),
+            )
+        return function
+
+    return declare
+
+
+def superseded(
+    *, lookback: Lookback, inputs: tuple[str, ...], unit: Unit, w: tuple[int, ...] = ()
+) -> Callable[[Callable[..., Values]], Callable[..., Values]]:
+    """Register what edition 1 meant by the name of a feature that `feature` defines anew."""
+
+    def declare(function: Callable[..., Values]) -> Callable[..., Values]:
+        for one in declared(function, lookback, w):
+            _SUPERSEDED[one.name] = Feature(
+                one.name, one.compute, one.rows, inputs, unit, edition=1
             )
         return function
 

@@ -5,18 +5,21 @@ A guard gives the features that break it. Values are equal to 1e-9 with nulls in
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import cached_property
 
 import numpy as np
 
 from features.engine import evaluate
-from features.feature import Feature
-from features.label import Label, Outcomes
+from features.feature import AHEAD_OF_THE_ROW, Feature
 from features.panel import Flags, Panel
-from features.series import Numbers, Values
-from features.trial import forget, trial_panel
+from features.series import Numbers
+from features.trial import PRICES, forget, quoted_panel, rounded_anew, trial_panel
 
-PRICES = ("open", "high", "low", "close", "total", "dividend")
+ABSURD = 1e9  # no value of a sound feature on quoted prices
+# New York was closed from 2001-09-11 to -14.
+EVE, USUAL = np.datetime64("2001-09-10"), np.datetime64("2001-08-27")
+AFTER_THE_CLOSURE = date(2001, 9, 28)
 ROWS = 70  # of the trial beyond the longest lookback
 Found = Mapping[str, Numbers]
 
@@ -156,10 +159,38 @@ def order(trial: Trial) -> Iterator[str]:
     yield from trial.differing({name: values[back] for name, values in found.items()})
 
 
+def ties(trial: Trial) -> Iterator[str]:
+    """Prices as they are quoted, rounded anew by a split, change nothing, whatever ties there are.
+
+    None of the values is what rounding alone left of a division by nothing.
+    """
+    panel = quoted_panel(len(trial.moments))
+    whole = evaluate(panel, trial.features)
+    found = evaluate(rounded_anew(panel), trial.features)
+    for feature in trial.features:
+        one, other = found[feature.name], whole[feature.name]
+        if not same(one, other) or (np.abs(other) > ABSURD).any():
+            yield feature.name
+
+
+def closures(trial: Trial) -> Iterator[str]:
+    """A closure that nobody could foresee changes nothing before it."""
+    panel = trial_panel(rows=len(trial.moments), last=AFTER_THE_CLOSURE)
+    eve, usual = panel.session == EVE, panel.session == USUAL
+    columns = dict(panel.columns)
+    for name in AHEAD_OF_THE_ROW:
+        columns[name] = np.where(eve, columns[name][usual][0], columns[name])
+    whole = evaluate(panel, trial.features)
+    found = evaluate(replace(panel, columns=columns), trial.features)
+    for name, values in found.items():
+        if not same(values, whole[name]):
+            yield name
+
+
 Guard = Callable[[Trial], Iterator[str]]
 GUARDS: dict[str, Guard] = {
     guard.__name__: guard
-    for guard in (future, lookback, warm_up, alone, scale, nulls, blocks, order)
+    for guard in (future, lookback, warm_up, alone, scale, nulls, blocks, order, ties, closures)
 }
 
 
@@ -167,43 +198,3 @@ def broken(features: Sequence[Feature]) -> dict[str, list[str]]:
     """Per guard the features that break it, sorted; raises what a feature's function raises."""
     tried = trial(features)
     return {name: sorted(set(guard(tried))) for name, guard in GUARDS.items()}
-
-
-def label_broken(rule: Label) -> list[str]:
-    """The guards that a label breaks: `future`, `alone`, `scale`.
-
-    What was settled by a moment is the same without all that came after it, and the rest is not
-    settled yet; other instruments, prices and volumes times 100 change nothing.
-    """
-    panel = trial_panel(rows=rule.reach + ROWS)
-    whole = rule.settle(panel, rule.basis(panel))
-    first, bad = panel.segment == 0, []
-    shaken = {n: np.where(first, x, x[::-1] * 1.7) for n, x in panel.columns.items()}
-    if not _same_outcomes(_settled(rule, panel, shaken), whole, first):
-        bad.append("alone")
-    for scaled in (PRICES, ("volume",)):
-        larger = {n: x * 100 if n in scaled else x for n, x in panel.columns.items()}
-        if not _same_outcomes(_settled(rule, panel, larger), whole, panel.decided):
-            bad.append("scale")
-    for moment in np.unique(panel.as_of)[[-45, -30, -7]]:
-        past = panel.as_of <= moment
-        cut = panel.where(past)
-        seen = rule.settle(cut, rule.basis(cut))
-        by_then = (whole.settled & (whole.settled_at <= moment))[past]
-        if not (seen.settled == by_then).all() or not same(
-            seen.value[by_then], whole.value[past][by_then]
-        ):
-            bad.append("future")
-    return sorted(set(bad))
-
-
-def _settled(rule: Label, panel: Panel, columns: Mapping[str, Values]) -> Outcomes:
-    changed = replace(panel, columns=columns)
-    return rule.settle(changed, rule.basis(changed))
-
-
-def _same_outcomes(found: Outcomes, wanted: Outcomes, rows: Flags) -> bool:
-    known = rows & wanted.settled
-    return bool((found.settled == wanted.settled)[rows].all()) and same(
-        found.value[known], wanted.value[known]
-    )

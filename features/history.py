@@ -9,15 +9,15 @@ epochs, and an epoch's decisions look at a segment of their own, as it was known
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import numpy as np
 import polars as pl
 
-from contracts import calendar
 from contracts.amendments import stating
 from features.adjust import Actions, adjusted
 from features.clock import clock_columns
+from features.delisting import Life
 from features.facts import Facts
 from features.feature import COLUMNS
 from features.headlines import headline_columns
@@ -160,10 +160,12 @@ def _panel(facts: Facts, segments: list[_Segment]) -> Panel:
         segment.decided & _member(days, times, members[segment.instrument])
         for segment, days, times in zip(segments, rows, as_of, strict=True)
     ]
+    life = Life(facts.bars, symbols, calendars)
     ended = [
-        _ended(symbols.get(name), calendars[name], segment.until)
-        for name, segment in ((segment.instrument, segment) for segment in segments)
+        life.ended(segment.instrument, days[-1], segment.until)
+        for segment, days in zip(segments, rows, strict=True)
     ]
+    shares = [_shares(segment, actions.get(segment.instrument)) for segment in segments]
     none = np.empty(0)
     return Panel(
         columns={n: np.concatenate([none, *(part[n] for part in columns)]) for n in COLUMNS},
@@ -173,6 +175,7 @@ def _panel(facts: Facts, segments: list[_Segment]) -> Panel:
         session=np.concatenate([np.empty(0, "datetime64[D]"), *rows]),
         as_of=np.concatenate([np.empty(0, "datetime64[us]"), *as_of]),
         decided=np.concatenate([np.empty(0, bool), *decided]),
+        shares=np.concatenate([none, *shares]),
     )
 
 
@@ -195,15 +198,7 @@ def _by_instrument(frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
 
 def _adjusted(segment: _Segment, actions: pl.DataFrame | None) -> dict[str, Values]:
     bars = segment.bars
-    splits, dividends = _NO_ACTIONS, _NO_ACTIONS
-    if actions is not None:
-        known = actions.filter(pl.col("known_at") < segment.until).unique(
-            ["ex_date", "kind"], keep="last", maintain_order=True
-        )
-        splits, dividends = (
-            Actions(kind["ex_date"].to_numpy(), kind["value"].to_numpy())
-            for kind in (known.filter(kind=name) for name in ("split", "dividend"))
-        )
+    splits, dividends = _known(actions, segment.until)
     return adjusted(
         {name: bars[name].to_numpy() for name in _NUMBERS},
         bars["session"].to_numpy(),
@@ -211,6 +206,30 @@ def _adjusted(segment: _Segment, actions: pl.DataFrame | None) -> dict[str, Valu
         splits,
         dividends,
     )
+
+
+def _known(actions: pl.DataFrame | None, until: datetime) -> tuple[Actions, Actions]:
+    if actions is None:
+        return _NO_ACTIONS, _NO_ACTIONS
+    known = actions.filter(pl.col("known_at") < until).unique(
+        ["ex_date", "kind"], keep="last", maintain_order=True
+    )
+    splits, dividends = (
+        Actions(kind["ex_date"].to_numpy(), kind["value"].to_numpy())
+        for kind in (known.filter(kind=name) for name in ("split", "dividend"))
+    )
+    return splits, dividends
+
+
+def _shares(segment: _Segment, actions: pl.DataFrame | None) -> Values:
+    splits, _ = _known(actions, segment.until)
+    session = segment.bars["session"].to_numpy()
+    if not len(splits.value):
+        return np.ones(len(session))
+    # One share traded in each row, counted in those of the newest.
+    one = {name: np.ones(len(session)) for name in _NUMBERS}
+    plain = np.full(len(session), "none")
+    return adjusted(one, session, plain, splits, _NO_ACTIONS)["volume"]
 
 
 _NO_ACTIONS = Actions(np.empty(0, "datetime64[D]"), np.empty(0))
@@ -240,19 +259,3 @@ def _sector(
         for (name, *_), versions in spans.group_by("universe", maintain_order=True):
             out[_member(session, as_of, versions)] = numbers[str(name)]
     return out
-
-
-def _ended(symbols: pl.DataFrame | None, name: str, until: datetime) -> np.datetime64:
-    never = np.datetime64("NaT", "us")
-    if symbols is None or symbols["valid_to"].null_count():
-        return never
-    last, told = symbols["valid_to"].max(), symbols["known_at"].max()
-    assert isinstance(last, date) and isinstance(told, datetime)
-    if last > calendar.known(name)[1]:
-        return never
-    closed = calendar.session_close(name, calendar.sessions(name, last - _WEEKS, last)[-1])
-    certain = max(closed, told.astimezone(UTC))
-    return np.datetime64(certain.replace(tzinfo=None), "us") if certain < until else never
-
-
-_WEEKS = timedelta(days=21)  # no exchange closes for longer

@@ -36,6 +36,64 @@ def lag(x: Values, offsets: Whole, w: int, out: Values) -> None:
 
 
 @compiled
+def step(x: Values, offsets: Whole, k: int, tolerance: float, out: Values) -> None:
+    """Each row less that k before, 0 where they are equal to the tolerance."""
+    for i in range(k, len(x)):
+        apart, size = x[i] - x[i - k], max(abs(x[i]), abs(x[i - k]))
+        out[i] = 0.0 if abs(apart) < tolerance * size else apart
+    forget(out, offsets, k + 1)
+
+
+@compiled
+def growth(x: Values, offsets: Whole, k: int, tolerance: float, out: Values) -> None:
+    """Each row over that k before, less 1; 0 where they are equal to the tolerance."""
+    for i in range(k, len(x)):
+        grown = x[i] / x[i - k] - 1.0
+        out[i] = 0.0 if abs(grown) < tolerance else grown
+    forget(out, offsets, k + 1)
+
+
+@compiled
+def difference(x: Values, y: Values, level: Values, tolerance: float, out: Values) -> None:
+    """x less y, 0 where they are equal to the tolerance of the largest of x, y and level."""
+    for i in range(len(x)):
+        apart, size = x[i] - y[i], max(abs(x[i]), abs(y[i]), abs(level[i]))
+        out[i] = 0.0 if abs(apart) < tolerance * size else apart
+
+
+@compiled
+def deviation(x: Values, w: int, level: float, tolerance: float, out: Values) -> None:
+    """The deviation of each window from the sum of its squares in `out`; 0 where that is rounding.
+
+    A window whose rows all lie within the tolerance of its newest one, or of `level`, is constant.
+    """
+    for i in range(len(x)):
+        spread = np.sqrt(out[i] / (w - 1.0))
+        out[i] = 0.0 if spread < tolerance * max(abs(x[i]), level) else spread
+
+
+@compiled
+def correlation(
+    x: Values,
+    y: Values,
+    w: int,
+    limits: tuple[float, float, float],
+    products: Values,
+    out: Values,
+) -> None:
+    """From the sums of xx, yy and xy over each window; null where x or y is constant.
+
+    limits: the level of x, that of y, the tolerance.
+    """
+    level, other, tolerance = limits
+    for i in range(len(x)):
+        one, two = np.sqrt(products[0, i]), np.sqrt(products[1, i])
+        least = tolerance * np.sqrt(w - 1.0)
+        flat = one < least * max(abs(x[i]), level) or two < least * max(abs(y[i]), other)
+        out[i] = np.nan if flat else products[2, i] / one / two
+
+
+@compiled
 def finite(x: Values, out: Numbers) -> None:
     """Copy into `out`, perhaps of lower precision; what is not finite there becomes NaN."""
     for i in range(len(x)):
@@ -82,22 +140,24 @@ def quantiles(x: Values, offsets: Whole, w: int, q: float, low: Values, high: Va
 
 
 @compiled
-def since_largest(x: Values, offsets: Whole, w: int, out: Values) -> None:
+def since_largest(x: Values, offsets: Whole, w: int, tolerance: float, out: Values) -> None:
     """How many rows lie after the newest maximum of each window."""
     for s in range(len(offsets) - 1):
         for i in range(offsets[s] + w - 1, offsets[s + 1]):
             window = x[i - w + 1 : i + 1]
-            best, gathered = 0, 0.0
+            top, gathered = -np.inf, 0.0
             for j in range(w):
                 gathered += window[j]
-                if window[j] >= window[best]:
-                    best = j
+                top = window[j] if window[j] > top else top
             if not np.isnan(gathered):
+                best, least = w - 1, top - tolerance * abs(top)
+                while window[best] < least:
+                    best -= 1
                 out[i] = w - 1 - best
 
 
 @compiled
-def swing(x: Values, offsets: Whole, w: int, k: int, out: Values) -> None:
+def swing(x: Values, offsets: Whole, w: int, k: int, tolerance: float, out: Values) -> None:
     """The newest row of each window that no row up to k before or after it exceeds."""
     for s in range(len(offsets) - 1):
         for i in range(offsets[s] + w - 1, offsets[s + 1]):
@@ -105,25 +165,37 @@ def swing(x: Values, offsets: Whole, w: int, k: int, out: Values) -> None:
             if np.isnan(window.sum()):
                 continue
             for j in range(w - 1 - k, k - 1, -1):
-                if window[j] >= window[j - k : j + k + 1].max():
+                top = window[j - k : j + k + 1].max()
+                if window[j] >= top - tolerance * abs(top):
                     out[i] = window[j]
                     break
 
 
 @compiled
-def node(x: Values, offsets: Whole, w: int, weight: Values, bins: int, out: Values) -> None:
-    """The middle of the heaviest of `bins` equal parts between each window's extremes."""
+def node(
+    x: Values, offsets: Whole, w: int, weight: Values, parts: tuple[int, float], out: Values
+) -> None:
+    """The middle of the heaviest of equal parts between each window's extremes.
+
+    parts: how many, and the tolerance. A row at the border of two lies in the upper one; of
+    equally heavy ones the lowest counts.
+    """
+    bins, tolerance = parts
     for s in range(len(offsets) - 1):
         for i in range(offsets[s] + w - 1, offsets[s + 1]):
             window, weights = x[i - w + 1 : i + 1], weight[i - w + 1 : i + 1]
             low, high = window.min(), window.max()
             if np.isnan(window.sum()) or not weights.sum() > 0.0:
                 continue
-            profile = np.zeros(bins)
+            profile, near = np.zeros(bins), tolerance * max(abs(low), abs(high))
             for j in range(w):
-                part = int((window[j] - low) / (high - low) * bins) if high > low else 0
+                wide = high - low > near
+                part = int((window[j] - low + near) / (high - low) * bins) if wide else 0
                 profile[min(part, bins - 1)] += weights[j]
-            out[i] = low + (profile.argmax() + 0.5) * (high - low) / bins
+            heaviest, least = 0, profile.max() * (1.0 - tolerance)
+            while profile[heaviest] < least:
+                heaviest += 1
+            out[i] = low + (heaviest + 0.5) * (high - low) / bins
 
 
 @compiled
@@ -141,7 +213,7 @@ def session_mean(x: Values, offsets: Whole, out: Values) -> None:
 
 
 @compiled
-def session_rank(x: Values, offsets: Whole, out: Values) -> None:
+def session_rank(x: Values, offsets: Whole, tolerance: float, out: Values) -> None:
     """The mid-rank of each value among its segment's, scaled to the open interval (0, 1)."""
     for s in range(len(offsets) - 1):
         first, end = offsets[s], offsets[s + 1]
@@ -151,8 +223,9 @@ def session_rank(x: Values, offsets: Whole, out: Values) -> None:
             count += 1
         below = 0
         while below < count:
-            upto = below + 1
-            while upto < count and x[order[upto]] == x[order[below]]:
+            upto, lowest = below + 1, x[order[below]]
+            near = lowest + tolerance * max(1.0, abs(lowest))
+            while upto < count and x[order[upto]] <= near:
                 upto += 1
             for place in range(below, upto):
                 out[order[place]] = (below + upto) / (2.0 * count)

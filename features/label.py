@@ -34,7 +34,8 @@ class Outcomes:
 
     settled: False where the outcome is not known, or where the decision had no basis; the other
     columns mean nothing there. value: 0, 1, 2 (down, neutral, up) of a label with classes, else a
-    number. total_return: from the entry to where the label closes the position.
+    number. total_return: from the entry to where the label closes the position. ambiguous: whether
+    the value rests on a rule about what one bar leaves open.
     """
 
     settled: Flags
@@ -42,6 +43,7 @@ class Outcomes:
     total_return: Values
     settled_at: Times
     delisted: Flags
+    ambiguous: Flags
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,8 @@ class Label(ABC):
 
     kind: its name among labels. classes: whether values are down, neutral, up. from_close: whether
     the basis holds prices over the decision's close. lookback: rows up to a decision, its own
-    included, that the basis needs.
+    included, that the basis needs. version: of the rule; a field of kinds that had an earlier one,
+    which views of before keep.
     """
 
     kind: ClassVar[str]
@@ -96,10 +99,15 @@ class Label(ABC):
     from_close: ClassVar[bool] = False
     horizon: int
     lookback: int = 1
+    version: int = 1
 
     @abstractmethod
     def outcome(self, held: Held) -> tuple[Values, Values]:
         """Value and total return of each position held."""
+
+    def ambiguous(self, held: Held) -> Whole:
+        """Per position the row whose bar leaves its value open, or -1; no row unless redefined."""
+        return np.full(len(held.decided), -1)
 
     def basis(self, panel: Panel) -> Values:
         """What the label takes from the decision's own time, free of scale: (k, rows).
@@ -125,10 +133,29 @@ class Label(ABC):
 
     @property
     def _terms(self) -> dict[str, object]:
-        return asdict(self)  # type: ignore[call-overload,no-any-return]
+        terms: dict[str, object] = asdict(self)  # type: ignore[call-overload]
+        return {k: v for k, v in terms.items() if (k, v) != ("version", 1)}
+
+    def open_rows(self, panel: Panel, basis: Values) -> Whole:
+        """The panel's rows that leave a settled outcome open, in order: see `Panel.inside`."""
+        held = self._held(panel, basis)[0]
+        found = np.unique(self.ambiguous(held))
+        return found[found >= 0]
 
     def settle(self, panel: Panel, basis: Values) -> Outcomes:
         """The outcome of a decision on each row, with the basis of its time."""
+        rows = len(panel.session)
+        held, settled, cut = self._held(panel, basis)
+        value, total_return = np.full(rows, np.nan), np.full(rows, np.nan)
+        value[held.decided], total_return[held.decided] = self.outcome(held)
+        ambiguous, last = np.zeros(rows, bool), np.arange(rows)
+        ambiguous[held.decided] = self.ambiguous(held) >= 0
+        last[held.decided] = held.last
+        gone = panel.ended[panel.segment]
+        settled_at = np.where(cut, np.maximum(panel.as_of[last], gone), panel.as_of[last])
+        return Outcomes(settled, value, total_return, settled_at, settled & cut, ambiguous)
+
+    def _held(self, panel: Panel, basis: Values) -> tuple[Held, Flags, Flags]:
         rows = len(panel.session)
         ends = panel.offsets[1:][panel.segment]
         cut = np.arange(rows) + self.horizon >= ends
@@ -136,11 +163,7 @@ class Label(ABC):
         gone = panel.ended[panel.segment]
         settled = np.isfinite(basis).all(axis=0) & ~(cut & np.isnat(gone))
         decided = np.flatnonzero(settled)
-        value, total_return = np.full(rows, np.nan), np.full(rows, np.nan)
-        held = Held(panel, decided, last[decided], basis[:, decided])
-        value[decided], total_return[decided] = self.outcome(held)
-        settled_at = np.where(cut, np.maximum(panel.as_of[last], gone), panel.as_of[last])
-        return Outcomes(settled, value, total_return, settled_at, settled & cut)
+        return Held(panel, decided, last[decided], basis[:, decided]), settled, cut
 
     def persistence(self, panel: Panel) -> Values:
         """Per row: the value of the decision whose horizon ends in this row, else null.

@@ -1,19 +1,52 @@
 """The guards that every label passes: on a panel, each raises LabelLeak with what it found."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
 
 from features.label import Label, Outcomes
-from features.panel import Panel, Times
+from features.panel import Flags, Panel, Times
+from features.series import Values
+from features.trial import PRICES, quoted_panel, rounded_anew, trial_panel
 
 LabelGuard: TypeAlias = Callable[[Label, Panel], None]
+
+ROWS = 70  # of the trial beyond what the label reaches back
 
 
 class LabelLeak(ValueError):
     """A label's truth is not what became of a position after its decision."""
+
+
+def alone(label: Label, panel: Panel) -> None:
+    """Other instruments' columns change nothing."""
+    first = panel.segment == 0
+    shaken = {n: np.where(first, x, x[::-1] * 1.7) for n, x in panel.columns.items()}
+    _refuse_other(label, panel, shaken, first, "changes with other instruments")
+
+
+def scale(label: Label, panel: Panel) -> None:
+    """Prices or volumes times 100 change nothing."""
+    every = np.ones(len(panel.session), bool)
+    for scaled in (PRICES, ("volume",)):
+        larger = {n: x * 100 if n in scaled else x for n, x in panel.columns.items()}
+        _refuse_other(label, panel, larger, every, f"changes with {scaled[-1]} times 100")
+
+
+def ties(label: Label, panel: Panel) -> None:
+    """Prices as they are quoted, rounded anew by a split, change nothing: see features/ties.py."""
+    quoted = quoted_panel(int(panel.place.max()) + 1)
+    every = np.ones(len(quoted.session), bool)
+    for seed in (8, 9):
+        columns = rounded_anew(quoted, seed).columns
+        _refuse_other(label, quoted, columns, every, "hangs on the last bits of prices")
+
+
+def future(label: Label, panel: Panel) -> None:
+    """`settles_once` at three moments near the panel's end."""
+    settles_once(label, panel, np.unique(panel.as_of)[[-45, -30, -7]])
 
 
 def settles_once(label: Label, panel: Panel, moments: Times | Sequence[np.datetime64]) -> None:
@@ -45,9 +78,7 @@ def starts_at_the_entry(label: Label, panel: Panel) -> None:
         row = panel.place == place
         before = panel.place <= place
         moved = {
-            name: np.where(before, column * 1.04, column)
-            if name in ("open", "high", "low", "close", "total", "dividend")
-            else column
+            name: np.where(before, column * 1.04, column) if name in PRICES else column
             for name, column in panel.columns.items()
         }
         kept = basis / 1.04 if label.from_close else basis
@@ -57,11 +88,62 @@ def starts_at_the_entry(label: Label, panel: Panel) -> None:
             raise LabelLeak(_says(label, panel, changed, "changes with prices before its entry"))
 
 
-def _part(outcomes: Outcomes, rows: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Outcomes:
+def ends_once(label: Label, panel: Panel) -> None:
+    """An instrument is delisted after its last row, not at the end of one of its segments.
+
+    A session of minutes is a segment, and the next one follows it.
+    """
+    outcome = label.settle(panel, label.basis(panel))
+    names = np.array(panel.instruments)[panel.segment]
+    for name in np.unique(names):
+        own = names == name
+        ends = panel.offsets[1:][panel.segment] - 1
+        early = own & outcome.delisted & (panel.session[ends] < panel.session[own].max())
+        if early.any():
+            raise LabelLeak(_says(label, panel, early, "is delisted and traded afterwards"))
+
+
+LABEL_GUARDS: dict[str, LabelGuard] = {
+    guard.__name__: guard for guard in (alone, scale, ties, future, starts_at_the_entry, ends_once)
+}
+
+
+def label_broken(label: Label) -> list[str]:
+    """The guards that a label breaks, tried on a panel that is long enough for it.
+
+    Its second instrument is delisted in the midst of the others' history.
+    """
+    panel = trial_panel(rows=label.reach + ROWS)
+    panel = panel.where((panel.segment != 1) | (panel.place < label.reach + ROWS // 2))
+    ended = panel.ended.copy()
+    ended[1] = panel.as_of[panel.segment == 1].max()
+    return list(_broken(label, replace(panel, ended=ended)))
+
+
+def _broken(label: Label, panel: Panel) -> Iterator[str]:
+    for name, guard in LABEL_GUARDS.items():
+        try:
+            guard(label, panel)
+        except LabelLeak:
+            yield name
+
+
+def _refuse_other(
+    label: Label, panel: Panel, columns: Mapping[str, Values], rows: Flags, what: str
+) -> None:
+    whole = label.settle(panel, label.basis(panel))
+    changed = replace(panel, columns=columns)
+    found = label.settle(changed, label.basis(changed))
+    apart = rows & ((found.settled != whole.settled) | (whole.settled & _apart(found, whole)))
+    if apart.any():
+        raise LabelLeak(_says(label, panel, apart, what))
+
+
+def _part(outcomes: Outcomes, rows: Flags) -> Outcomes:
     return Outcomes(**{name: column[rows] for name, column in vars(outcomes).items()})
 
 
-def _apart(one: Outcomes, other: Outcomes) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _apart(one: Outcomes, other: Outcomes) -> Flags:
     far = np.zeros(len(one.settled), bool)
     for name in ("value", "total_return"):
         left, right = getattr(one, name), getattr(other, name)
@@ -69,9 +151,7 @@ def _apart(one: Outcomes, other: Outcomes) -> np.ndarray[tuple[int], np.dtype[np
     return far
 
 
-def _says(
-    label: Label, panel: Panel, rows: np.ndarray[tuple[int], np.dtype[np.bool_]], what: str
-) -> str:
+def _says(label: Label, panel: Panel, rows: Flags, what: str) -> str:
     row = int(np.flatnonzero(rows)[0])
     name = panel.instruments[int(panel.segment[row])]
     return f"{label.name} of {name}, decided {panel.session[row]}, {what} ({rows.sum()} rows)"

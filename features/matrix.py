@@ -19,18 +19,12 @@ import pyarrow.parquet as pq
 from contracts import calendar, objects
 from contracts.store import Store
 from contracts.tables import MATERIALISATIONS
-from features import roll
 from features.carry import first_news
 from features.engine import evaluate
 from features.facts import Facts, Request, members, read, text_model
-from features.history import decision_panel, newest_panel
-from features.label import Label
-from features.panel import Panel
-from features.series import Segments, Series, Values
+from features.history import decision_panel
+from features.settling import KEY, keys_of, labels_of
 from features.views import FeatureView
-
-BEFORE = 10  # sessions of `return_before`
-_KEY = ["session", "instrument_id", "as_of"]
 
 
 class MatrixMissing(LookupError):
@@ -152,7 +146,8 @@ def load_matrix(
     Columns: instrument_id, symbol, session, as_of, the features (float32, null explicit), label
     (0 down, 1 neutral, 2 up, or a float64 where the view's label has no classes; null until it is
     settled by the close of `last`), settled_at, total_return (from the entry to where the label
-    closes the position), delisted, persistence (the newest label settled by as_of), return_before
+    closes the position), delisted, ambiguous (whether the label rests on a rule about a bar that
+    leaves it open), persistence (the newest label settled by as_of), return_before
     (total return over the BEFORE sessions up to the decision, for the baseline that bets against
     it). Raises MatrixMissing unless all sessions are materialised at exactly this snapshot.
     """
@@ -168,8 +163,8 @@ def load_matrix(
         )
     parts = [_part(path, written) for path in sorted(set(written.values()))]
     request = Request(universe, first, last, snapshot, view.label.reach, False, view.interval)
-    settled = _labels(read(store, request), view.label)
-    joined = pl.concat(parts).join(settled, on=_KEY, how="left").sort(_KEY)
+    settled = labels_of(store, read(store, request), snapshot, view.label)
+    joined = pl.concat(parts).join(settled, on=KEY, how="left").sort(KEY)
     return _strings(joined.to_arrow())
 
 
@@ -225,21 +220,7 @@ def _features(facts: Facts, view: FeatureView) -> pl.DataFrame:
     columns = {
         name: pl.Series(values[name][panel.decided]).fill_nan(None) for name in view.features
     }
-    return _named(_keys(panel).with_columns(**columns), facts).sort(_KEY)
-
-
-def _keys(panel: Panel) -> pl.DataFrame:
-    rows = panel.decided
-    return pl.DataFrame(
-        {
-            "instrument_id": pl.Series(panel.instruments, dtype=pl.String).gather(
-                panel.segment[rows]
-            ),
-            "session": panel.session[rows],
-            "as_of": panel.as_of[rows],
-        },
-        schema={"instrument_id": pl.String, "session": pl.Date, "as_of": pl.Datetime("us")},
-    ).with_columns(pl.col("as_of").dt.replace_time_zone("UTC"))
+    return _named(keys_of(panel).with_columns(**columns), facts).sort(KEY)
 
 
 def _named(keys: pl.DataFrame, facts: Facts) -> pl.DataFrame:
@@ -254,40 +235,3 @@ def _named(keys: pl.DataFrame, facts: Facts) -> pl.DataFrame:
     )
     symbol = pl.coalesce("symbol", "instrument_id")
     return found.select("instrument_id", symbol, "session", "as_of", *keys.columns[3:])
-
-
-def _labels(facts: Facts, rule: Label) -> pl.DataFrame:
-    """Labels of the decided rows: bases as known then, outcomes as known at the facts' end."""
-    then, now = decision_panel(facts, rule.reach), newest_panel(facts)
-    of_then = rule.basis(then)[:, then.decided]
-    names = [f"basis_{place}" for place in range(len(of_then))]
-    decisions = _keys(then).with_columns(
-        **dict(zip(names, of_then, strict=True)),
-        persistence=_numbers(rule, rule.persistence(then)[then.decided]),
-        return_before=pl.Series(_return_before(then)[then.decided]).fill_nan(None),
-    )
-    held = _keys(now).join(decisions, on=_KEY, how="left", maintain_order="left")
-    basis = np.full((len(names), len(now.session)), np.nan)
-    basis[:, now.decided] = held.select(names).fill_null(np.nan).to_numpy().T
-    outcome = rule.settle(now, basis)
-    known = pl.Series(outcome.settled[now.decided]) & (
-        pl.Series(outcome.settled_at[now.decided]) <= facts.end.replace(tzinfo=None)
-    )
-    columns = {
-        "label": _numbers(rule, outcome.value[now.decided]),
-        "settled_at": pl.Series(outcome.settled_at[now.decided]).dt.replace_time_zone("UTC"),
-        "total_return": pl.Series(outcome.total_return[now.decided]),
-        "delisted": pl.Series(outcome.delisted[now.decided]),
-    }
-    settled = {name: pl.when(known).then(column) for name, column in columns.items()}
-    return held.select(*_KEY, "return_before", **settled, persistence="persistence")
-
-
-def _return_before(panel: Panel) -> Values:
-    total = Series.of(panel.columns["total"], Segments(panel.offsets, "instrument"))
-    return np.asarray(roll.change(total, BEFORE))
-
-
-def _numbers(rule: Label, values: Values) -> pl.Series:
-    found = pl.Series(values).fill_nan(None)
-    return found.cast(pl.Int64) if rule.classes else found

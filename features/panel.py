@@ -23,6 +23,17 @@ def times_of(column: "pl.Series") -> Times:
 
 
 @dataclass(frozen=True)
+class Inside:
+    """The finer bars of some of a panel's rows: row i has bars[:, offsets[i] : offsets[i + 1]].
+
+    bars: open, high, low, close in the shares of the panel, (4, bars), in time.
+    """
+
+    offsets: Whole
+    bars: Values
+
+
+@dataclass(frozen=True)
 class Panel:
     """Rows of traded sessions, in segments that each hold one instrument's rows in time.
 
@@ -30,7 +41,9 @@ class Panel:
     offsets[s + 1]. instruments: per segment; an instrument has several segments when its facts
     were restated, one per state of knowledge. ended: per segment, when its delisting was certain,
     else NaT. session, as_of: per row, datetime64 of days and microseconds (UTC). decided: per row,
-    whether a decision is taken on it; the others are there to look back on.
+    whether a decision is taken on it; the others are there to look back on. shares: per row, how
+    many shares of the newest row one of its own became by splits, as they were known. inside: the
+    minutes of rows whose daily bar does not tell a label what came first, where there are some.
     """
 
     columns: Mapping[str, Values]
@@ -40,6 +53,8 @@ class Panel:
     session: Times
     as_of: Times
     decided: Flags
+    shares: Values | None = None
+    inside: Inside | None = None
 
     @cached_property
     def segment(self) -> Whole:
@@ -52,7 +67,7 @@ class Panel:
         return np.arange(len(self.session)) - self.offsets[:-1][self.segment]
 
     def where(self, rows: NDArray[Any]) -> "Panel":
-        """The panel of those rows (a mask); segments stay, even when they are empty."""
+        """The panel of those rows (a mask), without what is inside; segments stay, even empty."""
         counts = np.bincount(self.segment[rows], minlength=len(self.instruments))
         return replace(
             self,
@@ -61,6 +76,8 @@ class Panel:
             session=self.session[rows],
             as_of=self.as_of[rows],
             decided=self.decided[rows],
+            shares=None if self.shares is None else self.shares[rows],
+            inside=None,
         )
 
     def tail(self, count: int) -> "Panel":

@@ -19,6 +19,7 @@ P = ParamSpec("P")
 # What `windows.comoments` is to gather: pairs of its series.
 _NONE, _SQUARES = np.empty((0, 2), np.int64), np.array([[0, 0]])
 _PRODUCT, _ALL = np.array([[0, 1]]), np.array([[0, 0], [1, 1], [0, 1]])
+_ON_Y = np.array([[1, 1], [0, 1]])
 
 
 def _primitive(
@@ -57,18 +58,18 @@ def lag(x: Values, k: int = 1) -> Values:
 
 @_primitive
 def diff(x: Values, k: int = 1) -> Values:
-    """x[t] - x[t-k]."""
-    values, _, out = _ready(x, k + 1)
-    return np.subtract(values, np.asarray(lag(x, k)), out=out)
+    """x[t] - x[t-k]; exactly 0 where the two are equal to the tolerance."""
+    values, segments, out = _ready(x, k + 1)
+    kernels.step(values, segments.offsets, k, segments.tolerance, out)
+    return out
 
 
 @_primitive
 def change(x: Values, k: int = 1) -> Values:
-    """The return over k rows, x[t] / x[t-k] - 1, as a fraction."""
-    values, _, out = _ready(x, k + 1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        np.divide(values, np.asarray(lag(x, k)), out=out)
-    return np.subtract(out, 1.0, out=out)
+    """The return over k rows, x[t] / x[t-k] - 1, as a fraction; likewise 0 for equal ones."""
+    values, segments, out = _ready(x, k + 1)
+    kernels.growth(values, segments.offsets, k, segments.tolerance, out)
+    return out
 
 
 @_primitive
@@ -88,11 +89,16 @@ def sum(x: Values, w: int) -> Values:
 
 
 @_primitive
-def std(x: Values, w: int) -> Values:
-    """The standard deviation of w rows (ddof 1)."""
+def std(x: Values, w: int, level: float = 0.0) -> Values:
+    """The standard deviation of w rows (ddof 1); exactly 0 where they are equal to the tolerance.
+
+    level: what rounding is measured by where it is more than the rows themselves: 1 for returns,
+    which are ratios of prices less 1.
+    """
     values, segments, out = _ready(x, w, least=2)
     windows.comoments(values, values, segments.offsets, w, _SQUARES, out[None])
-    return np.sqrt(np.divide(out, w - 1.0, out=out), out=out)
+    kernels.deviation(values, w, level, segments.tolerance, out)
+    return out
 
 
 @_primitive
@@ -121,16 +127,30 @@ def slope(x: Values, w: int) -> Values:
 
 
 @_primitive
-def corr(x: Values, y: Values, w: int) -> Values:
-    """Pearson's correlation of two series over w rows; null when either is constant."""
+def corr(x: Values, y: Values, w: int, levels: tuple[float, float] = (0.0, 0.0)) -> Values:
+    """Pearson's correlation of two series over w rows; null when either is constant.
+
+    levels: of x and y, as that of `std`.
+    """
     segments_of(y, "instrument")
     values, segments, out = _ready(x, w, least=2)
-    products = np.empty((3, len(out)))
-    windows.comoments(values, np.asarray(y), segments.offsets, w, _ALL, products)
-    xx, yy, xy = np.sqrt(products[0]), np.sqrt(products[1]), products[2]
+    other, products = np.asarray(y), np.empty((3, len(out)))
+    windows.comoments(values, other, segments.offsets, w, _ALL, products)
+    kernels.correlation(values, other, w, (*levels, segments.tolerance), products, out)
+    return out
+
+
+@_primitive
+def slope_on(x: Values, y: Values, w: int, level: float = 0.0) -> Values:
+    """The least-squares slope of x on y over w rows; null when y is constant, to y's `level`."""
+    segments_of(y, "instrument")
+    values, segments, out = _ready(x, w, least=2)
+    other, products = np.asarray(y), np.empty((2, len(out)))
+    windows.comoments(values, other, segments.offsets, w, _ON_Y, products)
     with np.errstate(divide="ignore", invalid="ignore"):
-        np.divide(xy, xx, out=out)
-        np.divide(out, yy, out=out)
+        np.divide(products[1], products[0], out=out)
+    kernels.deviation(other, w, level, segments.tolerance, products[0])
+    out[products[0] == 0.0] = np.nan
     return out
 
 
@@ -164,7 +184,7 @@ def _sparse(kernel: kernels.Kernel, x: Values, w: int, *more: object, least: int
 @_primitive
 def since_max(x: Values, w: int) -> Values:
     """How many rows ago the largest of w rows was, the newest of equal ones."""
-    return _sparse(kernels.since_largest, x, w)
+    return _sparse(kernels.since_largest, x, w, segments_of(x, "instrument").tolerance)
 
 
 @_primitive
@@ -173,14 +193,15 @@ def swing_high(x: Values, w: int, k: int) -> Values:
 
     A peak is known k rows later and not before; null without one.
     """
-    return _sparse(kernels.swing, x, w, k, least=2 * k + 1)
+    tolerance = segments_of(x, "instrument").tolerance
+    return _sparse(kernels.swing, x, w, k, tolerance, least=2 * k + 1)
 
 
 @_primitive
 def node(x: Values, weight: Values, w: int, bins: int) -> Values:
     """Where in the range of w rows most weight lies: the middle of the heaviest of equal parts."""
-    segments_of(weight, "instrument")
-    return _sparse(kernels.node, x, w, np.asarray(weight), bins)
+    tolerance = segments_of(weight, "instrument").tolerance
+    return _sparse(kernels.node, x, w, np.asarray(weight), (bins, tolerance))
 
 
 @_primitive

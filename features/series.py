@@ -10,19 +10,29 @@ Numbers: TypeAlias = NDArray[np.floating[Any]]
 Whole: TypeAlias = NDArray[np.int64]
 Kind = Literal["instrument", "session"]
 
+# Numbers this near, as a share of the larger one, are equal: a split rounds every price anew.
+TOLERANCE = 1e-9
+
 
 class Segments:
     """Which rows belong together: segment s holds the rows offsets[s] to offsets[s + 1].
 
     kind: what a segment is: one instrument's rows in time, or one session's rows across
     instruments. known: results of primitives on these segments, by call, so that features share
-    what they have in common.
+    what they have in common. tolerance: within which their values are equal (features/ties.py).
     """
 
-    def __init__(self, offsets: Whole, kind: Kind, scratch: "Scratch | None" = None) -> None:
+    def __init__(
+        self,
+        offsets: Whole,
+        kind: Kind,
+        scratch: "Scratch | None" = None,
+        tolerance: float = TOLERANCE,
+    ) -> None:
         self.offsets = offsets
         self.kind = kind
         self.rows = int(offsets[-1])
+        self.tolerance = tolerance
         self.known: dict[tuple[object, ...], Any] = {}
         self._scratch = scratch or Scratch()
 

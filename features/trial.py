@@ -1,5 +1,6 @@
 """A made-up panel on which features are tried: random walks, news, an index, macro values."""
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -12,12 +13,13 @@ from features.series import Values
 
 CALENDAR = "XNYS"
 LAST = date(2025, 6, 30)
+PRICES = ("open", "high", "low", "close", "total", "dividend")
 LATER = 9  # rows by which the second instrument's history is shorter
 
 
-def trial_panel(instruments: int = 3, rows: int = 70, seed: int = 7) -> Panel:
+def trial_panel(instruments: int = 3, rows: int = 70, seed: int = 7, last: date = LAST) -> Panel:
     """Instruments of one exchange, one segment each, the second of them a little shorter."""
-    days = np.array(last_sessions(CALENDAR, LAST, rows), dtype="datetime64[D]")
+    days = np.array(last_sessions(CALENDAR, last, rows), dtype="datetime64[D]")
     closes = np.array(
         [session_close(CALENDAR, day).replace(tzinfo=None) for day in days.tolist()],
         dtype="datetime64[us]",
@@ -36,6 +38,38 @@ def trial_panel(instruments: int = 3, rows: int = 70, seed: int = 7) -> Panel:
         decided=np.ones(size, bool),
     )
     return forget(panel.where((panel.segment != 1) | (panel.place >= LATER)))
+
+
+def quoted_panel(rows: int = 70, seed: int = 7) -> Panel:
+    """The same with prices as exchanges quote them, where comparisons meet ties.
+
+    The first instrument moves by a few cents a session, some of its bars have one price and no
+    volume; the second is pinned to a price; the third grows by 1 % each session.
+    """
+    panel, draw = trial_panel(3, rows, seed), np.random.default_rng(seed)
+    size, segment, place = len(panel.session), panel.segment, panel.place
+    steps = np.where(segment == 0, draw.integers(-2, 3, size), 0)
+    walk = 500 + np.abs((np.cumsum(steps) + 60) % 120 - 60)  # within 60 cents of 5.00
+    around = draw.integers(0, 3, (3, size)) * (draw.random(size) < 0.9)
+    bars = np.stack(
+        [walk + around[0] - 1, walk + around[0] + around[1], walk - 1 - around[2], walk]
+    )
+    bars[1], bars[2] = bars.max(axis=0), bars.min(axis=0)
+    grown = 100.0 * 1.01**place
+    prices = np.where(segment == 0, bars / 100.0, np.where(segment == 1, 26.19, grown))
+    columns = dict(zip(("open", "high", "low", "close"), prices, strict=True))
+    volume = np.where(segment == 2, 1000.0, draw.integers(0, 6, size) * 100.0)
+    return replace(
+        panel, columns={**panel.columns, **columns, "total": columns["close"], "volume": volume}
+    )
+
+
+def rounded_anew(panel: Panel, seed: int = 8) -> Panel:
+    """The panel after a split and back: each price and volume in its last bits another one."""
+    draw = np.random.default_rng(seed)
+    names = (*PRICES, "volume")
+    noise = {n: 1.0 + 2.0**-52 * draw.integers(-2, 3, len(panel.session)) for n in names}
+    return replace(panel, columns={n: x * noise.get(n, 1.0) for n, x in panel.columns.items()})
 
 
 def forget(panel: Panel) -> Panel:

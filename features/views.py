@@ -3,10 +3,10 @@
 import hashlib
 import json
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from contracts.registry import UnknownMember
-from features.feature import FEATURES, Feature, FeatureError
+from features.feature import EDITION, Feature, FeatureError, find
 from features.label import Label
 from features.labels.total_return import TotalReturn
 from features.labels.triple_barrier import TripleBarrier
@@ -17,6 +17,7 @@ class FeatureView:
     """Features in order, and the label they are to predict. A change is a new view or version.
 
     interval: that of the bars, 1d or 1m; minutes are looked back on within their session.
+    edition: the definitions of its features (features/feature.py).
     """
 
     name: str
@@ -24,6 +25,7 @@ class FeatureView:
     label: Label
     version: int = 1
     interval: str = "1d"
+    edition: int = EDITION
 
     @cached_property
     def members(self) -> tuple[Feature, ...]:
@@ -31,7 +33,7 @@ class FeatureView:
 
         Later splits would change such a feature's past values.
         """
-        found = tuple(FEATURES.get(name) for name in self.features)
+        found = tuple(find(name, self.edition) for name in self.features)
         for feature in found:
             if not feature.scale_free:
                 raise FeatureError(f"{self.name}: {feature.name} is a {feature.unit}, no ratio")
@@ -49,11 +51,16 @@ class FeatureView:
 
     @cached_property
     def hash(self) -> str:
-        """16 hexadecimal digits over version, names, order, lookbacks, versions and label."""
+        """16 hexadecimal digits over version, names, order, lookbacks, versions and label.
+
+        And over interval and edition where they are not those of the first views.
+        """
         features = [feature.identity for feature in self.members]
         content = [self.version, features, self.label.identity]
         if self.interval != "1d":
             content.append(self.interval)
+        if self.edition > 1:
+            content.append(self.edition)
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
 
@@ -109,7 +116,8 @@ _MARKET = (
     "breadth",
     "dispersion",
 )
-_CALENDAR = ("day_of_week", "days_rested", "days_of_rest_ahead")
+_CALENDAR = ("day_of_week", "days_rested", "announced_rest_ahead")
+_OLD_CALENDAR = ("day_of_week", "days_rested", "days_of_rest_ahead")
 _TEXT = (
     "news_sentiment_1",
     "news_sentiment_5",
@@ -175,62 +183,62 @@ _ROI = (
     "news_coverage_20",
 )
 
+_DAILY_0 = (
+    "return_1",
+    "momentum_5",
+    "momentum_20",
+    "mean_20",
+    "volatility_20",
+    "range_10",
+    "volume_ratio_20",
+    "news_sentiment_1",
+    "news_count_5",
+    "momentum_rank",
+)
+_DAILY_1 = (
+    "return_1",
+    "momentum_5",
+    "momentum_20",
+    "steady_momentum_5",
+    "mean_20",
+    "volatility_20",
+    "range_10",
+    "candle_body_share",
+    "volume_ratio_20",
+    "day_of_week",
+    "days_rested",
+    "news_sentiment_1",
+    "news_sentiment_5",
+    "news_count_1",
+    "momentum_rank",
+    "relative_return",
+)
+_WITHOUT_TEXT = (*_PRICES, *_VOLUMES, *_MARKET, *_CALENDAR)
+_OLD_WITHOUT_TEXT = (*_PRICES, *_VOLUMES, *_MARKET, *_OLD_CALENDAR)
+
+# Views of before keep the definitions and the label's rule that they began with.
+_OLD = partial(FeatureView, edition=1)
+_OLD_SESSION = TripleBarrier(horizon=1, width=0.5, window=20, version=1)
+_OLD_MINUTES = TripleBarrier(horizon=15, width=1.0, window=30, version=1)
+_SESSION = TripleBarrier(horizon=1, width=0.5, window=20)
+_MINUTE = TripleBarrier(horizon=15, width=1.0, window=30)
+
 _VIEWS = (
-    FeatureView(
-        "daily_0",
-        (
-            "return_1",
-            "momentum_5",
-            "momentum_20",
-            "mean_20",
-            "volatility_20",
-            "range_10",
-            "volume_ratio_20",
-            "news_sentiment_1",
-            "news_count_5",
-            "momentum_rank",
-        ),
-        TripleBarrier(horizon=1, width=0.5, window=20),
-    ),
-    FeatureView(
-        "daily_1",
-        (
-            "return_1",
-            "momentum_5",
-            "momentum_20",
-            "steady_momentum_5",
-            "mean_20",
-            "volatility_20",
-            "range_10",
-            "candle_body_share",
-            "volume_ratio_20",
-            "day_of_week",
-            "days_rested",
-            "news_sentiment_1",
-            "news_sentiment_5",
-            "news_count_1",
-            "momentum_rank",
-            "relative_return",
-        ),
-        TripleBarrier(horizon=1, width=0.5, window=20),
-    ),
-    FeatureView(
-        "market_2",
-        (*_PRICES, *_VOLUMES, *_MARKET, *_CALENDAR),
-        TripleBarrier(horizon=1, width=0.5, window=20),
-    ),
-    FeatureView(
-        "daily_2",
-        (*_PRICES, *_VOLUMES, *_MARKET, *_CALENDAR, *_TEXT, *_MACRO),
-        TripleBarrier(horizon=1, width=0.5, window=20),
-    ),
-    FeatureView(
-        "minute_2", _MINUTES, TripleBarrier(horizon=15, width=1.0, window=30), interval="1m"
-    ),
+    _OLD("daily_0", _DAILY_0, _OLD_SESSION),
+    _OLD("daily_1", _DAILY_1, _OLD_SESSION),
+    _OLD("market_2", _OLD_WITHOUT_TEXT, _OLD_SESSION),
+    _OLD("daily_2", (*_OLD_WITHOUT_TEXT, *_TEXT, *_MACRO), _OLD_SESSION),
+    _OLD("minute_2", _MINUTES, _OLD_MINUTES, interval="1m"),
     # Return on investment: what a view's label is one of; the features are the same.
-    FeatureView("roi_2", _ROI, TotalReturn(horizon=1)),
-    FeatureView("roi_2_5", _ROI, TotalReturn(horizon=5)),
-    FeatureView("roi_2_20", _ROI, TotalReturn(horizon=20)),
+    _OLD("roi_2", _ROI, TotalReturn(horizon=1)),
+    _OLD("roi_2_5", _ROI, TotalReturn(horizon=5)),
+    _OLD("roi_2_20", _ROI, TotalReturn(horizon=20)),
+    FeatureView("market_3", _WITHOUT_TEXT, _SESSION),
+    FeatureView("daily_3", (*_WITHOUT_TEXT, *_TEXT, *_MACRO), _SESSION),
+    FeatureView("minute_3", _MINUTES, _MINUTE, interval="1m"),
+    FeatureView("roi_3", _ROI, TotalReturn(horizon=1)),
+    FeatureView("roi_3_5", _ROI, TotalReturn(horizon=5)),
+    FeatureView("roi_3_20", _ROI, TotalReturn(horizon=20)),
 )
 
 

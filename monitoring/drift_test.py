@@ -6,6 +6,7 @@ def psi(reference: Values, current: Values) -> float: ...
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from typing import TypeAlias
 
 import numpy as np
@@ -17,13 +18,18 @@ Values: TypeAlias = NDArray[np.float64]
 Score: TypeAlias = Callable[[Values, Values], float]
 
 
+class NothingToCompare(ValueError):
+    """A distribution without any value; the message says which."""
+
+
 @dataclass(frozen=True)
 class DriftTest:
     """A declared drift test.
 
     score: (reference (n,), current (m,)) -> a number that is near 0 for equal distributions and
-    grows as they part, whatever the values' unit; nulls are NaN. threshold: no score below it is
-    an alarm; where past windows of a feature scored higher, they set the limit.
+    grows as they part, whatever the values' unit; nulls are NaN, and n and m at least 1. threshold:
+    no score below it is an alarm; where past windows of a feature scored higher, they set the
+    limit.
     """
 
     name: str
@@ -35,10 +41,22 @@ DRIFT_TESTS: Registry[DriftTest] = Registry("drift test", "monitoring.drift")
 
 
 def drift_test(name: str, threshold: float) -> Callable[[Score], Score]:
-    """Declare the decorated function as the drift test of that name."""
+    """Declare the decorated function as the drift test of that name; it is asked of no empty side.
+
+    Asked of one it raises NothingToCompare.
+    """
 
     def declare(score: Score) -> Score:
-        DRIFT_TESTS.add(name, DriftTest(name, score, threshold))
-        return score
+        @wraps(score)
+        def of_values(reference: Values, current: Values) -> float:
+            if not len(reference) or not len(current):
+                raise NothingToCompare(
+                    f"{name}: expected values on both sides, found {len(reference)} in the "
+                    f"reference and {len(current)} now: leave out what has no rows"
+                )
+            return score(reference, current)
+
+        DRIFT_TESTS.add(name, DriftTest(name, of_values, threshold))
+        return of_values
 
     return declare

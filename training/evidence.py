@@ -36,7 +36,8 @@ class Evidence:
 
     scores: name -> metric -> Value, for each forecaster and baseline. beside: other -> metric ->
     Value of the paired difference, this one minus the other. null: metric -> scores of the
-    expert when its training labels are permuted.
+    expert when its training labels are permuted. ambiguous: the share of the rows whose label
+    rests on a rule about what one bar leaves open (docs/labels.md).
     """
 
     expert: str
@@ -49,6 +50,7 @@ class Evidence:
     beside: Mapping[str, Mapping[str, Value]]
     null: Mapping[str, list[float]]
     explained: str = ""
+    ambiguous: float = 0.0
 
     @property
     def log_loss(self) -> float:
@@ -101,6 +103,7 @@ def gather(
                 if other != name
             },
             null={metric: list(values) for metric, values in walked.null.items()},
+            ambiguous=float(test.ambiguous.mean()),
         )
         for name, walked in walks.items()
     }

@@ -2,13 +2,15 @@
 
 Four instruments over 90 sessions: a bar of SIM001 is restated, a split of SIM002 is told late,
 SIM003 is delisted, SIM004 joins the universe late; news become known hours or days after they
-happened. And a matrix of made-up features that foretell labels of a horizon of five sessions.
+happened. The sessions around SIM003's end are there in minutes, too. And a matrix of made-up
+features that foretell labels of a horizon of five sessions.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -71,6 +73,15 @@ class Lab:
         return newest_panel(self.facts)
 
     @cached_property
+    def minutes(self) -> Panel:
+        """The sessions around the end of SIM003, in minutes, as they are known at the end."""
+        days = self.sessions[GONE - 3 : GONE + 2]
+        rows = [bar for bar in self.facts.bars.iter_rows(named=True) if bar["session"] in days]
+        bars = [one for row in rows if row["instrument_id"] in MINUTELY for one in _minutes(row)]
+        facts = replace(self.facts, first=days[0], bars=_frame(bars, BARS.schema), interval="1m")
+        return newest_panel(replace(facts, around=False))
+
+    @cached_property
     def matrix(self) -> pa.Table:
         """Labels of HORIZON sessions that `mood` moves, 6 instruments and 160 sessions."""
         random = np.random.default_rng(self.seed)
@@ -92,6 +103,7 @@ class Lab:
             "settled_at": pa.array(np.repeat(closes[HORIZON:], count)).cast(utc),
             "total_return": latent.ravel() / 100,
             "delisted": np.zeros(latent.size, bool),
+            "ambiguous": np.zeros(latent.size, bool),
             "persistence": np.ones(latent.size, np.int64),
             "return_before": values["momentum"].ravel().astype(np.float64),
         }
@@ -164,6 +176,14 @@ class Lab:
 
 
 NAMES = ("SIM001", "SIM002", "SIM003", "SIM004")
+DELISTED = "SIM003"
+MINUTELY = ("SIM001", DELISTED)
+
+
+def _minutes(bar: dict[str, Any]) -> list[dict[str, Any]]:
+    starts = [bar["event_time"] - timedelta(minutes=back) for back in range(20, 0, -1)]
+    times = [{"start_time": at, "event_time": at + timedelta(minutes=1)} for at in starts]
+    return [bar | at | {"interval": "1m", "known_at": at["event_time"]} for at in times]
 
 
 def _frame(rows: list[dict[str, object]], schema: pa.Schema) -> pl.DataFrame:

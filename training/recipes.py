@@ -48,7 +48,7 @@ RECIPES = {
     for recipe in (
         Recipe(
             name=DEFAULT,
-            view="daily_2",
+            view="daily_3",
             objective="trend",
             experts=TREND,
             ensemble="weighted",
@@ -58,7 +58,7 @@ RECIPES = {
         # What `make demo` trains in two and a half minutes on two cores.
         Recipe(
             name="demo",
-            view="daily_2",
+            view="daily_3",
             objective="trend",
             experts=TREND,
             tuned=("xgboost",),

@@ -90,6 +90,10 @@ def _cell(metric: str, value: Value, sign: str = "") -> str:
 
 def _caption(evidence: Evidence) -> str:
     null = ", ".join(f"{v:.4f}" for v in evidence.null.get("log_loss", ()))
-    texts = [f"log loss with permuted training labels (newest fold): {null}"] if null else []
+    share = (
+        f"{evidence.ambiguous:.1%} of the labels rest on a rule about a bar that leaves them open"
+    )
+    texts = [share] if evidence.ambiguous else []
+    texts += [f"log loss with permuted training labels (newest fold): {null}"] if null else []
     texts += [f"explained: {evidence.explained}"] if evidence.explained else []
     return "; ".join(texts)

@@ -25,6 +25,7 @@ BESIDE = (
     "settled_at",
     "total_return",
     "delisted",
+    "ambiguous",
     "persistence",
     "return_before",
 )
@@ -46,6 +47,7 @@ class Samples:
     labels: 0, 1, 2. sessions, as_of, settled_at: datetime64. persistence: class of the
     instrument's newest label settled at or before as_of, or UNKNOWN. return_before: the
     instrument's return over the sessions before the decision (features/matrix.py), or NaN.
+    ambiguous: whether the label rests on a rule about a bar that leaves it open.
     """
 
     features: tuple[str, ...]
@@ -58,6 +60,7 @@ class Samples:
     labels: Labels
     persistence: Labels
     return_before: Floats
+    ambiguous: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -152,4 +155,5 @@ def from_matrix(matrix: pa.Table) -> Samples:
         labels=column(settled, "label", "int64"),
         persistence=np.asarray(persistence.to_numpy(), dtype=np.int64),
         return_before=column(settled, "return_before", "float64"),
+        ambiguous=column(settled, "ambiguous", "bool"),
     )

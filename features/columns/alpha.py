@@ -10,6 +10,7 @@ from features import roll
 from features.engine import Inputs
 from features.feature import feature
 from features.series import Values
+from features.ties import difference
 
 WINDOWS = (5, 10, 20, 30, 60)
 
@@ -66,7 +67,7 @@ def lower_quantile(x: Inputs, w: int) -> Values:
 def range_position(x: Inputs, w: int) -> Values:
     """Where the close lies between the lowest (0) and the highest (1) price of w sessions."""
     low = roll.min(x.low, w)
-    return (x.close - low) / (roll.max(x.high, w) - low)
+    return (x.close - low) / difference(roll.max(x.high, w), low)
 
 
 @feature(lookback=1, inputs=("volume",), unit="volume")
@@ -78,7 +79,7 @@ def log_volume(x: Inputs) -> Values:
 @feature(lookback="w", w=WINDOWS, inputs=("close", "log_volume"), unit="ratio")
 def volume_correlation(x: Inputs, w: int) -> Values:
     """The correlation of close and logarithm of volume over w sessions."""
-    return roll.corr(x.close, x.log_volume, w)
+    return roll.corr(x.close, x.log_volume, w, (0.0, 1.0))
 
 
 @feature(lookback=2, inputs=("close",), unit="price")
@@ -162,19 +163,19 @@ def macd_histogram(x: Inputs) -> Values:
 
 @feature(lookback="w", w=(20,), inputs=("close",), unit="ratio")
 def bollinger_upper(x: Inputs, w: int) -> Values:
-    """Two standard deviations above the mean of w closes, over the newest close."""
+    """Two standard deviations (ddof 1) above the mean of w closes, over the newest close."""
     return (roll.mean(x.close, w) + 2.0 * roll.std(x.close, w)) / x.close
 
 
 @feature(lookback="w", w=(20,), inputs=("close",), unit="ratio")
 def bollinger_lower(x: Inputs, w: int) -> Values:
-    """Two standard deviations below the mean of w closes, over the newest close."""
+    """Two standard deviations (ddof 1) below the mean of w closes, over the newest close."""
     return (roll.mean(x.close, w) - 2.0 * roll.std(x.close, w)) / x.close
 
 
 @feature(lookback="w", w=(20,), inputs=("close",), unit="ratio")
 def bollinger_width(x: Inputs, w: int) -> Values:
-    """Four standard deviations of w closes over their mean."""
+    """Four standard deviations (ddof 1) of w closes over their mean."""
     return 4.0 * roll.std(x.close, w) / roll.mean(x.close, w)
 
 

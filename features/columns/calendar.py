@@ -41,15 +41,6 @@ def days_rested(x: Inputs) -> Values:
     return x.rested
 
 
-@feature(lookback=1, inputs=("rest",), unit="time")
-def days_of_rest_ahead(x: Inputs) -> Values:
-    """Days without a session just after, closures included that nobody could foresee.
-
-    Views of before keep it; `announced_rest_ahead` is without hindsight.
-    """
-    return x.rest
-
-
 @feature(lookback=1, inputs=("rest_announced",), unit="time")
 def announced_rest_ahead(x: Inputs) -> Values:
     """Days without a session just after, by what was announced when the bar closed."""

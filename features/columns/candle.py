@@ -5,6 +5,7 @@ import numpy as np
 from features.engine import Inputs
 from features.feature import feature
 from features.series import Values
+from features.ties import difference
 
 
 @feature(lookback=1, inputs=("open", "close"), unit="return")
@@ -22,7 +23,7 @@ def candle_range(x: Inputs) -> Values:
 @feature(lookback=1, inputs=("open", "high", "low", "close"), unit="ratio")
 def candle_body_share(x: Inputs) -> Values:
     """The body over the range: -1 falling throughout, 1 rising throughout."""
-    return (x.close - x.open) / (x.high - x.low)
+    return (x.close - x.open) / difference(x.high, x.low)
 
 
 @feature(lookback=1, inputs=("open", "high", "close"), unit="ratio")
@@ -34,7 +35,7 @@ def upper_shadow(x: Inputs) -> Values:
 @feature(lookback=1, inputs=("open", "high", "low", "close"), unit="ratio")
 def upper_shadow_share(x: Inputs) -> Values:
     """From the body up to the high, over the range."""
-    return (x.high - np.maximum(x.open, x.close)) / (x.high - x.low)
+    return (x.high - np.maximum(x.open, x.close)) / difference(x.high, x.low)
 
 
 @feature(lookback=1, inputs=("open", "low", "close"), unit="ratio")
@@ -46,7 +47,7 @@ def lower_shadow(x: Inputs) -> Values:
 @feature(lookback=1, inputs=("open", "high", "low", "close"), unit="ratio")
 def lower_shadow_share(x: Inputs) -> Values:
     """From the low up to the body, over the range."""
-    return (np.minimum(x.open, x.close) - x.low) / (x.high - x.low)
+    return (np.minimum(x.open, x.close) - x.low) / difference(x.high, x.low)
 
 
 @feature(lookback=1, inputs=("open", "high", "low", "close"), unit="ratio")
@@ -58,7 +59,7 @@ def close_shift(x: Inputs) -> Values:
 @feature(lookback=1, inputs=("high", "low", "close"), unit="ratio")
 def close_shift_share(x: Inputs) -> Values:
     """Where the close lies in the range: -1 at the low, 1 at the high."""
-    return (2.0 * x.close - x.high - x.low) / (x.high - x.low)
+    return (2.0 * x.close - x.high - x.low) / difference(x.high, x.low)
 
 
 @feature(lookback=1, inputs=("open", "close"), unit="ratio")

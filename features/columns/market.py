@@ -6,6 +6,7 @@ from features import cross, roll
 from features.engine import Inputs
 from features.feature import feature
 from features.series import Values
+from features.ties import difference
 
 
 @feature(lookback="w + 1", w=(5, 20, 60), inputs=("index_return",), unit="return")
@@ -17,20 +18,22 @@ def index_momentum(x: Inputs, w: int) -> Values:
 @feature(lookback="w + 1", w=(20,), inputs=("index_return",), unit="return")
 def index_volatility(x: Inputs, w: int) -> Values:
     """The standard deviation of w returns of the universe's index."""
-    return roll.std(x.index_return, w)
+    return roll.std(x.index_return, w, 1.0)
 
 
 @feature(lookback="w", w=(60,), inputs=("index_return", "return_1"), unit="score")
 def index_correlation(x: Inputs, w: int) -> Values:
     """The correlation of w daily returns with those of the universe's index."""
-    return roll.corr(x.return_1, x.index_return, w)
+    return roll.corr(x.return_1, x.index_return, w, (1.0, 1.0))
 
 
-@feature(lookback="w", w=(60,), inputs=("index_return", "return_1"), unit="ratio")
+@feature(lookback="w", w=(60,), inputs=("index_return", "return_1"), unit="ratio", version=2)
 def beta(x: Inputs, w: int) -> Values:
-    """How much the instrument moves with its index: the slope of w returns on the index's."""
-    together = roll.corr(x.return_1, x.index_return, w)
-    return together * roll.std(x.return_1, w) / roll.std(x.index_return, w)
+    """How much the instrument moves with its index: the slope of w returns on the index's.
+
+    0 for a price that never moved; null for an index that never did.
+    """
+    return roll.slope_on(x.return_1, x.index_return, w, 1.0)
 
 
 @feature(lookback=1, inputs=("return_1", "beta_60", "index_return"), unit="return")
@@ -47,7 +50,7 @@ def index_relative_20(x: Inputs) -> Values:
 
 @feature(lookback=1, inputs=("momentum_20",), unit="rank", cross_section=True)
 def momentum_rank(x: Inputs) -> Values:
-    """The share of the universe with a smaller return over 20 sessions."""
+    """The share of the universe with a smaller return over 20 sessions, equals counting half."""
     return cross.rank(x.momentum_20)
 
 
@@ -59,19 +62,19 @@ def relative_return(x: Inputs) -> Values:
 
 @feature(lookback=1, inputs=("momentum_5",), unit="rank", cross_section=True)
 def reversal_rank(x: Inputs) -> Values:
-    """The share of the universe with a smaller return over 5 sessions."""
+    """The share of the universe with a smaller return over 5 sessions, equals counting half."""
     return cross.rank(x.momentum_5)
 
 
 @feature(lookback=1, inputs=("volatility_20",), unit="rank", cross_section=True)
 def volatility_rank(x: Inputs) -> Values:
-    """The share of the universe with a smaller volatility."""
+    """The share of the universe with a smaller volatility, equals counting half."""
     return cross.rank(x.volatility_20)
 
 
 @feature(lookback=1, inputs=("volume_ratio_20",), unit="rank", cross_section=True)
 def volume_rank(x: Inputs) -> Values:
-    """The share of the universe whose volume is nearer to, or more below, its usual one."""
+    """The share of the universe whose volume is less above its usual one, equals counting half."""
     return cross.rank(x.volume_ratio_20)
 
 
@@ -102,7 +105,7 @@ def breadth(x: Inputs) -> Values:
 @feature(lookback=1, inputs=("mean_20",), unit="ratio", cross_section=True)
 def breadth_above_mean(x: Inputs) -> Values:
     """The share of the universe that closed above its mean of 20 sessions."""
-    return cross.mean(np.heaviside(1.0 - x.mean_20, 0.0))
+    return cross.mean(np.heaviside(difference(1.0, x.mean_20), 0.0))
 
 
 @feature(lookback=1, inputs=("return_1",), unit="return", cross_section=True)

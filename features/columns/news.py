@@ -11,6 +11,7 @@ from features import roll
 from features.engine import Inputs
 from features.feature import feature
 from features.series import Values
+from features.ties import difference
 
 SPAN = 5
 DECAYED = roll.warm_up(SPAN) + 1
@@ -41,7 +42,8 @@ def news_disagreement(x: Inputs, w: int) -> Values:
     """The standard deviation of sentiment among the headlines of w sessions; 0 for one."""
     scored = roll.sum(x.scored, w)
     mean = roll.sum(x.sentiment, w) / scored
-    return np.sqrt(np.maximum(roll.sum(x.sentiment_squares, w) / scored - mean**2, 0.0))
+    spread = difference(roll.sum(x.sentiment_squares, w) / scored, mean**2)
+    return np.sqrt(np.maximum(spread, 0.0))
 
 
 @feature(

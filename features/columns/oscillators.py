@@ -10,6 +10,7 @@ from features import roll
 from features.engine import Inputs
 from features.feature import feature
 from features.series import Values
+from features.ties import difference
 
 WILDER = 2 * 14 - 1
 WARM = roll.warm_up(WILDER)
@@ -26,7 +27,7 @@ def rsi_14(x: Inputs) -> Values:
 def true_range(x: Inputs) -> Values:
     """The range of the bar and the close before it."""
     before = roll.lag(x.close, 1)
-    return np.maximum(x.high, before) - np.minimum(x.low, before)
+    return difference(np.maximum(x.high, before), np.minimum(x.low, before))
 
 
 @feature(lookback=WARM, inputs=("true_range", "close"), unit="ratio")
@@ -39,14 +40,14 @@ def atr_14(x: Inputs) -> Values:
 def move_up(x: Inputs) -> Values:
     """How much higher the high is, where that exceeds how much lower the low is; else 0."""
     up, down = roll.diff(x.high, 1), -roll.diff(x.low, 1)
-    return np.maximum(up, 0.0) * np.heaviside(up - down, 0.0)
+    return np.maximum(up, 0.0) * np.heaviside(difference(up, down, x.high), 0.0)
 
 
 @feature(lookback=2, inputs=("high", "low"), unit="price")
 def move_down(x: Inputs) -> Values:
     """How much lower the low is, where that exceeds how much higher the high is; else 0."""
     up, down = roll.diff(x.high, 1), -roll.diff(x.low, 1)
-    return np.maximum(down, 0.0) * np.heaviside(down - up, 0.0)
+    return np.maximum(down, 0.0) * np.heaviside(difference(down, up, x.high), 0.0)
 
 
 @feature(lookback=WARM, inputs=("move_up", "true_range"), unit="score")
@@ -78,7 +79,7 @@ def adx_14(x: Inputs) -> Values:
 def stochastic_14(x: Inputs) -> Values:
     """Lane's %K: where the close lies in the range of 14 sessions, from 0 to 100."""
     low = roll.min(x.low, 14)
-    return 100.0 * (x.close - low) / (roll.max(x.high, 14) - low)
+    return 100.0 * (x.close - low) / difference(roll.max(x.high, 14), low)
 
 
 @feature(lookback=3, inputs=("stochastic_14",), unit="score")

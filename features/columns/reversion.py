@@ -22,14 +22,14 @@ def exponential_mean(x: Inputs, w: int) -> Values:
 
 @feature(lookback=20, inputs=("close",), unit="ratio")
 def bollinger_position(x: Inputs) -> Values:
-    """Where the close lies between the lower (0) and the upper (1) Bollinger band."""
+    """Where the close lies between the lower (0) and the upper (1) Bollinger band (ddof 1)."""
     return 0.5 + (x.close - roll.mean(x.close, 20)) / (4.0 * roll.std(x.close, 20))
 
 
 @feature(lookback="w + 1", w=(20, 60), inputs=("return_1",), unit="score")
 def autocorrelation(x: Inputs, w: int) -> Values:
     """The correlation of w daily returns with those a session before."""
-    return roll.corr(x.return_1, roll.lag(x.return_1, 1), w)
+    return roll.corr(x.return_1, roll.lag(x.return_1, 1), w, (1.0, 1.0))
 
 
 @feature(lookback="w + 1", w=(10, 20), inputs=("close",), unit="ratio")
@@ -42,4 +42,4 @@ def efficiency(x: Inputs, w: int) -> Values:
 def median_gap(x: Inputs, w: int) -> Values:
     """The mean of w daily returns less their median, in their standard deviations: a skew."""
     middle = roll.quantile(x.return_1, w, 0.5)
-    return (roll.mean(x.return_1, w) - middle) / roll.std(x.return_1, w)
+    return (roll.mean(x.return_1, w) - middle) / roll.std(x.return_1, w, 1.0)

@@ -14,8 +14,8 @@ _LN2 = log(2.0)
 
 @feature(lookback="w", w=(5, 10, 20, 60), inputs=("return_1",), unit="return")
 def volatility(x: Inputs, w: int) -> Values:
-    """The standard deviation of w daily total returns, per session."""
-    return roll.std(x.return_1, w)
+    """The standard deviation (ddof 1) of w daily total returns, per session."""
+    return roll.std(x.return_1, w, 1.0)
 
 
 @feature(lookback=1, inputs=("volatility_5", "volatility_60"), unit="ratio")
@@ -36,10 +36,11 @@ def garman_klass_variance(x: Inputs) -> Values:
     return 0.5 * np.log(x.high / x.low) ** 2 - (2.0 * _LN2 - 1.0) * np.log(x.close / x.open) ** 2
 
 
-@feature(lookback="w", w=(5, 20), inputs=("garman_klass_variance",), unit="return")
+@feature(lookback="w", w=(5, 20), inputs=("garman_klass_variance",), unit="return", version=2)
 def garman_klass(x: Inputs, w: int) -> Values:
     """The volatility within a session, over w of them (Garman and Klass, 1980)."""
-    return np.sqrt(roll.mean(x.garman_klass_variance, w))
+    # A bar of one price has no variance; rounding may leave less than none.
+    return np.sqrt(np.maximum(roll.mean(x.garman_klass_variance, w), 0.0))
 
 
 @feature(lookback="w", w=(20,), inputs=("return_1",), unit="return")
@@ -57,13 +58,13 @@ def overnight(x: Inputs) -> Values:
 @feature(lookback="w", w=(20,), inputs=("overnight", "return_1"), unit="ratio")
 def overnight_share(x: Inputs, w: int) -> Values:
     """The variance of w overnight returns over that of the daily ones."""
-    return (roll.std(x.overnight, w) / roll.std(x.return_1, w)) ** 2
+    return (roll.std(x.overnight, w, 1.0) / roll.std(x.return_1, w, 1.0)) ** 2
 
 
 @feature(lookback="w", w=(20,), inputs=("volatility_5",), unit="return")
 def volatility_of_volatility(x: Inputs, w: int) -> Values:
     """The standard deviation of the 5-session volatility over w sessions."""
-    return roll.std(x.volatility_5, w)
+    return roll.std(x.volatility_5, w, 1.0)
 
 
 @feature(lookback="w", w=(60,), inputs=("close",), unit="return")

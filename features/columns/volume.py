@@ -6,6 +6,7 @@ from features import roll
 from features.engine import Inputs
 from features.feature import feature
 from features.series import Values
+from features.ties import difference
 
 
 @feature(lookback="w", w=(5, 20), inputs=("volume",), unit="ratio")
@@ -40,10 +41,14 @@ def money_flow(x: Inputs, w: int) -> Values:
     return 100.0 * up / (up + down)
 
 
-@feature(lookback="w", w=(20,), inputs=("high", "low", "close", "volume"), unit="ratio")
+@feature(lookback="w", w=(20,), inputs=("high", "low", "close", "volume"), unit="ratio", version=2)
 def accumulation(x: Inputs, w: int) -> Values:
-    """Chaikin's money flow: the volume of w sessions weighted by where each bar closed."""
-    place = (2.0 * x.close - x.high - x.low) / (x.high - x.low)
+    """Chaikin's money flow: the volume of w sessions weighted by where each bar closed.
+
+    From -1 for its low to 1 for its high; a bar without a range adds 0.
+    """
+    height = difference(x.high, x.low)
+    place = difference(2.0 * x.close, x.high + x.low) / (height + (height == 0.0))
     return roll.sum(place * x.volume, w) / roll.sum(x.volume, w)
 
 

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from features import roll
-from features.label import Held, Label, label
+from features.label import Held, label
 from features.labels.triple_barrier import volatility
 from features.panel import Panel
 from features.series import Segments, Series, Values
-from features.touch import first_touch
+from features.touch import TouchLabel
 
 
 @label("level_touch", classes=True, from_close=True)
 @dataclass(frozen=True)
-class LevelTouch(Label):
+class LevelTouch(TouchLabel):
     """Down when support is touched first, up when resistance is, else neutral.
 
     Support is the lowest low of `window` sessions up to the decision, resistance the highest high,
@@ -25,6 +25,7 @@ class LevelTouch(Label):
     horizon: int = 5
     window: int = 20
     least: float = 0.5
+    version: int = 2
 
     @property
     def lookback(self) -> int:  # type: ignore[override]
@@ -36,18 +37,18 @@ class LevelTouch(Label):
         segments = Segments(panel.offsets, "instrument")
         high, low = (Series.of(panel.columns[name], segments) for name in ("high", "low"))
         close = panel.columns["close"]
-        away = self.least * volatility(panel, self.window)
+        away = self.least * volatility(panel, self.window, self.version)
         away = np.where(away > 0.0, away, np.nan)
         support = np.minimum(np.asarray(roll.min(low, self.window)) / close, 1.0 - away)
         return np.stack(
             [support, np.maximum(np.asarray(roll.max(high, self.window)) / close, 1.0 + away)]
         )
 
-    def outcome(self, held: Held) -> tuple[Values, Values]:
-        """The class of the level touched first, and the return at which it was."""
+    def prices(self, held: Held) -> tuple[Values, Values]:
+        """Support and resistance."""
         columns, first = held.panel.columns, held.row(1)
         close = columns["close"][held.decided]
         # The buyer at the open of an ex-date gets no dividend, and the price is lower by it.
         gone = np.where(held.traded, columns["dividend"][first], 0.0)
         support, resistance = held.basis * close - gone
-        return first_touch(held, support, resistance)
+        return support, resistance

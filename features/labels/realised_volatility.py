@@ -40,4 +40,6 @@ class RealisedVolatility(Label):
         row, columns = held.row(step), held.panel.columns
         ranged = np.log(columns["high"][row] / columns["low"][row])
         moved = np.log(columns["close"][row] / columns["open"][row])
-        return np.asarray(0.5 * ranged**2 - (2.0 * np.log(2.0) - 1.0) * moved**2)
+        # Of a bar of one price rounding may leave less than nothing.
+        square = 0.5 * ranged**2 - (2.0 * np.log(2.0) - 1.0) * moved**2
+        return np.asarray(np.maximum(square, 0.0))

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from features import roll
-from features.label import Held, Label, label
+from features.label import Held, label
 from features.panel import Panel
-from features.series import Segments, Series, Values
-from features.touch import first_touch
+from features.series import TOLERANCE, Segments, Series, Values
+from features.touch import TouchLabel
 
 
 @label("triple_barrier", classes=True)
 @dataclass(frozen=True)
-class TripleBarrier(Label):
+class TripleBarrier(TouchLabel):
     """Which of two barriers the position touches first (features/touch.py), else neutral.
 
     They lie at +-(width x volatility x sqrt(horizon)) around the entry; the volatility is that of
@@ -23,6 +23,7 @@ class TripleBarrier(Label):
     horizon: int = 1
     width: float = 0.5
     window: int = 20
+    version: int = 2
 
     @property
     def lookback(self) -> int:  # type: ignore[override]
@@ -31,17 +32,22 @@ class TripleBarrier(Label):
 
     def basis(self, panel: Panel) -> Values:
         """The distance of the barriers as a return (1, rows); null where nothing moved."""
-        width = volatility(panel, self.window) * self.width * np.sqrt(self.horizon)
+        width = volatility(panel, self.window, self.version) * self.width * np.sqrt(self.horizon)
         return np.where(width > 0.0, width, np.nan)[None]
 
-    def outcome(self, held: Held) -> tuple[Values, Values]:
-        """The class of the barrier touched first, and the return at which it was."""
+    def prices(self, held: Held) -> tuple[Values, Values]:
+        """The barriers."""
         entry = held.panel.columns["open"][held.row(1)]
         width = held.basis[0]
-        return first_touch(held, entry * (1.0 - width), entry * (1.0 + width))
+        return entry * (1.0 - width), entry * (1.0 + width)
 
 
-def volatility(panel: Panel, window: int) -> Values:
-    """The standard deviation of `window` daily total returns up to each row."""
-    total = Series.of(panel.columns["total"], Segments(panel.offsets, "instrument"))
-    return np.asarray(roll.std(roll.change(total, 1), window))
+def volatility(panel: Panel, window: int, version: int) -> Values:
+    """The standard deviation of `window` daily total returns up to each row.
+
+    version: the label's; 1 takes rounding for a return.
+    """
+    tolerance = TOLERANCE if version > 1 else 0.0
+    segments = Segments(panel.offsets, "instrument", tolerance=tolerance)
+    total = Series.of(panel.columns["total"], segments)
+    return np.asarray(roll.std(roll.change(total, 1), window, 1.0))

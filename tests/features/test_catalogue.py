@@ -1,17 +1,22 @@
 """The verbs that show all features and judge them, and the page made of them."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from features import catalogue, guards
+from features import catalogue, guards, label_guards
 from features.__main__ import app
 from features.feature import FEATURES, Feature
 from features.label import LABELS
+from features.labels.level_touch import LevelTouch
 from features.labels.total_return import TotalReturn
+from features.labels.triple_barrier import TripleBarrier
 from features.panel import Panel
 from features.series import Values
+from features.touch import TouchLabel
 from features.trial import trial_panel
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "features.md"
@@ -79,12 +84,66 @@ class Open(TotalReturn):
         return replace(found, settled_at=found.settled_at - 3 * 86_400_000_000)
 
 
+class Entry(TotalReturn):
+    """Entered at the close that it was decided at."""
+
+    def outcome(self, held: object) -> tuple[Values, Values]:
+        close = held.panel.columns["close"]  # type: ignore[attr-defined]
+        found = close[held.last] / close[held.decided] - 1.0  # type: ignore[attr-defined]
+        return found, found
+
+
+class Rounded(TotalReturn):
+    """Whether the close rose, bit by bit."""
+
+    def outcome(self, held: object) -> tuple[Values, Values]:
+        close = held.panel.columns["close"]  # type: ignore[attr-defined]
+        found = np.sign(close[held.last] - close[held.decided])  # type: ignore[attr-defined]
+        return found, found
+
+
 @pytest.mark.parametrize(
     ("leak", "guard"),
-    [(Hindsight, "future"), (Hindsight, "alone"), (Dollars, "scale"), (Open, "future")],
+    [
+        (Hindsight, "future"),
+        (Hindsight, "alone"),
+        (Dollars, "scale"),
+        (Open, "future"),
+        (Entry, "starts_at_the_entry"),
+        (Rounded, "ties"),
+    ],
 )
 def test_a_leaking_label_is_caught(leak: type[TotalReturn], guard: str) -> None:
-    assert guard in guards.label_broken(leak(horizon=2))
+    assert guard in label_guards.label_broken(leak(horizon=2))
+
+
+@pytest.mark.parametrize("rule", [TripleBarrier(5, version=1), LevelTouch(5, version=1)])
+def test_labels_of_before_hang_on_bits_and_their_successors_do_not(rule: TouchLabel) -> None:
+    assert label_guards.label_broken(rule) == ["ties"]
+    assert label_guards.label_broken(replace(rule, version=2)) == []  # type: ignore[type-var]
+
+
+def test_who_ends_with_each_segment_is_caught() -> None:
+    panel = trial_panel(rows=60)
+    # Three sessions of one instrument, each said to be its last.
+    days = panel.session + panel.segment * np.timedelta64(90, "D")
+    three = replace(
+        panel, instruments=("SIM001",) * 3, session=days, ended=np.full(3, panel.as_of[-1])
+    )
+    with pytest.raises(label_guards.LabelLeak, match="is delisted and traded afterwards"):
+        label_guards.ends_once(TotalReturn(5), three)
+    last = np.array(["NaT", "NaT", panel.as_of[-1]], "datetime64[us]")
+    label_guards.ends_once(TotalReturn(5), replace(three, ended=last))
+
+
+def test_check_runs_every_guard_of_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("features.__main__.FEATURES", [])
+    monkeypatch.setattr("features.__main__.LABELS", [Rounded])
+    done = RUNNER.invoke(app, ["check"])
+    assert done.exit_code == 1
+    names = done.stdout.splitlines()[1].split("guards: ")[1].split(", ")
+    assert names == ["alone", "scale", "ties", "future", "starts_at_the_entry", "ends_once"]
+    assert "BROKEN: ties, starts_at_the_entry" in done.stdout
 
 
 def test_the_trial_panel_lasts_longer_than_every_lookback() -> None:

@@ -105,7 +105,27 @@ def of_the_first(x: Inputs) -> Values:
     return x.close / np.asarray(x.close)[0]
 
 
+def bit_by_bit(x: Inputs) -> Values:
+    """Counts rises of a price that a split has rounded anew."""
+    closes, before = np.asarray(x.close), np.asarray(roll.lag(x.close, 1))
+    return Series.of((closes > before) * 1.0, segments_of(x.close, "instrument"))
+
+
+def over_nothing(x: Inputs) -> Values:
+    """Divides by a spread that rounding alone has left."""
+    volatility = np.asarray(roll.change(x.close, 1)) * 0.0 + 1e-17
+    return Series.of(1.0 / volatility, segments_of(x.close, "instrument"))
+
+
+def surprise(x: Inputs) -> Values:
+    """Knows how long the market will be closed, whoever knew it."""
+    return x.rest
+
+
 LEAKS = (
+    (bit_by_bit, guards.ties),
+    (over_nothing, guards.ties),
+    (surprise, guards.closures),
     (centred, guards.future),
     (whole_history, guards.future),
     (whole_history, guards.lookback),
@@ -123,7 +143,7 @@ LEAKS = (
 
 @pytest.mark.parametrize(("leak", "guard"), LEAKS)
 def test_a_planted_leak_is_caught(leak: Callable[[Inputs], Values], guard: guards.Guard) -> None:
-    inputs = ("close", "volume", "headlines")
+    inputs = ("close", "volume", "headlines", "rest")
     feature = Feature(leak.__name__, leak, 5, inputs, "ratio")
     assert list(guard(trial([feature]))), f"{guard.__name__} lets {leak.__name__} pass"
 

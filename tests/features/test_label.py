@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from math import inf
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from features.adjust import Actions, adjusted
 from features.label import DOWN, LABELS, NEUTRAL, UP, Label, Outcomes
 from features.label_guards import settles_once, starts_at_the_entry
 from features.labels.adverse_excursion import AdverseExcursion
+from features.labels.level_touch import LevelTouch
 from features.labels.realised_volatility import RealisedVolatility
 from features.labels.total_return import TotalReturn
 from features.labels.triple_barrier import TripleBarrier
@@ -21,6 +21,7 @@ from features.panel import Panel
 
 MEMBERS = [kind(horizon=h) for kind in LABELS for h in (1, 5, 20)]  # type: ignore[call-arg]
 MEMBERS += [RealisedVolatility(5, "close_to_close"), AdverseExcursion(5, "short")]
+MEMBERS += [TripleBarrier(5, version=1), LevelTouch(5, version=1)]
 
 every_label = pytest.mark.parametrize("label", MEMBERS, ids=lambda label: label.name)
 NONE = Actions(np.empty(0, "datetime64[D]"), np.empty(0))
@@ -142,9 +143,12 @@ def test_persistence_is_the_newest_label_settled_by_the_row(label: Label, panel:
 
 def test_its_name_and_identity_hold_every_term() -> None:
     assert TotalReturn(5).name == "total_return(horizon=5)"
-    assert TripleBarrier().name == "triple_barrier(horizon=1, width=0.5, window=20)"
-    assert TripleBarrier().identity == {
-        "triple_barrier": {"horizon": 1, "width": 0.5, "window": 20}
+    before, now = TripleBarrier(version=1), TripleBarrier()
+    assert before.name == "triple_barrier(horizon=1, width=0.5, window=20)"
+    assert before.identity == {"triple_barrier": {"horizon": 1, "width": 0.5, "window": 20}}
+    assert now.name == "triple_barrier(horizon=1, width=0.5, window=20, version=2)"
+    assert now.identity == {
+        "triple_barrier": {"horizon": 1, "width": 0.5, "window": 20, "version": 2}
     }
     assert len({label.name for label in MEMBERS}) == len(MEMBERS)
 
@@ -167,11 +171,12 @@ def touched(values: list[list[float]], width: float) -> tuple[int, float]:
         if opened >= 1 + width or opened <= 1 - width:
             return (UP if opened > 1 else DOWN), opened - 1
         up, down = high >= 1 + width, low <= 1 - width
-        to_high, to_low = high - opened if up else inf, opened - low if down else inf
-        if up and down and abs(to_high - to_low) < 1e-12:
+        if up and down and abs(close - opened) < 1e-12:
             return NEUTRAL, close - 1
-        if up or down:
-            return (UP, width) if to_high < to_low else (DOWN, -width)
+        if up and (not down or close < opened):
+            return UP, width
+        if down:
+            return DOWN, -width
     return NEUTRAL, values[-1][3] - 1
 
 

@@ -30,7 +30,7 @@ def features(frame: pl.DataFrame) -> pl.DataFrame:
 def test_a_matrix_has_its_columns_and_its_truth(market: Any) -> None:
     frame = market.load().matrix()
     named = ["instrument_id", "symbol", "session", "as_of"]
-    settled = ["label", "settled_at", "total_return", "delisted", "persistence"]
+    settled = ["label", "settled_at", "total_return", "delisted", "ambiguous", "persistence"]
     assert frame.columns == [*named, *DAILY.features, "return_before", *settled]
     assert frame.height == 3 * 60
     assert frame["return_1"].dtype == pl.Float32

@@ -14,7 +14,7 @@ RUNNER = CliRunner()
 def test_describe_lists_the_view() -> None:
     done = RUNNER.invoke(app, ["describe"])
     assert done.exit_code == 0
-    assert "momentum_20" in done.stdout and views.view("daily_2").hash in done.stdout
+    assert "momentum_20" in done.stdout and views.view("daily_3").hash in done.stdout
 
 
 @pytest.mark.parametrize("range_", [[], ["--last", "yesterday"]])

@@ -16,10 +16,10 @@ import pytest
 from contracts.registry import UnknownMember
 from features import feature as declaration
 from features.engine import evaluate
-from features.feature import FEATURES, Feature, FeatureError
+from features.feature import FEATURES, Feature, FeatureError, find
 from features.labels.triple_barrier import TripleBarrier
 from features.panel import Panel
-from features.trial import trial_panel
+from features.trial import quoted_panel, rounded_anew, trial_panel
 from features.views import FeatureView, view, views
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
@@ -41,6 +41,44 @@ def golden(one: FeatureView, panel: Panel) -> dict[str, list[float | None]]:
         name: [None if np.isnan(x) else float(f"{x:.9g}") for x in column[rows].tolist()]
         for name, column in values.items()
     }
+
+
+def test_views_of_before_compare_bit_by_bit_and_newer_ones_to_the_tolerance() -> None:
+    """Ten closes of one price, rounded anew: a champion of before sees rises, one of today none."""
+    panel = quoted_panel(90)
+    noisy = rounded_anew(panel)
+    pinned = (panel.segment == 1) & (panel.place > 70)
+    for name in ("money_flow_14", "balance_20", "steady_momentum_5"):
+        before, now = (evaluate(noisy, [find(name, n)])[name][pinned] for n in (1, 2))
+        assert np.isfinite(before).any() and np.nan_to_num(before).any(), name
+        assert not np.nan_to_num(now).any(), name
+    assert {v.edition for v in views() if v.name.endswith("_3") or "_3_" in v.name} == {2}
+
+
+@pytest.mark.parametrize(
+    ("name", "successor"),
+    [("daily_2", "daily_3"), ("market_2", "market_3"), ("minute_2", "minute_3")],
+)
+def test_a_successor_takes_the_mended_label_and_features(name: str, successor: str) -> None:
+    before, now = view(name), view(successor)
+    assert (before.edition, now.edition) == (1, 2)
+    assert (before.label.version, now.label.version) == (1, 2)
+    assert replace(before.label, version=2) == now.label  # type: ignore[type-var]
+    changed = set(before.features) ^ set(now.features)
+    assert changed <= {"days_of_rest_ahead", "announced_rest_ahead"}
+
+
+def test_what_was_superseded_is_known_to_views_of_before_alone() -> None:
+    assert find("days_of_rest_ahead", 1).columns == {"rest"}
+    with pytest.raises(UnknownMember, match="days_of_rest_ahead"):
+        find("days_of_rest_ahead")
+    assert (find("beta_60", 1).version, find("beta_60").version) == (1, 2)
+    assert find("residual_return", 1).sources[1] == find("beta_60", 1)
+
+
+def test_features_of_two_editions_are_not_computed_together(panel: Panel) -> None:
+    with pytest.raises(FeatureError, match=r"one edition, found \[1, 2\]"):
+        evaluate(panel, [find("mean_20", 1), find("mean_5")])
 
 
 @pytest.mark.parametrize("one", views(), ids=lambda one: one.name)

@@ -142,7 +142,7 @@ def clean_run(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Store
     run(own, "-m", "etl", "load", "--in-process", *span)
     snapshot = ("--snapshot", str(Store(server.url("clean")).snapshot()))
     run(own, "-m", "training", "score-text", "--universe", UNIVERSE, "--session", LAST, *snapshot)
-    run(own, "-m", "features", "materialise", "--view", "daily_2", *span, *snapshot)
+    run(own, "-m", "features", "materialise", "--view", "daily_3", *span, *snapshot)
     return Store(server.url("clean"))
 
 

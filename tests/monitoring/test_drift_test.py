@@ -6,7 +6,7 @@ from scipy import stats
 
 from monitoring.drift.ks import ks
 from monitoring.drift.psi import psi
-from monitoring.drift_test import DRIFT_TESTS, DriftTest
+from monitoring.drift_test import DRIFT_TESTS, DriftTest, NothingToCompare
 
 N = 4_000
 
@@ -42,6 +42,18 @@ def test_a_shift_by_a_deviation_is_an_alarm(test: DriftTest, shift: float) -> No
 
 def test_a_wider_spread_is_an_alarm(test: DriftTest) -> None:
     assert test.score(normal(1), 3 * normal(2, 800)) > test.threshold
+
+
+@pytest.mark.parametrize(("rows", "now"), [(0, 0), (0, 5), (5, 0)])
+def test_an_empty_side_is_an_error_that_names_it(test: DriftTest, rows: int, now: int) -> None:
+    with pytest.raises(NothingToCompare, match=f"{test.name}: .* found {rows} .* and {now} now"):
+        test.score(normal(1, rows), normal(2, now))
+
+
+def test_nulls_alone_are_a_distribution(test: DriftTest) -> None:
+    nothing = np.full(5, np.nan)
+    assert test.score(nothing, nothing) == 0.0
+    assert test.score(normal(1), nothing) > test.threshold
 
 
 def test_a_larger_shift_scores_more(test: DriftTest) -> None:

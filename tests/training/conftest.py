@@ -61,7 +61,7 @@ def make_matrix(
                 row[name] = None if null else float(values[name][i, j])
             row |= {"label": int(labels[i, j]), "settled_at": ahead[i]}
             row |= {"total_return": float(latent[i, j]) / 100, "delisted": False}
-            row |= {"return_before": row["momentum"]}
+            row |= {"return_before": row["momentum"], "ambiguous": i % 5 == 0}
             known = i >= horizon
             rows.append(row | {"persistence": int(labels[i - horizon, j]) if known else None})
     return pa.Table.from_pylist(rows, schema=schema())
@@ -71,7 +71,7 @@ def schema() -> pa.Schema:
     time = pa.timestamp("us", "UTC")
     ends = [("label", pa.int64()), ("settled_at", time), ("total_return", pa.float64())]
     ends += [("delisted", pa.bool_()), ("persistence", pa.int64())]
-    ends += [("return_before", pa.float64())]
+    ends += [("return_before", pa.float64()), ("ambiguous", pa.bool_())]
     starts = [("instrument_id", pa.string()), ("symbol", pa.string())]
     starts += [("session", pa.date32()), ("as_of", time)]
     return pa.schema([*starts, *((name, pa.float32()) for name in FEATURES), *ends])

@@ -55,6 +55,13 @@ def test_the_same_inputs_give_the_same_evidence(samples: Samples, evidence_of: G
     assert evidence_of(QUICK, samples, CUT, BLOCKS) == evidence_of(QUICK, samples, CUT, BLOCKS)
 
 
+def test_the_share_of_labels_that_rest_on_a_rule_is_told(
+    planted: Evidence, samples: Samples
+) -> None:
+    assert planted.ambiguous == pytest.approx(0.2, abs=0.02)  # every fifth session's are
+    assert samples.take(samples.ambiguous).ambiguous.all()
+
+
 def test_evidence_survives_json(planted: Evidence) -> None:
     import orjson
 

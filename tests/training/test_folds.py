@@ -28,6 +28,7 @@ def made(sessions: int, instruments: int, delays: list[int]) -> Samples:
         labels=np.zeros(n, np.int64),
         persistence=np.zeros(n, np.int64),
         return_before=np.zeros(n),
+        ambiguous=np.zeros(n, bool),
     )
 
 

@@ -62,5 +62,5 @@ def test_evidence_decision_and_champion_are_shown(
 
 def test_a_missing_matrix_names_the_verb(store: Store) -> None:
     asked = scope("sim20", date(2025, 6, 30), 7, "demo")
-    with pytest.raises(TrainingError, match="features materialise --view daily_2"):
+    with pytest.raises(TrainingError, match="features materialise --view daily_3"):
         asked.training(store)

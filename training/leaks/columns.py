@@ -7,21 +7,33 @@ import numpy as np
 from features import roll
 from features.engine import Inputs
 from features.feature import FEATURES, Feature
-from features.guards import Guard, alone, future, lookback, nulls, scale, trial
+from features.guards import (
+    Guard,
+    alone,
+    closures,
+    future,
+    lookback,
+    nulls,
+    scale,
+    ties,
+    trial,
+)
 from features.series import Series, Values, segments_of
 from training.answers import Leak
 from training.lab import Lab
 from training.leak import leak
 
 _GUARDS = "features.guards."
+# The sound feature that a leaking one is the twin of, where it is not momentum.
+_TWINS = {"rest_ahead": "announced_rest_ahead", "ties_by_rounding": "rising_share_5"}
 
 
 def _try(guard: Guard, name: str, compute: Callable[[Inputs], Values], planted: bool) -> None:
-    inputs = ("close", "volume", "sentiment", "scored")
+    inputs = ("close", "volume", "sentiment", "scored", "rest")
     made = Feature(name, compute, 5, inputs, "ratio")
-    feature = made if planted else FEATURES.get("momentum_5")
+    feature = made if planted else FEATURES.get(_TWINS.get(name, "momentum_5"))
     if list(guard(trial([feature]))):
-        raise Leak(f"{feature.name} breaks: {(guard.__doc__ or '').strip()}")
+        raise Leak(f"{feature.name} breaks: {(guard.__doc__ or '').strip().splitlines()[0]}")
 
 
 def _turned(x: Values, rows: int, own: Values) -> Series:
@@ -84,3 +96,20 @@ def over_the_border(_: Lab, planted: bool) -> None:
 def price_for_ratio(_: Lab, planted: bool) -> None:
     """A difference of prices, said to be a ratio: later splits change its past."""
     _try(scale, "price_for_ratio", lambda x: x.close - roll.lag(x.close, 1), planted)
+
+
+@leak(planted="features", caught_by=_GUARDS + "ties")
+def ties_by_rounding(_: Lab, planted: bool) -> None:
+    """Closes are compared bit by bit: a later split, which rounds them anew, changes the past."""
+
+    def rose(x: Inputs) -> Values:
+        closes, before = np.asarray(x.close), np.asarray(roll.lag(x.close, 1))
+        return roll.mean(Series.of(np.sign(closes - before), segments_of(x.close, "instrument")), 4)
+
+    _try(ties, "ties_by_rounding", rose, planted)
+
+
+@leak(planted="features", caught_by=_GUARDS + "closures")
+def rest_ahead(_: Lab, planted: bool) -> None:
+    """How long the market will rest is read from today's calendar, surprises included."""
+    _try(closures, "rest_ahead", lambda x: x.rest, planted)

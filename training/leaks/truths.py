@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from features.label import Held, Label, Outcomes
-from features.label_guards import settles_once, starts_at_the_entry
+from features.label_guards import ends_once, settles_once, starts_at_the_entry, ties
+from features.labels.level_touch import LevelTouch
 from features.labels.total_return import TotalReturn
 from features.panel import Panel
 from features.series import Values
-from training.lab import Lab
+from training.lab import DELISTED, Lab
 from training.leak import leak
 
 
@@ -70,3 +71,20 @@ def settled_too_soon(lab: Lab, planted: bool) -> None:
     """A label whose settlement time is that of a shorter horizon."""
     label = _TooSoon() if planted else TotalReturn(5)
     settles_once(label, lab.panel, np.unique(lab.panel.as_of)[30::9])
+
+
+@leak(planted="features", caught_by="features.label_guards.ends_once")
+def end_of_segment(lab: Lab, planted: bool) -> None:
+    """Who is delisted one day has ended at the close of every session of minutes before it."""
+    minutes = lab.minutes
+    if planted:
+        gone = np.array(minutes.instruments) == DELISTED
+        last = minutes.ended[~np.isnat(minutes.ended)].max()
+        minutes = replace(minutes, ended=np.where(gone, last, minutes.ended))
+    ends_once(TotalReturn(5), minutes)
+
+
+@leak(planted="features", caught_by="features.label_guards.ties")
+def touch_by_rounding(lab: Lab, planted: bool) -> None:
+    """A low that meets its support to the cent touches it or not by the last bits of both."""
+    ties(LevelTouch(version=1) if planted else LevelTouch(), lab.panel)

@@ -38,10 +38,20 @@ def test_an_entry_beyond_a_level_has_reached_it(opened: float, value: int) -> No
     assert_first(outcome((opened, 107, 94, 100)), value, 0.0)
 
 
-def test_both_in_one_bar_is_the_extreme_nearer_to_the_open() -> None:
+def test_both_in_one_bar_goes_by_its_candle() -> None:
     assert_first(outcome((103, 106, 95, 100)), UP, 2 / 103)
     assert_first(outcome((98, 106, 95, 100)), DOWN, -2 / 98)
-    assert_first(outcome((100, 106, 94, 101)), NEUTRAL, 0.01)
+    assert_first(outcome((100, 106, 94, 100)), NEUTRAL, 0.0)
+
+
+def test_a_price_that_meets_a_level_to_the_cent_has_reached_it_however_it_is_rounded() -> None:
+    # 0.1 + 0.2 is a bit above 0.3, and 1.1 * 3 a bit above 3.3: levels are products, too.
+    for close, low in ((0.7, 0.49), (1.1, 0.77), (26.19, 18.333)):
+        bars = [(close, close * 1.001, close * 0.999, close), (close, close, low, close * 0.9)]
+        levels = np.tile([[low / close], [1.5]], 2)
+        for ratio in (1.0, 3.0, 7.0):
+            panel = path([tuple(p / ratio for p in bar) for bar in bars])  # type: ignore[misc]
+            assert LevelTouch(horizon=1).settle(panel, levels).value[0] == DOWN
 
 
 def test_a_dividend_brings_no_support_nearer() -> None:

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 from handmade import FLAT, NEVER, Bar, path
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from features.label import DOWN, NEUTRAL, UP, Outcomes
 from features.labels.triple_barrier import TripleBarrier
@@ -43,14 +45,63 @@ def test_a_barrier_is_touched_when_it_is_met_exactly() -> None:
     ("bar", "label", "total_return"),
     [
         ((100, 102.5, 96, 97), UP, 0.02),
+        ((100, 102.5, 96, 101), DOWN, -0.02),
+        ((100, 106, 97, 105), DOWN, -0.02),
+        ((100, 106, 97, 99), UP, 0.02),
+        ((100, 103, 97, 101.5), DOWN, -0.02),
+        ((100, 103, 97, 100), NEUTRAL, 0.0),
+    ],
+)
+def test_both_in_one_bar_goes_by_its_candle(bar: Bar, label: int, total_return: float) -> None:
+    found = outcome(bar)
+    assert_first(found, label, total_return)
+    assert found.ambiguous.tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("bar", "label", "total_return"),
+    [
+        ((100, 102.5, 96, 97), UP, 0.02),
         ((100, 106, 97, 105), DOWN, -0.02),
         ((100, 103, 97, 101.5), NEUTRAL, 0.015),
     ],
 )
-def test_both_in_one_bar_is_the_extreme_nearer_to_the_open(
+def test_the_first_version_holds_the_extreme_nearer_to_the_open_for_the_earlier(
     bar: Bar, label: int, total_return: float
 ) -> None:
-    assert_first(outcome(bar), label, total_return)
+    panel = path((FLAT, bar))
+    rule = TripleBarrier(version=1)
+    assert_first(rule.settle(panel, np.full((1, 2), 0.02)), label, total_return)
+
+
+def test_a_bar_that_touches_one_barrier_leaves_nothing_open() -> None:
+    assert not outcome((100, 103, 99, 100), (100, 103, 97, 98)).ambiguous.any()
+    later = outcome((100, 101, 99, 100), (100, 103, 97, 98))
+    assert later.ambiguous.tolist() == [True, False, False]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    cents=st.integers(100, 90_000),
+    move=st.integers(1, 400),
+    up=st.booleans(),
+    ratio=st.sampled_from([1, 2, 3, 7, 0.1, 1.5]),
+)
+def test_a_tie_in_cents_is_a_tie_after_every_split(
+    cents: int, move: int, up: bool, ratio: float
+) -> None:
+    """A doji that reached both barriers is neutral; one that closed a cent up or down is not."""
+    opened, reach = cents / 100, move / 100
+    bars = [
+        (opened, opened + reach, opened - reach, opened + shift) for shift in (0.0, 0.01, -0.01)
+    ]
+    labels = []
+    for bar in bars:
+        adjusted = tuple(round(price, 2) / ratio for price in bar)
+        panel = path((adjusted, adjusted))
+        width = np.full((1, 2), 0.5 * move / cents)
+        labels.append(int(TripleBarrier().settle(panel, width).value[0]))
+    assert labels == [NEUTRAL, DOWN, UP]
 
 
 @pytest.mark.parametrize(
