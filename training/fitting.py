@@ -73,7 +73,7 @@ def fit(store: Store, scope: Scope, name: str, verb: str = "fit") -> Fit:
     samples = scope.training(store)
     with step(store, scope, verb, name) as run:
         folds = recipe.cut.split(samples)
-        walked = walk(expert, samples, folds, recipe.permutations, recipe.blocks.seed)
+        walked = walk(expert, samples, folds, recipe.permutations, recipe.seed)
         packed = pack(scope, expert, samples)
         run.log(expert.hyperparameters() | {"expert": name}, {"training_rows": len(samples)})
         _log(run, walked, samples.take(tested(folds)))

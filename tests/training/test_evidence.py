@@ -8,7 +8,6 @@ import pyarrow as pa
 import pytest
 
 from training.baselines import BASELINES, always_up, persistence, reversal
-from training.bootstrap import Blocks
 from training.ensemble import ENSEMBLES
 from training.evidence import (
     Evidence,
@@ -23,7 +22,7 @@ from training.folds import WalkForward
 from training.samples import UNKNOWN, Samples, from_matrix
 from training.walk import mean_log_loss, walk, walk_together
 
-CUT, BLOCKS = WalkForward(count=3), Blocks(draws=300)
+CUT = WalkForward(count=3)
 QUICK = Trees(rounds=40, min_child_weight=5)
 
 
@@ -32,7 +31,7 @@ Gather = Callable[..., Evidence]
 
 @pytest.fixture(scope="module")
 def planted(matrix: Callable[..., pa.Table], evidence_of: Gather) -> Evidence:
-    return evidence_of(QUICK, from_matrix(matrix(effect=1.0)), CUT, BLOCKS)
+    return evidence_of(QUICK, from_matrix(matrix(effect=1.0)), CUT)
 
 
 def test_a_planted_effect_beats_every_baseline_surely(planted: Evidence) -> None:
@@ -46,13 +45,13 @@ def test_a_planted_effect_beats_every_baseline_surely(planted: Evidence) -> None
 
 
 def test_noise_beats_nothing(matrix: Callable[..., pa.Table], evidence_of: Gather) -> None:
-    found = evidence_of(QUICK, from_matrix(matrix(effect=0.0, seed=4)), CUT, BLOCKS)
+    found = evidence_of(QUICK, from_matrix(matrix(effect=0.0, seed=4)), CUT)
     assert found.beside["class_prior"]["log_loss"].high > 0
     assert found.beside["class_prior"]["accuracy"].low < 0
 
 
 def test_the_same_inputs_give_the_same_evidence(samples: Samples, evidence_of: Gather) -> None:
-    assert evidence_of(QUICK, samples, CUT, BLOCKS) == evidence_of(QUICK, samples, CUT, BLOCKS)
+    assert evidence_of(QUICK, samples, CUT) == evidence_of(QUICK, samples, CUT)
 
 
 def test_evidence_survives_json(planted: Evidence) -> None:
@@ -64,7 +63,7 @@ def test_evidence_survives_json(planted: Evidence) -> None:
 def test_the_class_prior_stands_beside_itself_only_once(
     samples: Samples, evidence_of: Gather
 ) -> None:
-    found = evidence_of(ClassPrior(), samples, CUT, BLOCKS)
+    found = evidence_of(ClassPrior(), samples, CUT)
     assert sorted(found.scores) == sorted(BASELINES)
     assert "class_prior" not in found.beside
 
@@ -72,7 +71,7 @@ def test_the_class_prior_stands_beside_itself_only_once(
 def test_too_good_is_a_leak_until_explained(
     matrix: Callable[..., pa.Table], evidence_of: Gather
 ) -> None:
-    found = evidence_of(QUICK, from_matrix(matrix(effect=6.0)), CUT, BLOCKS)
+    found = evidence_of(QUICK, from_matrix(matrix(effect=6.0)), CUT)
     with pytest.raises(LeakUntilExplained, match="a leak until explained"):
         require_plausible(found, "")
     require_plausible(found, "the effect is planted")
@@ -113,7 +112,7 @@ def test_all_forecasters_are_scored_on_the_same_rows(samples: Samples) -> None:
     walks = {e.name: walk(e, samples, folds) for e in (QUICK, Logistic())}
     said = [walked.forecasts for walked in walks.values()]
     walks["soft"] = walk_together(ENSEMBLES.get("soft")(), said, samples, folds)
-    found = gather(walks, samples, folds, BLOCKS)
+    found = gather(walks, samples, folds)
     assert list(found) == ["xgboost", "logistic", "soft"]
     assert set(found["soft"].scores) == {*found, *BASELINES}
     assert len({(e.n, e.sessions, e.first, e.last) for e in found.values()}) == 1

@@ -11,7 +11,6 @@ from rich.console import Console
 from contracts.champion import PROMOTED
 from contracts.store import Store
 from training import office, records
-from training.bootstrap import Blocks
 from training.contest import Decision
 from training.evidence import Evidence
 from training.experts.trees import Trees
@@ -41,7 +40,7 @@ def test_evidence_decision_and_champion_are_shown(
     store: Store, matrix: Callable[..., pa.Table], evidence_of: Callable[..., Evidence]
 ) -> None:
     quick = Trees(rounds=10)
-    evidence = evidence_of(quick, from_matrix(matrix()), WalkForward(2), Blocks(draws=50))
+    evidence = evidence_of(quick, from_matrix(matrix()), WalkForward(2))
     records.write_evidence("b" * 64, evidence)
     zero = {"promotion_id": "zero", "decision": PROMOTED, "reason": "first", "evidence": {}}
     office.record(store, "sim", Fit("class_prior", "a" * 64, 1), zero, NOW)
@@ -54,7 +53,7 @@ def test_evidence_decision_and_champion_are_shown(
     later = NOW + timedelta(days=1)
     office.record(store, "sim", Fit("xgboost", "b" * 64, 2), fields, later)
     text = shown(store)
-    for part in ("xgboost - persistence", "always_up", "95 % block bootstrap", "permuted"):
+    for part in ("xgboost - persistence", "always_up", "95 % intervals", "permuted"):
         assert part in text
     assert "no decision: unsure" in text and "p = 0.2000" in text
     assert "finpulse-sim version 1" in text and "a" * 64 in text
