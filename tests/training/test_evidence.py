@@ -1,13 +1,12 @@
 """Evidence finds a planted effect, finds none in noise, and doubts what is too good."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from training.baselines import BASELINES, always_up, persistence, reversal
+from training.baselines import BASELINES
 from training.ensemble import ENSEMBLES
 from training.evidence import (
     Evidence,
@@ -19,7 +18,7 @@ from training.experts.class_prior import ClassPrior
 from training.experts.logistic import Logistic
 from training.experts.trees import Trees
 from training.folds import WalkForward
-from training.samples import UNKNOWN, Samples, from_matrix
+from training.samples import Samples, from_matrix
 from training.walk import mean_log_loss, walk, walk_together
 
 CUT = WalkForward(count=3)
@@ -93,20 +92,6 @@ def gather_one(samples: Samples, place: int) -> float:
     return float(-np.log(counts / counts.sum())[samples.labels[fold.test]].mean())
 
 
-def test_hard_baselines_by_hand(samples: Samples) -> None:
-    train, test = samples.take(np.arange(600)), samples.take(np.arange(600, 606))
-    up = always_up(train, test)
-    share = (np.sum(train.labels == 2) + 1) / 602
-    assert up.labels.tolist() == [2] * 6
-    assert up.probabilities[0] == pytest.approx([(1 - share) / 2, (1 - share) / 2, share])
-    first = replace(test, persistence=np.array([0, 1, 2, UNKNOWN, 0, 2]))
-    majority = int(np.bincount(train.labels).argmax())
-    assert persistence(train, first).labels.tolist() == [0, 1, 2, majority, 0, 2]
-    before = np.array([0.01, -0.02, 0.0, np.nan, 1e-9, -1.0])
-    turned = reversal(train, replace(test, return_before=before))
-    assert turned.labels.tolist() == [0, 2, majority, majority, 0, 2]
-
-
 def test_all_forecasters_are_scored_on_the_same_rows(samples: Samples) -> None:
     folds = CUT.split(samples)
     walks = {e.name: walk(e, samples, folds) for e in (QUICK, Logistic())}
@@ -137,3 +122,24 @@ def test_an_ensemble_is_weighed_in_each_fold_by_the_folds_before(samples: Sample
     labels[folds[-1].test] = 2 - labels[folds[-1].test]
     after = walk_together(weighted, said, samples.relabelled(labels), folds)
     assert (after.forecasts.probabilities == before).all() and len(rows) == len(before)
+
+
+def test_too_few_sessions_have_no_interval_and_survive_json(samples: Samples) -> None:
+    import orjson
+
+    folds = CUT.split(samples)
+    walks = {"logistic": walk(Logistic(), samples, folds)}
+    found = gather(walks, samples, folds, overlap=80)["logistic"]
+    assert found.sessions == 120
+    value = found.scores["logistic"]["log_loss"]
+    assert (value.low, value.high) == (-np.inf, np.inf)
+    text = orjson.dumps(found.as_json())
+    assert b"Infinity" not in text and Evidence.parse(orjson.loads(text)) == found
+
+
+def test_overlapping_labels_rest_on_less(samples: Samples) -> None:
+    folds = CUT.split(samples)
+    walks = {"logistic": walk(Logistic(), samples, folds)}
+    once, often = (gather(walks, samples, folds, overlap=n)["logistic"] for n in (1, 20))
+    assert once.log_loss == often.log_loss
+    assert once.scores["logistic"]["log_loss"] != often.scores["logistic"]["log_loss"]
