@@ -20,7 +20,7 @@ from training.forecast import Floats
 
 # Of the demo's challenger on the simulated market, per session (docs/training.md).
 NOISE = 0.032
-FIRST, WEEK, WEEKS = 340, 5, 52
+FIRST, WEEK, WEEKS = 400, 5, 52
 SHOWN = (1, 4, 13, 26, 52)
 
 
@@ -73,23 +73,21 @@ def curve(setting: Setting, years: int, rules: Rules | None = None) -> Floats:
 
 
 def main(years: Annotated[int, typer.Option(help="simulated years of each line")] = 400) -> None:
-    """Print both tables as in docs/training.md."""
-    from rich.console import Console
-    from rich.table import Table
-
-    false = Table("champion", "correlation", *(f"week {n}" for n in SHOWN), title="False office")
+    """Print the lines of both tables in docs/training.md as they come."""
+    typer.echo("False office: champion, correlation, share of years up to week 1, 4, 13, 26, 52")
     for noisy in (False, True):
         for correlation in (0.0, 0.5, 0.9, 0.98):
-            found = curve(Setting(0.0, correlation, noisy), years)
             name = "a noisy incumbent" if noisy else "class prior"
-            false.add_row(name, str(correlation), *(f"{found[n - 1]:.1%}" for n in SHOWN))
-    power = Table("gain", "first", *(f"week {n}" for n in SHOWN), title="A real gain in office")
-    for first in (120, 250, FIRST):
-        for gain in (0.001, 0.002, 0.004, 0.006, 0.008):
-            found = curve(Setting(gain, first=first), years)
-            power.add_row(f"{gain}", str(first), *(f"{found[n - 1]:.0%}" for n in SHOWN))
-    for table in (false, power):
-        Console(width=120).print(table)
+            typer.echo(f"{name}, {correlation}: {_line(Setting(0.0, correlation, noisy), years)}")
+    typer.echo("A real gain: sessions of a contest, gain, share of years up to the same weeks")
+    for first in (FIRST, 250, 120):
+        for gain in (0.004, 0.002, 0.006, 0.008):
+            typer.echo(f"{first}, {gain}: {_line(Setting(gain, first=first), years)}")
+
+
+def _line(setting: Setting, years: int) -> str:
+    found = curve(setting, years)
+    return ", ".join(f"{found[week - 1]:.1%}" for week in SHOWN)
 
 
 if __name__ == "__main__":

@@ -159,11 +159,11 @@ def _pooled(
 ) -> Found:
     # In the order of their newest session, each with the sessions after those before it.
     seen: dict[str, Sequence[float]] = {}
-    counts, counted = [], dict[str, Sequence[float]]()
+    newest, counts, counted = "", [], dict[str, Sequence[float]]()
     before = sorted((d.counted for d in earlier if d.counted), key=max)
     for days in (*before, sums):
-        newest = max(seen, default="")
         counted = {day: both for day, both in days.items() if day > newest}
+        newest = max(counted, default=newest)
         seen |= counted
         counts.append(len(counted))
     looks = looks_of(counts, rules.minimum_sessions)
