@@ -10,7 +10,7 @@ from training.forecast import Floats
 from training.samples import Stamps
 
 LEVEL = 0.95
-_SHORTEST = 20  # sessions in the shortest wave
+_SHORTEST = 24  # sessions in the shortest wave
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def per_session(values: Floats, sessions: Stamps) -> tuple[Stamps, Floats, Float
 
 
 def _frequencies(sessions: int, overlap: int) -> int:
-    # Waves of 20 sessions or more; labels of h sessions need those of 4 h or more to look alike.
+    # Waves of so many sessions or more; labels of h sessions need those of 4 h or more to look alike.
     return sessions // max(_SHORTEST // 2, 2 * overlap)
 
 

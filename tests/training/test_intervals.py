@@ -108,10 +108,10 @@ def test_the_error_is_that_of_the_cosines_by_loops() -> None:
     ]
     waves = [
         np.sqrt(2 / 40) * sum(p * np.cos(np.pi * k * (t + 0.5) / 40) for t, p in enumerate(parts))
-        for k in range(1, 5)
+        for k in range(1, 4)
     ]
     found = ratio(gains, rows)
-    assert (found.value, found.freedom) == (pytest.approx(value), 4)
+    assert (found.value, found.freedom) == (pytest.approx(value), 3)
     assert found.error == pytest.approx(np.sqrt(np.mean(np.square(waves)) / 40))
 
 
@@ -138,10 +138,10 @@ def test_every_score_has_the_interval_of_its_own_sampling_law() -> None:
 
 
 def test_where_sessions_are_too_few_nothing_is_known() -> None:
-    for n, overlap in ((0, 1), (1, 1), (9, 1), (11, 6), (39, 20)):
+    for n, overlap in ((0, 1), (1, 1), (11, 1), (15, 8), (39, 20)):
         found = ratio(np.ones(n), np.ones(n), overlap)
         assert (found.freedom, found.p_value, found.interval()) == (0, 1.0, (-inf, inf))
-    assert ratio(np.ones(10), np.ones(10), 5).freedom == 1
+    assert ratio(np.ones(12), np.ones(12), 5).freedom == 1
 
 
 def test_no_difference_at_all_is_no_gain() -> None:
@@ -151,4 +151,4 @@ def test_no_difference_at_all_is_no_gain() -> None:
 
 def test_the_longer_the_labels_the_less_the_error_rests_on() -> None:
     gains, rows = np.random.default_rng(2).normal(size=120), np.ones(120)
-    assert [ratio(gains, rows, n).freedom for n in (1, 5, 10, 20, 60, 61)] == [12, 12, 6, 3, 1, 0]
+    assert [ratio(gains, rows, n).freedom for n in (1, 5, 10, 20, 60, 61)] == [10, 10, 6, 3, 1, 0]
