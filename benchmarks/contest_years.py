@@ -20,7 +20,7 @@ from training.forecast import Floats
 
 # Of the demo's challenger on the simulated market, per session (docs/training.md).
 NOISE = 0.032
-FIRST, WEEK, WEEKS = 420, 5, 52
+FIRST, WEEK, WEEKS = 440, 5, 52
 SHOWN = (1, 4, 13, 26, 52)
 
 

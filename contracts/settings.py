@@ -48,7 +48,7 @@ class Settings(BaseSettings):
 
     text_model: str = Field("minilm", description="minilm, or a hub name such as ProsusAI/finbert")
     text_labels: Path | None = Field(None, description="folder of labelled texts for minilm's head")
-    contest_sessions: int = Field(420, ge=20, description="newest sessions kept out of training")
+    contest_sessions: int = Field(440, ge=20, description="newest sessions kept out of training")
     replay_sessions: int = Field(40, ge=1, description="sessions that a new champion predicts")
     trials: int = Field(3, ge=1, description="trials of the tune step")
 

@@ -28,7 +28,7 @@ class Rules:
     margin: float = 0.001
     minimum_sessions: int = 40
     level: float = 0.1
-    yearly: float = 0.05
+    yearly: float = 0.045
     at_once: float = 0.5
 
 

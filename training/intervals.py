@@ -79,7 +79,7 @@ def per_session(values: Floats, sessions: Stamps) -> tuple[Stamps, Floats, Float
 
 
 def _frequencies(sessions: int, overlap: int) -> int:
-    # Waves of so many sessions or more; labels of h sessions need those of 4 h or more to look alike.
+    # Waves of that length or more, and of 4 h where labels span h: shorter ones see less noise.
     return sessions // max(_SHORTEST // 2, 2 * overlap)
 
 

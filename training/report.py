@@ -65,16 +65,19 @@ def contest_table(row: Mapping[str, Any]) -> Table:
         "log loss",
         f"challenger {found.log_loss_challenger:.5f}, champion {found.log_loss_champion:.5f}",
     )
+    known = isfinite(found.low)
+    ends = f"[{found.low:+.5f}, {found.high:+.5f}]" if known else "[too few sessions]"
     table.add_row(
         "gain in direction",
-        f"{found.gain:+.5f} [{found.low:+.5f}, {found.high:+.5f}] nats, "
-        f"p = {found.p_value:.4f}, {found.n} rows of {found.sessions} sessions",
+        f"{found.gain:+.5f} {ends} nats, p = {found.p_value:.4f}, {found.n} rows of "
+        f"{found.sessions} sessions",
     )
-    table.add_row(
-        "all contests of it",
-        f"{found.all_gain:+.5f} nats over {found.all_sessions} sessions, p = "
-        f"{found.all_p_value:.4f}, needed below {found.all_level:.4f}",
-    )
+    if found.all_sessions:
+        table.add_row(
+            "all its contests",
+            f"{found.all_gain:+.5f} nats, p = {found.all_p_value:.4f}, needed below "
+            f"{found.all_level:.4f}, {found.all_sessions} sessions",
+        )
     table.add_row("decision", str(row["reason"]))
     table.add_row("decided", f"{row['decided_at']:%Y-%m-%d %H:%M:%S} UTC, {row['actor']}")
     return table
