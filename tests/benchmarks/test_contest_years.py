@@ -16,8 +16,7 @@ from training.contest import Rules
 NOISE = {
     "class prior, challengers of their own": Setting(0.0, 0.0),
     "class prior, challengers that are nearly one": Setting(0.0, 0.98),
-    "noisy incumbent, challengers of their own": Setting(0.0, 0.0, True),
-    "noisy incumbent, challengers that are nearly one": Setting(0.0, 0.98, True),
+    "noisy incumbent, whose noise is in every gain": Setting(0.0, 0.9, True),
 }
 SHORT = replace(NOISE["class prior, challengers of their own"], first=120)
 
@@ -52,10 +51,10 @@ def test_a_great_gain_takes_office_at_once() -> None:
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", NOISE)
 def test_at_most_one_year_in_twenty_puts_noise_into_office(name: str) -> None:
-    share = curve(NOISE[name], 120)[-1]
+    share = curve(NOISE[name], 200)[-1]
     print(f"{name}: {share:.1%}")
-    # Of 120 years 6 are allowed, their deviation is 2.4.
-    assert share <= 11 / 120
+    # Of 200 years 10 are allowed, their deviation is 3.
+    assert share <= 16 / 200
 
 
 @pytest.mark.slow
