@@ -41,14 +41,14 @@ class Settings(BaseSettings):
         "1d", description="bars asked of the source `yahoo`: 1d, or 1m for minute bars besides"
     )
     sim_instruments: int = Field(20, ge=1, description="instruments of the simulated market")
-    sim_sessions: int = Field(750, ge=2, description="sessions of the simulated market")
+    sim_sessions: int = Field(1000, ge=2, description="sessions of the simulated market")
     sim_end: str = Field("2025-06-30", description="last session of the simulated market")
     sim_seed: int = Field(7, description="seed of the simulated market")
     sim_noise: bool = Field(False, description="true: no planted effect, pure noise")
 
     text_model: str = Field("minilm", description="minilm, or a hub name such as ProsusAI/finbert")
     text_labels: Path | None = Field(None, description="folder of labelled texts for minilm's head")
-    contest_sessions: int = Field(120, ge=20, description="newest sessions kept out of training")
+    contest_sessions: int = Field(440, ge=20, description="newest sessions kept out of training")
     replay_sessions: int = Field(40, ge=1, description="sessions that a new champion predicts")
     trials: int = Field(3, ge=1, description="trials of the tune step")
 

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import inf
 from typing import Any
 
 import numpy as np
 
 from training.baselines import BASELINES
-from training.bootstrap import Blocks, interval
 from training.folds import Fold
 from training.forecast import Forecasts
+from training.intervals import estimate
 from training.samples import Samples
 from training.score import METRICS, Scores, tally
 from training.walk import Walk, tested
@@ -23,11 +24,17 @@ class LeakUntilExplained(ValueError):
 
 @dataclass(frozen=True)
 class Value:
-    """A number with the ends of its 95 % block-bootstrap interval."""
+    """A number with the ends of its 95 % interval; infinite ones where sessions are too few."""
 
     value: float
     low: float
     high: float
+
+    @classmethod
+    def parse(cls, fields: Mapping[str, Any]) -> "Value":
+        """The value of its fields; JSON holds no infinity, and has null for it."""
+        low, high = fields["low"], fields["high"]
+        return cls(fields["value"], -inf if low is None else low, inf if high is None else high)
 
 
 @dataclass(frozen=True)
@@ -66,18 +73,19 @@ class Evidence:
         """The evidence that `as_json` wrote."""
 
         def values(table: Mapping[str, Any]) -> dict[str, dict[str, Value]]:
-            return {k: {m: Value(**v) for m, v in row.items()} for k, row in table.items()}
+            return {k: {m: Value.parse(v) for m, v in row.items()} for k, row in table.items()}
 
         parsed = {"scores": values(fields["scores"]), "beside": values(fields["beside"])}
         return cls(**{**fields, **parsed})
 
 
 def gather(
-    walks: Mapping[str, Walk], samples: Samples, folds: Sequence[Fold], blocks: Blocks
+    walks: Mapping[str, Walk], samples: Samples, folds: Sequence[Fold], overlap: int = 1
 ) -> dict[str, Evidence]:
     """Evidence of each forecaster by name: all of them and the baselines, on the same rows.
 
-    walks: what each said of the folds' test rows. Deterministic in its arguments.
+    walks: what each said of the folds' test rows. overlap: sessions that one label spans.
+    Deterministic in its arguments.
     """
     test = samples.take(tested(folds))
     said = {name: walked.forecasts for name, walked in walks.items()}
@@ -85,21 +93,20 @@ def gather(
         answers = [baseline(samples.take(f.train), samples.take(f.test)) for f in folds]
         said.setdefault(name, _joined(answers))
     rows = {name: tally(answer, test.labels, test.sessions) for name, answer in said.items()}
-    weights = blocks.weights(len(np.unique(test.sessions)))
-    drawn = {name: Drawn(row.scores(), row.scores(weights)) for name, row in rows.items()}
-    scores = {name: _values(row) for name, row in drawn.items()}
+    scored = {name: Scored(row.scores(), row.left_out(), overlap) for name, row in rows.items()}
+    scores = {name: row.values() for name, row in scored.items()}
     return {
         name: Evidence(
             expert=name,
             n=len(test),
-            sessions=len(weights[0]),
+            sessions=len(np.unique(test.sessions)),
             first=str(test.sessions[0]),
             last=str(test.sessions[-1]),
             folds=len(folds),
             scores=scores,
             beside={
-                other: _differences(drawn[name], row)
-                for other, row in drawn.items()
+                other: scored[name].beside(row).values()
+                for other, row in scored.items()
                 if other != name
             },
             null={metric: list(values) for metric, values in walked.null.items()},
@@ -121,11 +128,29 @@ def require_plausible(evidence: Evidence, explained: str) -> None:
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """Scores on all rows, and on each resample of their sessions."""
+class Scored:
+    """Scores on all rows, and with each session left out."""
 
     point: Scores
-    draws: Scores
+    left_out: Scores
+    overlap: int
+
+    def values(self) -> dict[str, Value]:
+        """Each metric with its interval."""
+        found = {}
+        for metric in METRICS:
+            value = float(self.point[metric][0])
+            known = estimate(value, self.left_out[metric], self.overlap)
+            found[metric] = Value(value, *known.interval())
+        return found
+
+    def beside(self, other: "Scored") -> "Scored":
+        """The paired differences: this one's scores minus the other's."""
+        return Scored(
+            {m: self.point[m] - other.point[m] for m in METRICS},
+            {m: self.left_out[m] - other.left_out[m] for m in METRICS},
+            self.overlap,
+        )
 
 
 def _joined(answers: Sequence[Forecasts]) -> Forecasts:
@@ -133,16 +158,3 @@ def _joined(answers: Sequence[Forecasts]) -> Forecasts:
         np.concatenate([a.probabilities for a in answers]),
         hard=np.concatenate([a.labels for a in answers]),
     )
-
-
-def _values(row: Drawn) -> dict[str, Value]:
-    return {m: Value(float(row.point[m][0]), *interval(row.draws[m])) for m in METRICS}
-
-
-def _differences(left: Drawn, right: Drawn) -> dict[str, Value]:
-    return {
-        m: Value(
-            float(left.point[m][0] - right.point[m][0]), *interval(left.draws[m] - right.draws[m])
-        )
-        for m in METRICS
-    }

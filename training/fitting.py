@@ -74,9 +74,9 @@ def fit(store: Store, scope: Scope, name: str, verb: str = "fit", told: Told = s
     with step(store, scope, verb, name) as run:
         folds = recipe.cut.split(samples)
         told(f"{name}: {len(folds)} folds of {len(samples)} rows")
-        walked = walk(expert, samples, folds, recipe.permutations, recipe.blocks.seed, told)
-        told(f"{name}: fitted on all rows")
+        walked = walk(expert, samples, folds, recipe.permutations, recipe.seed, told)
         packed = pack(scope, expert, samples)
+        told(f"{name}: fitted on all rows")
         run.log(expert.hyperparameters() | {"expert": name}, {"training_rows": len(samples)})
         _log(run, walked, samples.take(tested(folds)))
         return _keep(run, name, packed, walked)

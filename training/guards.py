@@ -13,12 +13,16 @@ from numpy.typing import NDArray
 
 from training.answers import Leak
 from training.folds import Fold, WalkForward
-from training.forecast import Floats, Values
+from training.forecast import CLASSES, NEUTRAL, Floats, Forecasts, Values, normalised
+from training.intervals import per_session, ratio
 from training.samples import Samples, from_matrix, stamp
+from training.score import direction_losses, losses
 
 Pipeline: TypeAlias = Callable[[Samples, Fold], Floats]
+Forecaster: TypeAlias = Callable[[Samples, Samples], Forecasts]
 
 _TOLERANCE = 1e-9
+_HANDICAP, _SURE = 0.001, 0.01  # nats per row, and the p-value of such a gain
 
 
 def require_purged(samples: Samples, fold: Fold) -> None:
@@ -91,6 +95,34 @@ def require_blind(pipeline: Pipeline, matrix: pa.Table, cut: WalkForward) -> Non
     early = samples.sessions[fold.test] <= middle
     if _moved(pipeline(from_matrix(_with(matrix, shaken)), fold)[early], plain[early]):
         raise Leak("forecasts move with values of later sessions")
+
+
+def require_best_chances(forecaster: Forecaster, samples: Samples, fold: Fold) -> None:
+    """No simple recalibration that the training rows suggest makes a baseline's loss smaller.
+
+    forecaster: from training and asked rows to what it says of those asked. Whoever is compared
+    with a baseline that says more or less than its rule can know beats a straw man. Tried are the
+    frequencies of the classes after each class that it says, by log loss and by direction loss.
+    """
+    train, test = samples.take(fold.train), samples.take(fold.test)
+    said, answer = forecaster(train, train), forecaster(train, test)
+    table = np.ones((len(CLASSES), len(CLASSES)))
+    np.add.at(table, (said.labels, train.labels), 1.0)
+    better = Forecasts(normalised(table)[answer.labels])
+    moved = test.labels != NEUTRAL
+    for name, loss, rows in (
+        ("log loss", losses, np.full(len(test), True)),
+        ("direction loss", direction_losses, moved),
+    ):
+        gains = (loss(answer, test.labels) - loss(better, test.labels))[rows]
+        days, sums, counts = per_session(gains, test.sessions[rows])
+        found = ratio(sums, counts)
+        if found.value > _HANDICAP and found.p_value < _SURE:
+            raise Leak(
+                f"the training frequencies after each class that it says have a {name} "
+                f"{found.value:.4f} nats smaller (p = {found.p_value:.4f}, {len(days)} sessions): "
+                "a baseline must be at its best"
+            )
 
 
 def require_own_history(gather: Callable[[Samples], Values], matrix: pa.Table) -> None:

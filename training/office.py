@@ -1,6 +1,7 @@
 """Who takes office: the ledger's row first, then the alias in MLflow."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -18,6 +19,7 @@ from training import bundle, records
 from training.bundle import Bundle
 from training.contest import Comparison, Decision, Parties, decide
 from training.forecast import NEUTRAL, Forecasts
+from training.incumbency import contests_of
 from training.records import Fit
 from training.registration import move_alias
 from training.samples import Samples, TrainingError, common
@@ -68,7 +70,7 @@ def promote(store: Store, scope: Scope, now: datetime) -> tuple[Decision | None,
     if not name:
         follow(store, scope.universe)
         return None, 0
-    decision = Decision(**records.read(records.contest_key(name)))
+    decision = Decision.parse(records.read(records.contest_key(name)))
     with step(store, scope, "promote") as run:
         added = apply(store, decision, challenger(scope), now)
         run.tag({"outcome": decision.outcome, "promotion_id": name, "bundle": decision.challenger})
@@ -76,7 +78,14 @@ def promote(store: Store, scope: Scope, now: datetime) -> tuple[Decision | None,
 
 
 def hold(store: Store, scope: Scope, against: Champion, candidate: Fit) -> Decision:
-    """Compare both on settled rows that are newer than what either was trained on."""
+    """Compare both on settled rows that are newer than what either was trained on.
+
+    A contest that the ledger holds is not held again: it found what it found.
+    """
+    earlier = contests_of(store, scope.universe, against.bundle)
+    for decision in earlier:
+        if (decision.challenger, decision.snapshot) == (candidate.bundle, scope.snapshot):
+            return decision
     ours, theirs = bundle.load(candidate.bundle), bundle.load(against.bundle)
     for field in ("label", "horizon", "objective"):
         left, right = getattr(ours.manifest, field), getattr(theirs.manifest, field)
@@ -92,7 +101,8 @@ def hold(store: Store, scope: Scope, against: Champion, candidate: Fit) -> Decis
     rows, other = common(rows, other)
     found = compare(_said(ours, rows), _said(theirs, other), rows)
     parties = Parties(scope.universe, ours.hash, theirs.hash, scope.snapshot)
-    return decide(parties, found, scope.recipe.rules)
+    found = replace(found, overlap=scope.overlap)
+    return decide(parties, found, scope.recipe.rules, earlier)
 
 
 def compare(ours: Forecasts, theirs: Forecasts, rows: Samples) -> Comparison:

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Mapping
+from math import isfinite
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,7 +49,8 @@ def intervals(evidence: Evidence) -> bytes:
         axes = figure.add_subplot(1, len(METRICS), place + 1)
         for row, name in enumerate(names):
             value = evidence.scores[name][metric]
-            axes.plot([value.low, value.high], [row, row], color="tab:blue")
+            if isfinite(value.low):
+                axes.plot([value.low, value.high], [row, row], color="tab:blue")
             axes.plot(value.value, row, marker="o", color="tab:blue")
         axes.set_title(metric)
         axes.set_yticks(range(len(names)), names if not place else [""] * len(names))

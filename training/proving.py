@@ -1,6 +1,7 @@
 """The evidence step: all forecasters on the same rows, logged beside their baselines, then kept."""
 
 from dataclasses import replace
+from math import isfinite
 
 from contracts.store import Store
 from training import plots, records
@@ -23,7 +24,7 @@ def prove(store: Store, scope: Scope, explained: str) -> tuple[dict[str, Evidenc
     samples = scope.training(store)
     with step(store, scope, "evidence") as run:
         folds = scope.recipe.cut.split(samples)
-        found = gather(walks, samples, folds, scope.recipe.blocks)
+        found = gather(walks, samples, folds, scope.overlap)
         said = {name: walked.forecasts for name, walked in walks.items()}
         _log(run, found[scope.recipe.ensemble], said, samples.take(tested(folds)))
         for evidence in found.values():
@@ -46,7 +47,8 @@ def _log(run: Run, evidence: Evidence, said: dict[str, Forecasts], test: Samples
                 for metric, value in values.items()
                 for end, number in (("", value.value), ("_low", value.low), ("_high", value.high))
             }
-            child.log({"forecaster": name}, ends | {"n": evidence.n})
+            known = {k: number for k, number in ends.items() if isfinite(number)}
+            child.log({"forecaster": name}, known | {"n": evidence.n})
             if name in said:
                 child.attach_file(
                     "reliability.png", plots.reliability({name: said[name]}, test.labels)

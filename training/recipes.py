@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from training.bootstrap import Blocks
 from training.contest import Rules
 from training.folds import WalkForward
 from training.forecast import Thresholds
@@ -26,7 +25,6 @@ class Recipe:
     tuned: tuple[str, ...] = ()
     fixed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     cut: WalkForward = WalkForward()
-    blocks: Blocks = Blocks()
     rules: Rules = Rules()
     thresholds: Thresholds = Thresholds()
     permutations: int = 3

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from math import isfinite
 from typing import Any
 
 from rich.table import Table
@@ -9,6 +10,7 @@ from rich.table import Table
 from contracts.champion import champion
 from contracts.store import Store
 from training import records
+from training.contest import Decision
 from training.evidence import Evidence, Value
 from training.score import METRICS
 
@@ -41,7 +43,7 @@ def evidence_table(evidence: Evidence) -> Table:
     """Each score with its interval, and under it the paired difference to each baseline."""
     title = (
         f"Out of sample, {evidence.first} to {evidence.last}: {evidence.n} rows, "
-        f"{evidence.sessions} sessions, {evidence.folds} folds; 95 % block bootstrap"
+        f"{evidence.sessions} sessions, {evidence.folds} folds; 95 % intervals"
     )
     table = Table("forecaster", *METRICS, title=title, caption=_caption(evidence))
     for name, values in evidence.scores.items():
@@ -55,19 +57,27 @@ def evidence_table(evidence: Evidence) -> Table:
 
 def contest_table(row: Mapping[str, Any]) -> Table:
     """A row of the ledger that a contest wrote."""
-    found = json.loads(row["evidence"])
+    found = Decision.parse(json.loads(row["evidence"]))
     table = Table(title=f"Newest contest: {row['decision']}", show_header=False)
     table.add_row("challenger", f"{row['bundle'][:12]} (version {row['model_version']})")
     table.add_row("champion then", str(row["previous_bundle"])[:12])
     table.add_row(
         "log loss",
-        f"challenger {found['log_loss_challenger']:.5f}, champion {found['log_loss_champion']:.5f}",
+        f"challenger {found.log_loss_challenger:.5f}, champion {found.log_loss_champion:.5f}",
     )
+    known = isfinite(found.low)
+    ends = f"[{found.low:+.5f}, {found.high:+.5f}]" if known else "[too few sessions]"
     table.add_row(
         "gain in direction",
-        f"{found['gain']:+.5f} [{found['low']:+.5f}, {found['high']:+.5f}] nats, "
-        f"p = {found['p_value']:.4f}, {found['n']} rows of {found['sessions']} sessions",
+        f"{found.gain:+.5f} {ends} nats, p = {found.p_value:.4f}, {found.n} rows of "
+        f"{found.sessions} sessions",
     )
+    if found.all_sessions:
+        table.add_row(
+            "all its contests",
+            f"{found.all_gain:+.5f} nats, p = {found.all_p_value:.4f}, needed below "
+            f"{found.all_level:.4f}, {found.all_sessions} sessions",
+        )
     table.add_row("decision", str(row["reason"]))
     table.add_row("decided", f"{row['decided_at']:%Y-%m-%d %H:%M:%S} UTC, {row['actor']}")
     return table
@@ -85,6 +95,8 @@ def _newest_contest(store: Store, universe: str) -> Mapping[str, Any] | None:
 
 def _cell(metric: str, value: Value, sign: str = "") -> str:
     shape = f"{sign}.{3 if metric in _SHORT else 4}f"
+    if not isfinite(value.low):
+        return f"{value.value:{shape}} [too few sessions]"
     return f"{value.value:{shape}} [{value.low:{shape}}, {value.high:{shape}}]"
 
 

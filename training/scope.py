@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
+import numpy as np
 import pyarrow as pa
 
 from contracts.calendar import session_close, shift
@@ -63,12 +64,19 @@ class Scope:
         first = max(self._first(store, chosen), begin)
         samples = from_matrix(self._matrix(store, chosen, first, self.session))
         settled = samples.settled_by(session_close(self.calendar, self.session))
-        return settled.take(settled.as_of > stamp(after))
+        # Of younger sessions only those rows have settled that moved fast.
+        whole = np.datetime64(shift(self.calendar, self.session, -self.overlap), "D")
+        return settled.take((settled.as_of > stamp(after)) & (settled.sessions <= whole))
 
     @property
     def view(self) -> FeatureView:
         """The recipe's view."""
         return view(self.recipe.view)
+
+    @property
+    def overlap(self) -> int:
+        """How many sessions a label of the view spans; one of minutes ends with its session."""
+        return self.view.label.horizon if self.view.interval == "1d" else 1
 
     def _matrix(self, store: Store, chosen: FeatureView, first: date, last: date) -> pa.Table:
         from features.matrix import load_matrix

@@ -1,11 +1,10 @@
-"""Scores of forecasts, kept as sums per session so that they can be resampled at once."""
+"""Scores of forecasts, kept as sums per session so that each can be left out at once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from training.forecast import CLASSES, DOWN, NEUTRAL, UP, Floats, Forecasts, Labels
 from training.samples import Stamps
@@ -22,7 +21,7 @@ class Tally:
     """Sums per session, sessions sorted: `table` is (sessions, columns).
 
     The columns are the confusion table row by row (truth x forecast, 9), the log loss, the Brier
-    score and the direction loss. All METRICS follow from weighted sums of these rows.
+    score and the direction loss. All METRICS follow from sums of these rows.
     """
 
     sessions: Stamps
@@ -33,11 +32,14 @@ class Tally:
         """Rows that were scored."""
         return int(self.table[:, : _K * _K].sum())
 
-    def scores(self, weights: NDArray[np.floating] | None = None) -> Scores:
-        """METRICS for each row of `weights` (draws, sessions); default: all sessions once."""
-        if weights is None:
-            weights = np.ones((1, len(self.table)))
-        return _scores(weights @ self.table)
+    def scores(self) -> Scores:
+        """METRICS over all sessions, (1,) each."""
+        return _scores(self.table.sum(axis=0, keepdims=True))
+
+    def left_out(self) -> Scores:
+        """METRICS over all sessions but one, (sessions,) each; none where there is only one."""
+        rest = self.table.sum(axis=0) - self.table
+        return _scores(rest if len(rest) > 1 else rest[:0])
 
 
 def losses(forecasts: Forecasts, truth: Labels) -> Floats:

@@ -135,7 +135,7 @@ def test_sim20_holds_what_it_promises(promised: Any) -> None:
     calendars = {row["instrument_id"]: row["calendar"] for row in promised["instruments"]}
     assert Counter(calendars.values()) == {"XNYS": 14, "XNSE": 6}
     first, last = min(bar["session"] for bar in bars), max(bar["session"] for bar in bars)
-    assert last == END and len(sessions("XNYS", first, last)) == 750
+    assert last == END and len(sessions("XNYS", first, last)) == 1000
     assert {row["kind"] for row in promised["actions"]} == {"split", "dividend"}
     assert all(bar["adjustment"] == "none" for bar in bars)
     restated = [bar for bar in bars if bar["known_at"] > bar["event_time"]]

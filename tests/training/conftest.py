@@ -15,7 +15,6 @@ import pytest
 
 from contracts.calendar import last_sessions, session_close, shift
 from contracts.settings import settings
-from training.bootstrap import Blocks
 from training.evidence import Evidence, gather
 from training.expert import Expert
 from training.folds import WalkForward
@@ -91,12 +90,10 @@ def samples() -> Samples:
 def evidence_of() -> Callable[..., Evidence]:
     """The evidence of one expert alone, walked over the folds of `cut`."""
 
-    def gathered(
-        expert: Expert[Any], samples: Samples, cut: WalkForward, blocks: Blocks
-    ) -> Evidence:
+    def gathered(expert: Expert[Any], samples: Samples, cut: WalkForward) -> Evidence:
         folds = cut.split(samples)
-        walks = {expert.name: walk(expert, samples, folds, 3, blocks.seed)}
-        return gather(walks, samples, folds, blocks)[expert.name]
+        walks = {expert.name: walk(expert, samples, folds, 3, seed=7)}
+        return gather(walks, samples, folds)[expert.name]
 
     return gathered
 
@@ -126,7 +123,6 @@ def market(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Scope]:
             recipe("demo"),
             experts=("logistic", "xgboost"),
             cut=WalkForward(count=2),
-            blocks=Blocks(draws=200),
         )
         return Scope(f"u{uuid4().hex[:8]}", session, 3, quick, CALENDAR, contest_sessions=60)
 

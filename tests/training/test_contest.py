@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from contracts.champion import KEPT, PROMOTED
-from training.bootstrap import Blocks
 from training.contest import Comparison, Decision, Parties, Rules, decide
 
 PARTIES = Parties("sim", "challenger", "champion", 3)
-RULES = Rules(blocks=Blocks(draws=400))
+RULES = Rules()
 
 
 def losses(gain: float, sessions: int = 100, seed: int = 0, noise: float = 0.2) -> Comparison:
@@ -51,18 +50,87 @@ def test_doubt_keeps_the_champion(found: Comparison, reason: str) -> None:
     assert decision.reason.startswith("no decision") and reason in decision.reason
 
 
-def test_luck_alone_is_promoted_about_as_often_as_the_level_says() -> None:
-    rules = Rules(margin=0.0, blocks=Blocks(draws=200, length=5))
-    wins = sum(
-        decide(PARTIES, losses(0.0, seed=seed), rules).outcome == PROMOTED for seed in range(300)
-    )
-    # Blocks of few sessions are a little liberal; 0.1 of 300 is 30, its deviation 5.
-    assert 15 < wins < 55
+@pytest.mark.parametrize("sessions", [40, 120, 400])
+def test_of_equal_models_one_contest_in_ten_is_below_a_tenth(sessions: int) -> None:
+    found = [decide(PARTIES, losses(0.0, sessions, seed), RULES) for seed in range(400)]
+    # A tenth of 400 is 40, its deviation 6; 0.05 / 2 are spent at once: 10, its deviation 3.
+    assert 22 < sum(decision.p_value < 0.1 for decision in found) < 58
+    assert sum(decision.outcome == PROMOTED for decision in found) < 20
+    held = sum(decision.low <= 0 <= decision.high for decision in found)
+    assert 0.92 * 400 < held < 0.98 * 400
+
+
+def held(weeks: int, gain: float = 0.0, seed: int = 0, step: int = 5) -> list[Decision]:
+    """Contests of one incumbent, week after week, each challenger on the newest 100 sessions."""
+    random = np.random.default_rng(seed)
+    whole = gain + random.normal(0, 0.02, 100 + step * weeks)
+    found: list[Decision] = []
+    for week in range(weeks):
+        gains = whole[step * week : step * week + 100]
+        days = np.arange(step * week, step * week + 100).astype("datetime64[D]")
+        compared = Comparison(-gains, np.zeros(100), days)
+        found.append(decide(Parties("sim", f"c{week}", "zero", week), compared, RULES, found))
+    return found
+
+
+def test_each_session_counts_once() -> None:
+    found = held(6)
+    assert [d.all_sessions for d in found] == [100, 105, 110, 115, 120, 125]
+    assert [len(d.counted) for d in found] == [100, 5, 5, 5, 5, 5]
+    whole = np.random.default_rng(0).normal(0, 0.02, 130)[:125]
+    assert found[-1].all_gain == pytest.approx(whole.mean())
+    assert found[-1].gain == pytest.approx(whole[-100:].mean())
+
+
+def test_earlier_contests_come_in_any_order_and_through_json() -> None:
+    import orjson
+
+    found = held(5)
+    gains = np.random.default_rng(9).normal(0, 0.02, 100)
+    days = np.arange(25, 125).astype("datetime64[D]")
+    compared = Comparison(-gains, np.zeros(100), days)
+    parties = Parties("sim", "c", "zero", 9)
+    wanted = decide(parties, compared, RULES, found)
+    kept = [Decision.parse(orjson.loads(orjson.dumps(d.as_json()))) for d in reversed(found)]
+    assert kept[::-1] == found
+    assert decide(parties, compared, RULES, kept) == wanted
+
+
+def test_a_contest_without_new_sessions_is_no_second_look() -> None:
+    found = held(2, gain=0.003, seed=4)
+    days = np.arange(5, 105).astype("datetime64[D]")
+    best = Comparison(np.full(100, -0.01), np.zeros(100), days)
+    again = decide(Parties("sim", "best of many", "zero", 9), best, RULES, found)
+    assert (again.all_sessions, again.counted) == (105, {})
+    assert (again.all_p_value, again.all_level) == (found[-1].all_p_value, found[-1].all_level)
+    assert again.p_value < 0.01 and again.outcome == KEPT
+    assert "luck of looking often: over all 105 sessions of 3 contests" in again.reason
+
+
+def test_steady_luck_is_held_to_less_than_a_first_look() -> None:
+    levels = [d.all_level for d in held(52)]
+    assert levels[0] == pytest.approx(RULES.yearly * RULES.at_once, rel=0.02)
+    assert max(levels) < 0.03
+
+
+def test_a_decision_of_before_is_read_and_counts_nothing() -> None:
+    before = {k: v for k, v in held(1)[0].as_json().items() if not k.startswith(("all_", "count"))}
+    old = Decision.parse(before)
+    assert (old.all_sessions, old.counted) == (0, {})
+    assert decide(PARTIES, losses(0.05), RULES, [old]) == decide(PARTIES, losses(0.05), RULES)
+
+
+def test_too_few_sessions_for_their_labels_say_so() -> None:
+    found = decide(PARTIES, replace(losses(0.05, sessions=50), overlap=30), RULES)
+    assert found.outcome == KEPT and "too few for labels that overlap so far" in found.reason
+    assert (found.low, found.high) == (-np.inf, np.inf)
+    assert found.as_json()["low"] is None and "low" not in found.metrics
+    assert Decision.parse(found.as_json()) == found
 
 
 def test_equal_contests_bear_one_name() -> None:
     decision = decide(PARTIES, losses(0.05), RULES)
     assert decision.promotion_id == decide(PARTIES, losses(0.05), RULES).promotion_id
-    assert Decision(**decision.as_json()) == decision
+    assert Decision.parse(decision.as_json()) == decision
     other = Parties("sim", "challenger", "champion", 4)
     assert decide(other, losses(0.05), RULES).promotion_id != decision.promotion_id

@@ -1,14 +1,12 @@
 """Evidence finds a planted effect, finds none in noise, and doubts what is too good."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from training.baselines import BASELINES, always_up, persistence, reversal
-from training.bootstrap import Blocks
+from training.baselines import BASELINES
 from training.ensemble import ENSEMBLES
 from training.evidence import (
     Evidence,
@@ -20,10 +18,10 @@ from training.experts.class_prior import ClassPrior
 from training.experts.logistic import Logistic
 from training.experts.trees import Trees
 from training.folds import WalkForward
-from training.samples import UNKNOWN, Samples, from_matrix
+from training.samples import Samples, from_matrix
 from training.walk import mean_log_loss, walk, walk_together
 
-CUT, BLOCKS = WalkForward(count=3), Blocks(draws=300)
+CUT = WalkForward(count=3)
 QUICK = Trees(rounds=40, min_child_weight=5)
 
 
@@ -32,7 +30,7 @@ Gather = Callable[..., Evidence]
 
 @pytest.fixture(scope="module")
 def planted(matrix: Callable[..., pa.Table], evidence_of: Gather) -> Evidence:
-    return evidence_of(QUICK, from_matrix(matrix(effect=1.0)), CUT, BLOCKS)
+    return evidence_of(QUICK, from_matrix(matrix(effect=1.0)), CUT)
 
 
 def test_a_planted_effect_beats_every_baseline_surely(planted: Evidence) -> None:
@@ -46,13 +44,13 @@ def test_a_planted_effect_beats_every_baseline_surely(planted: Evidence) -> None
 
 
 def test_noise_beats_nothing(matrix: Callable[..., pa.Table], evidence_of: Gather) -> None:
-    found = evidence_of(QUICK, from_matrix(matrix(effect=0.0, seed=4)), CUT, BLOCKS)
+    found = evidence_of(QUICK, from_matrix(matrix(effect=0.0, seed=4)), CUT)
     assert found.beside["class_prior"]["log_loss"].high > 0
     assert found.beside["class_prior"]["accuracy"].low < 0
 
 
 def test_the_same_inputs_give_the_same_evidence(samples: Samples, evidence_of: Gather) -> None:
-    assert evidence_of(QUICK, samples, CUT, BLOCKS) == evidence_of(QUICK, samples, CUT, BLOCKS)
+    assert evidence_of(QUICK, samples, CUT) == evidence_of(QUICK, samples, CUT)
 
 
 def test_the_share_of_labels_that_rest_on_a_rule_is_told(
@@ -71,7 +69,7 @@ def test_evidence_survives_json(planted: Evidence) -> None:
 def test_the_class_prior_stands_beside_itself_only_once(
     samples: Samples, evidence_of: Gather
 ) -> None:
-    found = evidence_of(ClassPrior(), samples, CUT, BLOCKS)
+    found = evidence_of(ClassPrior(), samples, CUT)
     assert sorted(found.scores) == sorted(BASELINES)
     assert "class_prior" not in found.beside
 
@@ -79,7 +77,7 @@ def test_the_class_prior_stands_beside_itself_only_once(
 def test_too_good_is_a_leak_until_explained(
     matrix: Callable[..., pa.Table], evidence_of: Gather
 ) -> None:
-    found = evidence_of(QUICK, from_matrix(matrix(effect=6.0)), CUT, BLOCKS)
+    found = evidence_of(QUICK, from_matrix(matrix(effect=6.0)), CUT)
     with pytest.raises(LeakUntilExplained, match="a leak until explained"):
         require_plausible(found, "")
     require_plausible(found, "the effect is planted")
@@ -101,26 +99,12 @@ def gather_one(samples: Samples, place: int) -> float:
     return float(-np.log(counts / counts.sum())[samples.labels[fold.test]].mean())
 
 
-def test_hard_baselines_by_hand(samples: Samples) -> None:
-    train, test = samples.take(np.arange(600)), samples.take(np.arange(600, 606))
-    up = always_up(train, test)
-    share = (np.sum(train.labels == 2) + 1) / 602
-    assert up.labels.tolist() == [2] * 6
-    assert up.probabilities[0] == pytest.approx([(1 - share) / 2, (1 - share) / 2, share])
-    first = replace(test, persistence=np.array([0, 1, 2, UNKNOWN, 0, 2]))
-    majority = int(np.bincount(train.labels).argmax())
-    assert persistence(train, first).labels.tolist() == [0, 1, 2, majority, 0, 2]
-    before = np.array([0.01, -0.02, 0.0, np.nan, 1e-9, -1.0])
-    turned = reversal(train, replace(test, return_before=before))
-    assert turned.labels.tolist() == [0, 2, majority, majority, 0, 2]
-
-
 def test_all_forecasters_are_scored_on_the_same_rows(samples: Samples) -> None:
     folds = CUT.split(samples)
     walks = {e.name: walk(e, samples, folds) for e in (QUICK, Logistic())}
     said = [walked.forecasts for walked in walks.values()]
     walks["soft"] = walk_together(ENSEMBLES.get("soft")(), said, samples, folds)
-    found = gather(walks, samples, folds, BLOCKS)
+    found = gather(walks, samples, folds)
     assert list(found) == ["xgboost", "logistic", "soft"]
     assert set(found["soft"].scores) == {*found, *BASELINES}
     assert len({(e.n, e.sessions, e.first, e.last) for e in found.values()}) == 1
@@ -145,3 +129,24 @@ def test_an_ensemble_is_weighed_in_each_fold_by_the_folds_before(samples: Sample
     labels[folds[-1].test] = 2 - labels[folds[-1].test]
     after = walk_together(weighted, said, samples.relabelled(labels), folds)
     assert (after.forecasts.probabilities == before).all() and len(rows) == len(before)
+
+
+def test_too_few_sessions_have_no_interval_and_survive_json(samples: Samples) -> None:
+    import orjson
+
+    folds = CUT.split(samples)
+    walks = {"logistic": walk(Logistic(), samples, folds)}
+    found = gather(walks, samples, folds, overlap=80)["logistic"]
+    assert found.sessions == 120
+    value = found.scores["logistic"]["log_loss"]
+    assert (value.low, value.high) == (-np.inf, np.inf)
+    text = orjson.dumps(found.as_json())
+    assert b"Infinity" not in text and Evidence.parse(orjson.loads(text)) == found
+
+
+def test_overlapping_labels_rest_on_less(samples: Samples) -> None:
+    folds = CUT.split(samples)
+    walks = {"logistic": walk(Logistic(), samples, folds)}
+    once, often = (gather(walks, samples, folds, overlap=n)["logistic"] for n in (1, 20))
+    assert once.log_loss == often.log_loss
+    assert once.scores["logistic"]["log_loss"] != often.scores["logistic"]["log_loss"]

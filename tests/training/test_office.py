@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,7 +16,7 @@ from contracts.champion import KEPT, PROMOTED, ROLLED_BACK, champion, model_name
 from contracts.settings import settings
 from contracts.store import Store
 from features.views import view
-from training import bundle, fitting, office, proving, records
+from training import bundle, fitting, incumbency, office, proving, records
 from training.records import Fit, StepMissing
 from training.scope import Scope
 from training.tracking import Mlflow
@@ -97,6 +97,31 @@ def test_noise_leaves_champion_zero_in_office(
     )
     assert json.loads(row["evidence"])["p_value"] == decision.p_value
     assert alias(tracking, scope.universe) == zero.version
+
+
+def test_contests_of_an_incumbent_share_their_sessions_and_a_repeat_finds_the_same(
+    store: Store, tracking: Mlflow, market: Callable[..., Scope]
+) -> None:
+    later = market(effect=0.0)
+    scope = replace(later, session=date(2025, 6, 20))
+    zero, _ = train(store, scope)
+    first = office.contest(store, scope)
+    assert first is not None and office.contest(store, scope) == first
+    assert office.promote(store, scope, LATER) == (first, 1)
+    assert office.contest(store, scope) == first, "its own row is no earlier contest"
+    assert office.promote(store, scope, LATER) == (first, 0)
+
+    _, fitted = train(store, later)
+    second = office.contest(store, later)
+    assert second is not None and second.champion == first.champion == zero.bundle
+    # Between the 20th and the 30th lie five sessions: the market rests on no day but weekends.
+    assert (first.all_sessions, second.all_sessions) == (59, 59 + 6)
+    assert sorted(second.counted) == [f"2025-06-{day}" for day in (20, 23, 24, 25, 26, 27)]
+    assert not set(first.counted) & set(second.counted)
+    assert office.promote(store, later, LAST) == (second, 1)
+    assert office.contest(store, later) == second and office.contest(store, scope) == first
+    assert incumbency.contests_of(store, scope.universe, fitted.bundle) == []
+    assert len(ledger(store)) == 3
 
 
 def test_an_alias_left_behind_follows_the_ledger_on_a_repeat(

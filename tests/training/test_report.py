@@ -4,6 +4,7 @@ import io
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from rich.console import Console
@@ -11,8 +12,7 @@ from rich.console import Console
 from contracts.champion import PROMOTED
 from contracts.store import Store
 from training import office, records
-from training.bootstrap import Blocks
-from training.contest import Decision
+from training.contest import Comparison, Decision, Parties, Rules, decide
 from training.evidence import Evidence
 from training.experts.trees import Trees
 from training.folds import WalkForward
@@ -41,7 +41,7 @@ def test_evidence_decision_and_champion_are_shown(
     store: Store, matrix: Callable[..., pa.Table], evidence_of: Callable[..., Evidence]
 ) -> None:
     quick = Trees(rounds=10)
-    evidence = evidence_of(quick, from_matrix(matrix()), WalkForward(2), Blocks(draws=50))
+    evidence = evidence_of(quick, from_matrix(matrix()), WalkForward(2))
     records.write_evidence("b" * 64, evidence)
     zero = {"promotion_id": "zero", "decision": PROMOTED, "reason": "first", "evidence": {}}
     office.record(store, "sim", Fit("class_prior", "a" * 64, 1), zero, NOW)
@@ -54,10 +54,25 @@ def test_evidence_decision_and_champion_are_shown(
     later = NOW + timedelta(days=1)
     office.record(store, "sim", Fit("xgboost", "b" * 64, 2), fields, later)
     text = shown(store)
-    for part in ("xgboost - persistence", "always_up", "95 % block bootstrap", "permuted"):
+    for part in ("xgboost - persistence", "always_up", "95 % intervals", "permuted"):
         assert part in text
     assert "no decision: unsure" in text and "p = 0.2000" in text
+    assert "all its contests" not in text, "a contest of before counted nothing"
     assert "finpulse-sim version 1" in text and "a" * 64 in text
+
+
+def test_a_contest_of_few_sessions_says_so(store: Store) -> None:
+    found = decide(
+        Parties("sim", "b" * 64, "a" * 64, 3),
+        Comparison(np.ones(5), np.ones(5), np.arange(5).astype("datetime64[D]")),
+        Rules(),
+    )
+    fields = {"promotion_id": "few", "decision": "kept", "reason": found.reason}
+    fields |= {"evidence": found.as_json(), "previous_bundle": "a" * 64}  # type: ignore[dict-item]
+    office.record(store, "sim", Fit("xgboost", "b" * 64, 2), fields, NOW)
+    text = shown(store)
+    assert "[too few sessions]" in text and "5 sessions are fewer than 40" in text
+    assert "needed below 0.0000, 5 sessions" in text
 
 
 def test_a_missing_matrix_names_the_verb(store: Store) -> None:

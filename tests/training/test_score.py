@@ -42,14 +42,19 @@ def test_the_brier_score_equals_scikit_learns_sum_over_classes() -> None:
     assert tally(FORECASTS, TRUTH, DAYS).scores()["brier"][0] == pytest.approx(expected)
 
 
-def test_weights_score_as_repeated_sessions_would() -> None:
+def test_leaving_a_session_out_scores_the_others() -> None:
     found = tally(FORECASTS, TRUTH, DAYS)
-    times = RANDOM.integers(0, 3, len(found.sessions))
-    rows = np.repeat(np.arange(N), times[np.searchsorted(found.sessions, DAYS)])
-    part = Forecasts(FORECASTS.probabilities[rows])
-    weighted = found.scores(times[None, :].astype(float))
-    for name, expected in reference(part, TRUTH[rows]).items():
-        assert weighted[name][0] == pytest.approx(expected, abs=1e-12)
+    left_out = found.left_out()
+    for place in (0, 7, len(found.sessions) - 1):
+        rows = np.flatnonzero(found.sessions[place] != DAYS)
+        part = Forecasts(FORECASTS.probabilities[rows])
+        for name, expected in reference(part, TRUTH[rows]).items():
+            assert left_out[name][place] == pytest.approx(expected, abs=1e-12)
+
+
+def test_of_one_session_none_can_be_left_out() -> None:
+    one = tally(FORECASTS, TRUTH, np.zeros(N, "datetime64[D]"))
+    assert all(len(values) == 0 for values in one.left_out().values())
 
 
 def test_a_constant_forecast_has_no_correlation() -> None:

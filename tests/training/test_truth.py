@@ -87,7 +87,7 @@ def evidence(store: Store, scope: Scope) -> Evidence:
     said = [walked.forecasts for walked in walks.values()]
     ensemble = ENSEMBLES.get(DEMO.ensemble)()
     walks[DEMO.ensemble] = walk_together(ensemble, said, samples, folds)
-    return gather(walks, samples, folds, DEMO.blocks)[DEMO.ensemble]
+    return gather(walks, samples, folds, scope.overlap)[DEMO.ensemble]
 
 
 def contest(store: Store, scope: Scope) -> Decision:
