@@ -82,7 +82,7 @@ def sessions(
     good, refused = judged(file, given.calendar, now)
     for row in refused.to_pylist():
         typer.echo(f"refused {row['calendar']} {row['session']}: {row['reason']}", err=True)
-    origin = SOURCES.get(source or given.source).provenance("sessions")
+    origin = SOURCES.get(source or given.source).provenance("sessions", given)
     load = open_store().append(TRADING_SESSIONS, good, origin, now)
     typer.echo(f"{load.added} added, {load.dropped} there already, {refused.num_rows} refused")
     if refused.num_rows:
