@@ -4,6 +4,7 @@
 def psi(reference: Values, current: Values) -> float: ...
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -23,22 +24,24 @@ class DriftTest:
 
     score: (reference (n,), current (m,)) -> a number that is near 0 for equal distributions and
     grows as they part, whatever the values' unit; nulls are NaN. threshold: no score below it is
-    an alarm; where past windows of a feature scored higher, they set the limit.
+    an alarm; where past windows of a feature scored higher, they set the limit. ceiling: what is
+    an alarm whatever the past says; infinite for a score of which no size means that.
     """
 
     name: str
     score: Score
     threshold: float
+    ceiling: float
 
 
 DRIFT_TESTS: Registry[DriftTest] = Registry("drift test", "monitoring.drift")
 
 
-def drift_test(name: str, threshold: float) -> Callable[[Score], Score]:
+def drift_test(name: str, threshold: float, ceiling: float = math.inf) -> Callable[[Score], Score]:
     """Declare the decorated function as the drift test of that name."""
 
     def declare(score: Score) -> Score:
-        DRIFT_TESTS.add(name, DriftTest(name, score, threshold))
+        DRIFT_TESTS.add(name, DriftTest(name, score, threshold, ceiling))
         return score
 
     return declare
