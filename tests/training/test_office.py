@@ -17,6 +17,7 @@ from contracts.settings import settings
 from contracts.store import Store
 from features.views import view
 from training import bundle, fitting, office, proving, records
+from training import ledger as ledger_of
 from training.records import Fit, StepMissing
 from training.scope import Scope
 from training.tracking import Mlflow
@@ -54,7 +55,7 @@ def versions(server: Mlflow, universe: str) -> dict[int, str]:
 
 
 def ledger(store: Store) -> list[dict[str, Any]]:
-    return store.query("SELECT * FROM promotions ORDER BY decided_at").to_pylist()
+    return store.query("SELECT * FROM promotions ORDER BY number").to_pylist()
 
 
 def test_a_planted_effect_takes_office_and_a_repeat_changes_nothing(
@@ -105,14 +106,11 @@ def test_an_alias_left_behind_follows_the_ledger_on_a_repeat(
     scope = market(effect=1.0)
     zero, fitted = train(store, scope)
     office.contest(store, scope)
-    with monkeypatch.context() as broken:
-
-        def die(*_: object) -> None:
-            raise ConnectionResetError
-
-        broken.setattr(office, "move_alias", die)
-        with pytest.raises(ConnectionResetError):
-            office.promote(store, scope, LATER)
+    with monkeypatch.context() as away:
+        away.setenv("FINPULSE_MLFLOW_URL", "http://127.0.0.1:9")
+        settings.cache_clear()
+        assert office.promote(store, scope, LATER)[1] == 1
+    settings.cache_clear()
     assert alias(tracking, scope.universe) == zero.version
     in_office = champion(store, scope.universe)
     assert in_office is not None and in_office.bundle == fitted.bundle
@@ -125,7 +123,7 @@ def test_a_contest_against_a_former_champion_is_stale(
 ) -> None:
     # The decision is made before MLflow's registry is asked for anything.
     monkeypatch.setattr(fitting, "register", lambda *_: 1)
-    monkeypatch.setattr(office, "move_alias", lambda *_: None)
+    monkeypatch.setattr(ledger_of, "show_champion", lambda *_: False)
     scope = market(effect=1.0)
     train(store, scope)
     office.contest(store, scope)
@@ -156,18 +154,18 @@ def test_a_rollback_puts_the_champion_before_back_once(
     zero, fitted = train(store, scope)
     universe = scope.universe
     with pytest.raises(StepMissing, match="no champion before the one in office"):
-        office.roll_back(store, universe, "a try", LATER)
+        office.roll_back(store, universe, zero.bundle, "a try", LATER)
     office.contest(store, scope)
     office.promote(store, scope, LATER)
-    back = office.roll_back(store, universe, "the score fell", LAST, only=fitted.bundle)
+    back = office.roll_back(store, universe, fitted.bundle, "the score fell", LAST)
     assert back is not None and (back.bundle, back.model_version) == (zero.bundle, zero.version)
     assert alias(tracking, universe) == zero.version
     row = ledger(store)[-1]
     assert (row["decision"], row["reason"]) == (ROLLED_BACK, "the score fell")
     assert (row["bundle"], row["previous_bundle"]) == (zero.bundle, fitted.bundle)
-    assert office.roll_back(store, universe, "again", LAST, only=fitted.bundle) is None
+    assert office.roll_back(store, universe, fitted.bundle[:8], "again", LAST) is None
     with pytest.raises(StepMissing, match="no champion before"):
-        office.roll_back(store, universe, "further back", LAST)
+        office.roll_back(store, universe, zero.bundle, "further back", LAST)
     assert len(ledger(store)) == 3
 
 
@@ -190,7 +188,7 @@ def test_a_broken_bundle_is_not_rolled_back_to(
     office.follow(store, scope.universe)
     FAULTS[fault](Path(settings().objects) / "bundles" / zero.bundle)
     with pytest.raises(bundle.BundleError, match=rf"prior\.json {fault}"):
-        office.roll_back(store, scope.universe, "a try", LAST)
+        office.roll_back(store, scope.universe, other.bundle, "a try", LAST)
     in_office = champion(store, scope.universe)
     assert in_office is not None and in_office.bundle == other.bundle
     assert alias(tracking, scope.universe) == other.version
