@@ -187,7 +187,8 @@ def rollback(
     if not bundle:
         # Without a name, a repeat of a rollback would go back twice.
         in_office = require_champion(store, asked)
-        raise typer.BadParameter(f"name who is to leave: --bundle {in_office.bundle} is in office")
+        leaving = in_office.bundle[:12]
+        raise typer.BadParameter(f"name who is to leave: --bundle {leaving} is in office")
     back = office.roll_back(store, asked, bundle, reason, datetime.now(UTC))
     if back is None:
         typer.echo(f"{bundle} is not in office: nothing to roll back")

@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from market import Market
+from typer.testing import CliRunner
 
 from contracts import objects
 from contracts.champion import ALIAS, PROMOTED, champion, model_name
@@ -17,6 +19,7 @@ from contracts.settings import settings
 from contracts.store import Store
 from monitoring.alias import reconcile
 from training import office
+from training.__main__ import app
 from training.bundle import Bundle
 from training.records import Fit, StepMissing
 from training.tracking import Mlflow, TrackingError
@@ -107,26 +110,28 @@ def perhaps_away(world: World) -> Any:
     return away(world, world.draw.randrange(6) if world.draw.random() < 0.4 else 99)
 
 
-def promote(world: World) -> None:
-    bundle = world.draw.choice(world.bundles)
-    against, decided = world.in_office, world.clock()
-    if bundle.hash == against:
-        return
-    if world.draw.random() < 0.5:
-        world.register(bundle)
+def won(world: World, bundle: Bundle) -> Callable[[], int]:
+    """The command that promotes the bundle, which won a contest against the champion of now."""
+    decided = world.clock()
     decision: Any = SimpleNamespace(
         universe=world.universe,
-        champion=against,
+        champion=world.in_office,
         challenger=bundle.hash,
         outcome=PROMOTED,
-        promotion_id=f"{world.universe} {len(world.done)}",
+        promotion_id=uuid4().hex,
         reason="won",
         as_json=dict,
     )
+    return lambda: office.apply(world.store, decision, Fit("soft", bundle.hash, 1), decided)
 
-    def command() -> object:
-        return office.apply(world.store, decision, Fit("soft", bundle.hash, 1), decided)
 
+def promote(world: World) -> None:
+    bundle = world.draw.choice(world.bundles)
+    if bundle.hash == world.in_office:
+        return
+    if world.draw.random() < 0.5:
+        world.register(bundle)
+    command = won(world, bundle)
     with perhaps_away(world):
         assert command() == 1
     assert world.in_office == bundle.hash
@@ -272,32 +277,73 @@ def test_what_cannot_be_registered_again_is_alarmed(
     assert world.rows == before
 
 
+def crowned(world: World) -> str:
+    """Promote the second and third bundle; returns who is in office now."""
+    for bundle in world.bundles[1:3]:
+        world.register(bundle)
+        assert won(world, bundle)() == 1
+    world.look()
+    return world.in_office
+
+
+def rollback(*options: str) -> Any:
+    return CliRunner().invoke(app, ["rollback", "--universe", "outage", "--reason", "x", *options])
+
+
 @pytest.mark.troubleshooting("the ledger has decided, ... does not show it yet")
 def test_a_rollback_while_mlflow_is_away_is_done_and_its_repeat_changes_nothing(
-    new_world: Callable[[str, int], World], capsys: pytest.CaptureFixture[str]
+    new_world: Callable[[str, int], World], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = new_world("outage", 1)
-    for bundle in world.bundles[1:3]:
-        world.draw.seed(3)
-        against = world.in_office
-        decision: Any = SimpleNamespace(
-            universe="outage",
-            champion=against,
-            challenger=bundle.hash,
-            outcome=PROMOTED,
-            promotion_id=bundle.hash,
-            reason="won",
-            as_json=dict,
+    leaving = crowned(world)
+    with monkeypatch.context() as gone:
+        gone.setenv("FINPULSE_MLFLOW_URL", "http://127.0.0.1:9")
+        settings.cache_clear()
+        done = rollback("--bundle", leaving)
+        assert done.exit_code == 0 and world.bundles[1].hash in done.stdout
+        said = "the ledger has decided, the alias in MLflow does not show it yet"
+        assert said in done.stderr and "nothing is to be repeated" in done.stderr
+        again = rollback("--bundle", leaving)
+        assert (again.exit_code, again.stdout) == (
+            0,
+            f"{leaving} is not in office: nothing to roll back\n",
         )
-        office.apply(world.store, decision, Fit("soft", bundle.hash, 1), NOW)
-    leaving = world.in_office
-    with away(world, 0):
-        back = office.roll_back(world.store, "outage", leaving, "worse", NOW)
-        said = capsys.readouterr().err
-        assert "the ledger has decided, the alias in MLflow does not show it yet: away" in said
-        assert back is not None and back.bundle == world.bundles[1].hash
-        assert office.roll_back(world.store, "outage", leaving, "worse", NOW) is None
-    assert world.in_office == world.bundles[1].hash
+    assert world.in_office == world.bundles[1].hash and world.shown() == leaving
     assert world.look() == "moved" and world.shown() == world.in_office
-    with pytest.raises(StepMissing, match="was never champion of outage: name the bundle"):
-        office.roll_back(world.store, "outage", "f" * 64, "a slip", NOW)
+
+
+@pytest.mark.troubleshooting("name who is to leave: --bundle ...")
+def test_a_rollback_names_who_is_to_leave(new_world: Callable[[str, int], World]) -> None:
+    world = new_world("outage", 1)
+    leaving, before = crowned(world), world.rows
+    unnamed = rollback()
+    assert unnamed.exit_code == 2
+    assert f"name who is to leave: --bundle {leaving[:12]} is in office" in unnamed.stderr
+    unknown = rollback("--bundle", "f" * 64)
+    assert unknown.exit_code == 1
+    assert "was never champion of outage" in str(unknown.exception)
+    assert rollback("--bundle", leaving[:3]).exit_code == 1, "too short to be sure"
+    assert world.rows == before
+    done = rollback("--bundle", leaving[:8])
+    assert done.exit_code == 0 and world.in_office == world.bundles[1].hash
+
+
+def test_after_a_registration_anew_a_rollback_goes_to_another_bundle(
+    new_world: Callable[[str, int], World],
+) -> None:
+    world = new_world("anew", 1)
+    first, second, *_ = world.bundles
+    won(world, second)()
+    # The same bundle once more under another number, as a person's choice.
+    tags = [{"key": "bundle", "value": second.hash}]
+    fields = {"name": world.name, "source": "s3://elsewhere/model", "tags": tags}
+    made = world.server.call("POST", "mlflow/model-versions/create", **fields)
+    number = made["model_version"]["version"]
+    alias = {"name": world.name, "alias": ALIAS, "version": number}
+    world.server.call("POST", f"{REGISTERED}/alias", **alias)
+    world.look()
+    world.look()
+    done = CliRunner().invoke(
+        app, ["rollback", "--universe", "anew", "--reason", "x", "--bundle", second.hash]
+    )
+    assert done.exit_code == 0 and world.in_office == first.hash

@@ -118,6 +118,44 @@ def test_an_alias_left_behind_follows_the_ledger_on_a_repeat(
     assert alias(tracking, scope.universe) == fitted.version
 
 
+def test_what_mlflow_lost_is_registered_again_by_the_promotion(
+    store: Store, tracking: Mlflow, market: Callable[..., Scope]
+) -> None:
+    scope = market(effect=1.0)
+    zero, fitted = train(store, scope)
+    office.contest(store, scope)
+    tracking.call("DELETE", "mlflow/registered-models/delete", name=model_name(scope.universe))
+    assert office.promote(store, scope, LATER)[1] == 1
+    number = alias(tracking, scope.universe)
+    assert versions(tracking, scope.universe) == {number: fitted.bundle}
+    in_office = champion(store, scope.universe)
+    assert in_office is not None and in_office.bundle == fitted.bundle
+    back = office.roll_back(store, scope.universe, fitted.bundle, "it fell", LAST)
+    assert back is not None and back.bundle == zero.bundle
+    assert versions(tracking, scope.universe)[alias(tracking, scope.universe)] == zero.bundle
+
+
+def test_a_lock_lost_before_the_row_writes_none(
+    store: Store, tracking: Mlflow, market: Callable[..., Scope], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scope = market(effect=1.0)
+    train(store, scope)
+    office.contest(store, scope)
+    query, ended = store.query, list[int]()
+
+    def end_first(statement: str, values: Any = ()) -> Any:
+        if statement.startswith("SELECT 1 AS one FROM promotions"):
+            holders = "SELECT pg_terminate_backend(pid) AS ended FROM pg_locks WHERE "
+            holders += "locktype = 'advisory' AND database = (SELECT oid FROM pg_database "
+            ended.append(query(holders + "WHERE datname = current_database())").num_rows)
+        return query(statement, values)
+
+    monkeypatch.setattr(store, "query", end_first)
+    with pytest.raises(Exception, match=r"the lock .* was lost|terminat|closed"):
+        office.promote(store, scope, LATER)
+    assert ended and len(ledger(store)) == 1, "another may be deciding meanwhile"
+
+
 def test_a_contest_against_a_former_champion_is_stale(
     store: Store, tracking: Mlflow, market: Callable[..., Scope], monkeypatch: pytest.MonkeyPatch
 ) -> None:
