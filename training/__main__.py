@@ -197,6 +197,16 @@ def rollback(
 
 
 @app.command()
+def register(universe: Universe = "") -> None:
+    """Let MLflow show the champion: registered again if it was lost there, alias and all."""
+    from training.ledger import show
+
+    asked = universe or settings().universe
+    shown = show(open_store(), asked)
+    typer.echo(f"champion of {asked}: {shown.bundle}")
+
+
+@app.command()
 def report(universe: Universe = "") -> None:
     """Show evidence beside its baselines, the newest contest's decision and the champion."""
     from rich.console import Console

@@ -20,6 +20,7 @@ from contracts.settings import settings
 from contracts.store import Store
 from contracts.table import Table
 from contracts.tables import PROMOTIONS
+from training.lock import locked
 from training.records import Fit, StepMissing
 from training.registration import show_champion, version
 from training.tracking import Mlflow, TrackingError
@@ -68,9 +69,19 @@ def follow(store: Store, universe: str) -> Champion:
     on trying. Call it under the lock of the office.
     """
     in_office = require_champion(store, universe)
-    with afterwards("the alias in MLflow"):
+    later = "the monitoring service sees to it within seconds of it being there again"
+    with afterwards("the alias in MLflow", later):
         show_champion(_server(), store, in_office)
-    with afterwards("model_config.json"):
+    with afterwards("model_config.json", later):
+        point(in_office)
+    return in_office
+
+
+def show(store: Store, universe: str) -> Champion:
+    """As `follow`, for its own sake: what cannot be reached is an error."""
+    with locked(store, f"office {universe}"):
+        in_office = require_champion(store, universe)
+        show_champion(_server(), store, in_office)
         point(in_office)
     return in_office
 
@@ -81,14 +92,14 @@ def _server() -> Mlflow:
 
 
 @contextmanager
-def afterwards(what: str) -> Iterator[None]:
+def afterwards(what: str, later: str) -> Iterator[None]:
     """What is done after the ledger's row: a failure is told on stderr and stops nothing."""
     try:
         yield
     except Exception as error:  # Whatever it is, the row in the ledger stands.
         typer.echo(
-            f"the ledger has decided, {what} does not show it yet: {error}; the monitoring service "
-            "sees to it within seconds of it being there again, nothing is to be repeated",
+            f"the ledger has decided, {what} does not show it yet: {error}; {later}, nothing is to "
+            "be repeated",
             err=True,
         )
 

@@ -71,10 +71,15 @@ class Lock:
         return row[0] if row else None
 
     def _acquire(self) -> None:
-        self._run(_PATIENT)
-        if not self._run("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", self._name):
-            typer.echo(f"waiting for another process that holds {self._name!r}", err=True)
-            self._run("SELECT pg_advisory_lock(hashtextextended(%s, 0))", self._name)
+        import psycopg2
+
+        try:
+            self._run(_PATIENT)
+            if not self._run("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", self._name):
+                typer.echo(f"waiting for another process that holds {self._name!r}", err=True)
+                self._run("SELECT pg_advisory_lock(hashtextextended(%s, 0))", self._name)
+        except psycopg2.Error as error:
+            raise self._lost(error) from error
 
     def _release(self) -> None:
         import psycopg2

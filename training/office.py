@@ -69,7 +69,10 @@ def promote(store: Store, scope: Scope, now: datetime) -> tuple[Decision | None,
     decision = Decision(**records.read(records.contest_key(name)))
     added = apply(store, decision, challenger(scope), now)
     tags = {"outcome": decision.outcome, "promotion_id": name, "bundle": decision.challenger}
-    with afterwards("the run of this step in MLflow"), step(store, scope, "promote") as run:
+    with (
+        afterwards("the run of this step in MLflow", "a record only"),
+        step(store, scope, "promote") as run,
+    ):
         run.tag(tags)
     return decision, added
 

@@ -27,6 +27,7 @@ _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     # Its client would try for minutes; whoever waits holds locks.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }

@@ -67,6 +67,9 @@ def look(world: World) -> None:
     if result in ("agreed", "moved", "registered", "recorded"):
         assert world.shown() == world.in_office
         world.chosen.clear()
+    if result == "recorded":
+        # Whom a rollback removed may be back in office: the same words are a new order then.
+        world.last = lambda: None
     assert result != "idle"
 
 
@@ -108,6 +111,8 @@ def test_whatever_happens_alias_and_ledger_name_the_same_bundle(
         step(world)
     looks = [world.look() for _ in range(3)]
     assert looks[-1] == "agreed", (world.done, looks)
+    if "recorded" in looks:
+        world.last = lambda: None
     assert world.shown() == world.in_office, world.done
     in_order = "SELECT bundle FROM promotions WHERE decision <> 'refused' ORDER BY number"
     assert world.store.query(in_order)["bundle"].to_pylist()[-1] == world.in_office
@@ -144,6 +149,20 @@ def test_an_alias_on_the_champions_old_number_is_not_agreement(
     assert world.shown() == world.in_office == world.bundles[0].hash
 
 
+def test_the_verb_register_brings_the_champion_back(
+    new_world: Callable[[str, int], World],
+) -> None:
+    world = new_world("byhand", 1)
+    lose_model(world)
+    for _ in range(2):
+        done = CliRunner().invoke(app, ["register", "--universe", "byhand"])
+        assert (done.exit_code, done.stdout) == (0, f"champion of byhand: {world.in_office}\n")
+        assert world.versions() == {1: world.shown()} == {1: world.in_office}
+    assert world.look() == "agreed"
+    with away(world, 0):
+        assert CliRunner().invoke(app, ["register", "--universe", "byhand"]).exit_code == 1
+
+
 def test_what_cannot_be_registered_again_is_alarmed(
     new_world: Callable[[str, int], World],
 ) -> None:
@@ -161,6 +180,7 @@ def test_after_a_registration_anew_a_rollback_goes_to_another_bundle(
     world = new_world("anew", 1)
     first, second, *_ = world.bundles
     won(world, second)()
+    assert [world.look(), world.look()][-1] == "agreed"
     # The same bundle once more under another number, as a person's choice.
     tags = [{"key": "bundle", "value": second.hash}]
     fields = {"name": world.name, "source": "s3://elsewhere/model", "tags": tags}
