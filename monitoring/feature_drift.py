@@ -24,6 +24,8 @@ FALSE_ALARMS = 0.01
 _NOTHING = 0.1
 # Few windows may score alike by chance: their deviation, in logarithms, is at least this.
 _SPREAD = 0.1
+# A window in which a feature changes less often, as one told monthly, has no ceiling.
+_TOLD = 1.5
 # The logarithm of the largest number there is, nearly.
 _LARGEST = 700.0
 
@@ -74,7 +76,8 @@ def threshold(test: DriftTest, values: Values, sessions: Days, length: int, memo
     sessions that a value of the feature looks back on. The logarithms of the scores of the
     reference's own windows, each against all others, are taken as normal, and the limit is
     Student's prediction bound for one more of them: Hahn and Meeker (1991), Statistical
-    Intervals, chapter 4. Never below the test's threshold, never above its ceiling.
+    Intervals, chapter 4. Never below the test's threshold, never above its ceiling where a window
+    holds enough values: one new value is beyond two dozen old ones by chance often enough.
     """
     scores = _own_scores(test, values, sessions, length)
     if not len(scores):
@@ -85,7 +88,15 @@ def threshold(test: DriftTest, values: Values, sessions: Days, length: int, memo
     count = max(2.0, len(np.unique(sessions)) / (length + memory))
     deviation = max(_SPREAD, logs.std()) * np.sqrt(count / (count - 1) * (1 + 1 / count))
     limit = logs.mean() + special.stdtrit(count - 1, 1 - FALSE_ALARMS) * deviation
-    return min(max(test.threshold, float(np.exp(min(limit, _LARGEST)))), test.ceiling)
+    highest = test.ceiling if _changes(values, sessions, length) >= _TOLD else np.inf
+    return min(max(test.threshold, float(np.exp(min(limit, _LARGEST)))), highest)
+
+
+def _changes(values: Values, sessions: Days, length: int) -> float:
+    order = np.argsort(sessions, kind="stable")
+    days, first = np.unique(sessions[order], return_index=True)
+    level = np.add.reduceat(np.nan_to_num(values[order]), first)
+    return float(np.count_nonzero(np.diff(level))) * length / len(days)
 
 
 def _own_scores(test: DriftTest, values: Values, sessions: Days, length: int) -> Values:

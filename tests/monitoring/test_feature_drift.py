@@ -115,6 +115,16 @@ def test_values_all_beyond_the_reference_are_an_alarm_however_it_swung() -> None
     assert limit == test.ceiling < test.score(values, values[:800] + 100)
 
 
+def test_one_new_value_of_a_feature_told_monthly_is_no_alarm_however_large() -> None:
+    test, months = DRIFT_TESTS.get("ks"), np.random.default_rng(3).normal(size=24)
+    values = np.repeat(months, 21 * 5)
+    days = np.repeat(np.arange(24 * 21).astype("datetime64[D]"), 5)
+    largest = np.full(100, months.max() + 1)
+    assert test.score(values, largest) > test.ceiling
+    assert threshold(test, values, days, 20, 1) > test.score(values, largest)
+    assert threshold(test, values, days, 40, 1) == test.ceiling
+
+
 def test_a_reference_of_one_window_calibrates_nothing() -> None:
     test = DRIFT_TESTS.get("psi")
     assert threshold(test, *seasons(sessions=40, regime=1.0), 40, 1) == test.threshold
