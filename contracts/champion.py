@@ -1,4 +1,7 @@
-"""Who is champion: the newest promotion in the ledger decides, the MLflow alias follows."""
+"""Who is champion: the ledger's last promotion decides, the MLflow alias follows.
+
+The order is that of the numbers which the database drew, under the lock of the office.
+"""
 
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -38,7 +41,7 @@ def reign(store: Store, universe: str) -> list[Champion]:
     """All champions of a universe, newest first."""
     rows = store.query(
         "SELECT promotion_id, universe, bundle, model_name, model_version, actor, decided_at "
-        "FROM promotions WHERE universe = %s AND decision IN (%s, %s) ORDER BY decided_at DESC",
+        "FROM promotions WHERE universe = %s AND decision IN (%s, %s) ORDER BY number DESC",
         (universe, PROMOTED, ROLLED_BACK),
     )
     return [Champion(**row) for row in rows.to_pylist()]

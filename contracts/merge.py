@@ -1,10 +1,12 @@
-"""The rule by which incoming rows become versions, as one SQL statement."""
+"""How incoming rows become versions of facts, as one SQL statement, or rows of a ledger."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 from psycopg2.errors import UniqueViolation
 
+from contracts import copy
 from contracts.table import KNOWN_AT, LOAD_ID, FrameError, Table, quoted
 
 if TYPE_CHECKING:
@@ -24,6 +26,22 @@ def temporary(connection: "Connection", table: Table) -> str:
             "WITH NO DATA"
         )
     return INCOMING
+
+
+def record(connection: "Connection", table: Table, frame: pa.Table) -> int:
+    """Insert ledger rows within the connection's transaction; returns the number of rows added.
+
+    A row whose key is already there is left as it is. Raises FrameError.
+    """
+    checked = table.check(frame)
+    copy.into(connection, temporary(connection, table), checked)
+    with connection.cursor() as cursor:
+        names = ", ".join(quoted(table.names))
+        cursor.execute(
+            f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {INCOMING} "
+            "ON CONFLICT DO NOTHING"
+        )
+        return int(cursor.rowcount)
 
 
 def run(

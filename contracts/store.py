@@ -5,7 +5,7 @@ it (`known_at`) and when this database had it (`load_id`, in commit order).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, cast
@@ -83,17 +83,17 @@ class Store:
     @contextmanager
     def connect(self) -> Iterator["Connection"]:
         """A psycopg2 connection; commits on success, rolls back on error, always closes."""
+        with closing(self.session()) as connection, connection:
+            yield connection
+
+    def session(self) -> "Connection":
+        """A psycopg2 connection that is the caller's to commit and to close."""
         import psycopg2
 
         try:
-            connection = psycopg2.connect(self.url, connect_timeout=10)
+            return psycopg2.connect(self.url, connect_timeout=10)
         except psycopg2.OperationalError as error:
             raise _unavailable(error) from error
-        try:
-            with connection:
-                yield connection
-        finally:
-            connection.close()
 
     def close(self) -> None:
         """Close the connection that this thread's reads have kept."""
@@ -207,16 +207,8 @@ class Store:
 
         Returns the number of rows added. Raises FrameError, StoreUnavailable.
         """
-        checked = table.check(frame)
         with self.connect() as connection:
-            copy.into(connection, merge.temporary(connection, table), checked)
-            with connection.cursor() as cursor:
-                names = ", ".join(quoted(table.names))
-                cursor.execute(
-                    f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {merge.INCOMING} "
-                    "ON CONFLICT DO NOTHING"
-                )
-                return int(cursor.rowcount)
+            return merge.record(connection, table, frame)
 
     def query(self, statement: str, values: Sequence[object] = ()) -> pa.Table:
         """Rows of a SELECT on ledgers as Arrow; `%s` marks values. Facts go through `read`.

@@ -16,6 +16,7 @@ FLAG = pa.bool_()
 
 KNOWN_AT = "known_at"
 LOAD_ID = "load_id"
+NUMBER = "number"
 
 
 class FrameError(ValueError):
@@ -41,6 +42,7 @@ class Table:
     key: the columns that name a row, without the clocks.
     indexes: further column lists worth an index.
     partition: a time of the key by whose years the table is partitioned; empty for none.
+    numbered: the database gives each row the next `number`, whatever the clocks of the writers say.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Table:
     columns: tuple[Column, ...]
     indexes: tuple[tuple[str, ...], ...] = ()
     partition: str = ""
+    numbered: bool = False
 
     @cached_property
     def values(self) -> tuple[str, ...]:

@@ -1,8 +1,9 @@
 """Keeping MLflow's alias and the ledger of promotions of one mind. The ledger decides.
 
-An alias that differs from the ledger has one of two reasons: a promotion that wrote its row has
-not moved the alias yet, or a person moved it in the MLflow UI. A tag on the registered model
-tells them apart: it names the promotion with which the alias was last seen to agree.
+An alias that shows another bundle than the ledger has one of two reasons: a decision that wrote
+its row has not moved the alias yet, or a person moved it in the MLflow UI. A tag on the
+registered model tells them apart: it names the promotion with which the alias was last seen to
+agree. What MLflow holds no more, a version or the whole model, is registered again.
 """
 
 import logging
@@ -14,67 +15,84 @@ from uuid import uuid4
 from contracts.champion import ALIAS, PROMOTED, REFUSED, Champion, champion, model_name, point
 from contracts.store import Store
 from training import bundle
-from training.office import record, require_champion
+from training.ledger import record, require_champion
+from training.lock import Lock, locked
 from training.records import Fit
-from training.registration import move_alias
-from training.tracking import Mlflow, locked
+from training.registration import AGREED_TAG, agree, show_champion
+from training.tracking import Mlflow
 
 log = logging.getLogger(__name__)
 
 ACTOR = "mlflow-ui"
-AGREED_TAG = "finpulse.agreed_promotion"
 
-Result = Literal["idle", "agreed", "moved", "recorded", "refused"]
-RESULTS: tuple[Result, ...] = ("idle", "agreed", "moved", "recorded", "refused")
+Result = Literal["idle", "agreed", "moved", "recorded", "refused", "registered", "lost"]
+RESULTS: tuple[Result, ...] = (
+    *("idle", "agreed", "moved", "recorded", "refused"),
+    *("registered", "lost"),
+)
 
 
 @dataclass(frozen=True)
-class _Registered:
-    version: int | None
-    agreed: str
+class _Shown:
+    """What MLflow shows: the alias's version and its bundle, and the promotion last agreed with.
+
+    version: None without an alias. bundle: empty where the version names none.
+    """
+
+    version: int | None = None
+    bundle: str = ""
+    agreed: str = ""
 
 
 def reconcile(store: Store, server: Mlflow, universe: str, now: datetime) -> Result:
     """Look once at alias and ledger and make them agree; says what was done.
 
-    `recorded`: a person's choice passed its checks and is champion now. `refused`: it did not,
-    and the alias was put back. `moved`: the alias followed the ledger.
+    `idle`: nobody is in office. `moved`: the alias followed the ledger. `recorded`: a person's
+    choice passed its checks and is champion now. `refused`: it did not, and the alias was put
+    back. `registered`: MLflow had lost the champion, and holds it again. `lost`: MLflow has lost
+    it, and it cannot be registered again; the log says why.
     """
-    # The alias is read first: a promotion that it shows already has its row in the ledger then.
-    shown = _registered(server, universe)
-    office = champion(store, universe)
-    if shown is None or office is None:
+    shown, office = _shown(server, universe), champion(store, universe)
+    if office is None:
         return "idle"
-    if shown.version == office.model_version:
-        if shown.agreed != office.promotion_id:
-            _show(office)
-            _agree(server, universe, office.promotion_id)
+    if (shown.bundle, shown.agreed) == (office.bundle, office.promotion_id):
+        return "agreed"
+    # Whoever decides holds this lock until its alias has moved: under it both are at rest.
+    with locked(store, f"office {universe}") as lock:
+        return _settle(lock, store, server, require_champion(store, universe), now)
+
+
+def _settle(lock: Lock, store: Store, server: Mlflow, office: Champion, now: datetime) -> Result:
+    shown = _shown(server, office.universe)
+    if shown.bundle == office.bundle:
+        agree(server, office)
+        _point(office)
         return "agreed"
     if shown.version is None or shown.agreed != office.promotion_id:
-        return _follow(server, office)
-    return _judge(store, server, office, shown.version, now)
+        return _follow(store, server, office, "moved")
+    return _judge(lock, store, server, office, shown, now)
 
 
-def _registered(server: Mlflow, universe: str) -> _Registered | None:
-    path = "mlflow/registered-models/get"
-    found = server.found("GET", path, name=model_name(universe))
+def _shown(server: Mlflow, universe: str) -> _Shown:
+    name = model_name(universe)
+    found = server.found("GET", "mlflow/registered-models/get", name=name)
     if found is None:
-        return None
+        return _Shown()
     model = found["registered_model"]
     aliases = {a["alias"]: int(a["version"]) for a in model.get("aliases", [])}
-    return _Registered(aliases.get(ALIAS), _tags(model).get(AGREED_TAG, ""))
+    number, agreed = aliases.get(ALIAS), _tags(model).get(AGREED_TAG, "")
+    path = "mlflow/model-versions/get"
+    held = server.found("GET", path, name=name, version=str(number)) if number else None
+    if held is None:
+        return _Shown(agreed=agreed)
+    return _Shown(number, _tags(held["model_version"]).get("bundle", ""), agreed)
 
 
 def _tags(thing: dict[str, Any]) -> dict[str, str]:
     return {tag["key"]: tag["value"] for tag in thing.get("tags", [])}
 
 
-def _agree(server: Mlflow, universe: str, promotion_id: str) -> None:
-    fields = {"name": model_name(universe), "key": AGREED_TAG, "value": promotion_id}
-    server.call("POST", "mlflow/registered-models/set-tag", **fields)
-
-
-def _show(office: Champion) -> None:
+def _point(office: Champion) -> None:
     # Where this service may only read the object store, the file waits for the next decision.
     try:
         point(office)
@@ -82,37 +100,38 @@ def _show(office: Champion) -> None:
         log.warning("model_config.json cannot be written", extra={"error": str(error)})
 
 
-def _follow(server: Mlflow, office: Champion) -> Result:
-    move_alias(server, office.universe, office.model_version)
-    _show(office)
-    _agree(server, office.universe, office.promotion_id)
-    log.info("alias moved to the ledger's champion", extra={"version": office.model_version})
-    return "moved"
+def _follow(store: Store, server: Mlflow, office: Champion, result: Result) -> Result:
+    about = {"bundle": office.bundle}
+    try:
+        again = show_champion(server, store, office)
+    except (bundle.BundleError, FileNotFoundError, PermissionError, ImportError) as error:
+        text = "MLflow lost the champion, and it cannot be registered again"
+        log.error(text, extra=about | {"error": str(error)})
+        return "lost"
+    _point(office)
+    log.info("alias moved to the ledger's champion", extra=about | {"registered": again})
+    return "registered" if again else result
 
 
-def _judge(store: Store, server: Mlflow, office: Champion, version: int, now: datetime) -> Result:
-    chosen = _bundle_of(server, office.universe, version)
-    reason = _reason_against(chosen, office.universe)
-    with locked(store, f"office {office.universe}"):
-        if champion(store, office.universe) != office:
-            return "idle"  # Someone was promoted meanwhile: the next look sees both.
-        if reason:
-            move_alias(server, office.universe, office.model_version)
-            log.warning("alias put back", extra={"version": version, "reason": reason})
-            _record(store, office, Fit("", chosen, version), (REFUSED, reason), now)
-            return "refused"
-        why = f"the alias was set to version {version} in MLflow; its bundle passed the checks"
-        promotion = _record(store, office, Fit("", chosen, version), (PROMOTED, why), now)
-        _show(require_champion(store, office.universe))
-        _agree(server, office.universe, promotion)
-    log.info("alias set by a person recorded", extra={"version": version, "bundle": chosen})
+def _judge(
+    lock: Lock, store: Store, server: Mlflow, office: Champion, shown: _Shown, now: datetime
+) -> Result:
+    chosen = Fit("", shown.bundle, shown.version or 0)
+    about: dict[str, Any] = {"version": chosen.version, "bundle": chosen.bundle}
+    reason = _reason_against(chosen.bundle, office.universe)
+    if reason:
+        result = _follow(store, server, office, "refused")
+        if result != "lost":
+            _record(lock, office, chosen, (REFUSED, reason), now)
+            log.warning("alias put back", extra=about | {"reason": reason})
+        return result
+    why = f"the alias was set to version {chosen.version} in MLflow; its bundle passed the checks"
+    _record(lock, office, chosen, (PROMOTED, why), now)
+    recorded = require_champion(store, office.universe)
+    agree(server, recorded)
+    _point(recorded)
+    log.info("alias set by a person recorded", extra=about)
     return "recorded"
-
-
-def _bundle_of(server: Mlflow, universe: str, version: int) -> str:
-    path, name = "mlflow/model-versions/get", model_name(universe)
-    found = server.call("GET", path, name=name, version=str(version))
-    return _tags(found["model_version"]).get("bundle", "")
 
 
 def _reason_against(chosen: str, universe: str) -> str:
@@ -128,8 +147,8 @@ def _reason_against(chosen: str, universe: str) -> str:
 
 
 def _record(
-    store: Store, office: Champion, chosen: Fit, decision: tuple[str, str], now: datetime
-) -> str:
+    lock: Lock, office: Champion, chosen: Fit, decision: tuple[str, str], now: datetime
+) -> None:
     outcome, reason = decision
     fields = {
         "promotion_id": uuid4().hex,
@@ -139,5 +158,4 @@ def _record(
         "reason": reason,
         "evidence": {"alias_before": office.model_version},
     }
-    record(store, office.universe, chosen, fields, now)
-    return str(fields["promotion_id"])
+    record(lock, office.universe, chosen, fields, now)

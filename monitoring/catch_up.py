@@ -32,7 +32,7 @@ def gap(store: Store, universe: str) -> Gap | None:
     """The newest forecast session that the champion, chosen by hand, has no forecast of."""
     rows = store.query(
         "WITH office AS (SELECT bundle, evidence FROM promotions WHERE universe = %s "
-        "AND decision IN (%s, %s) ORDER BY decided_at DESC LIMIT 1), "
+        "AND decision IN (%s, %s) ORDER BY number DESC LIMIT 1), "
         "newest AS (SELECT session, max(snapshot) AS snapshot FROM predictions "
         "WHERE universe = %s GROUP BY session ORDER BY session DESC LIMIT 1) "
         "SELECT bundle, session, snapshot FROM office, newest WHERE NOT evidence ? 'p_value' "

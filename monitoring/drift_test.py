@@ -4,6 +4,7 @@
 def psi(reference: Values, current: Values) -> float: ...
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -29,18 +30,20 @@ class DriftTest:
     score: (reference (n,), current (m,)) -> a number that is near 0 for equal distributions and
     grows as they part, whatever the values' unit; nulls are NaN, and n and m at least 1. threshold:
     no score below it is an alarm; where past windows of a feature scored higher, they set the
-    limit.
+    limit. ceiling: what is an alarm whatever the past says; infinite for a score of which no size
+    means that.
     """
 
     name: str
     score: Score
     threshold: float
+    ceiling: float
 
 
 DRIFT_TESTS: Registry[DriftTest] = Registry("drift test", "monitoring.drift")
 
 
-def drift_test(name: str, threshold: float) -> Callable[[Score], Score]:
+def drift_test(name: str, threshold: float, ceiling: float = math.inf) -> Callable[[Score], Score]:
     """Declare the decorated function as the drift test of that name; it is asked of no empty side.
 
     Asked of one it raises NothingToCompare.
@@ -56,7 +59,7 @@ def drift_test(name: str, threshold: float) -> Callable[[Score], Score]:
                 )
             return score(reference, current)
 
-        DRIFT_TESTS.add(name, DriftTest(name, of_values, threshold))
+        DRIFT_TESTS.add(name, DriftTest(name, of_values, threshold, ceiling))
         return of_values
 
     return declare

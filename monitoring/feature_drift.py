@@ -1,6 +1,6 @@
 """How far the features of now are from those that the champion learnt from."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, TypeAlias
@@ -9,18 +9,25 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from scipy import special
 
 from contracts.calendar import last_sessions
 from contracts.store import Store
 from contracts.tables import DRIFT
 from monitoring.drift_test import DRIFT_TESTS, DriftTest, Values
 from monitoring.matrix import matrix, training_window
-from training.bundle import Bundle
+from training.bundle import Bundle, Manifest
 
 # A feature of a market wanders with its regimes: an alarm is what hardly a past window would raise.
 FALSE_ALARMS = 0.01
-# Fewer windows than this say nothing about rates: the declared threshold stands.
-_WINDOWS = 8
+# Scores below this share of the declared threshold are all the same: nothing moved.
+_NOTHING = 0.1
+# Few windows may score alike by chance: their deviation, in logarithms, is at least this.
+_SPREAD = 0.1
+# A window in which a feature changes less often, as one told monthly, has no ceiling.
+_TOLD = 1.5
+# The logarithm of the largest number there is, nearly.
+_LARGEST = 700.0
 
 
 Days: TypeAlias = NDArray[np.datetime64]
@@ -55,42 +62,73 @@ def drift(store: Store, bundle: Bundle, run: Watching, now: datetime) -> pa.Tabl
         "bundle": bundle.hash,
         "scored_at": now,
     }
-    scores = _scores(manifest.features, reference, current, run.sessions)
+    scores = _scores(_memories(manifest), reference, current, run.sessions)
     rows = [row | named for row in scores]
     frame = pa.Table.from_pylist(rows, schema=DRIFT.schema)
     store.record(DRIFT, frame)
     return frame
 
 
-def threshold(test: DriftTest, values: Values, sessions: Days, length: int) -> float:
-    """The score that at most FALSE_ALARMS of the reference's own windows would exceed.
+def threshold(test: DriftTest, values: Values, sessions: Days, length: int, memory: int) -> float:
+    """The score that a further window exceeds with probability FALSE_ALARMS if nothing drifts.
 
-    values, sessions: (n,), the reference. A window is `length` successive sessions, scored against
-    all others. Never below the threshold that the test declares.
+    values, sessions: (n,), the reference. A window is `length` successive sessions. memory: the
+    sessions that a value of the feature looks back on. The logarithms of the scores of the
+    reference's own windows, each against all others, are taken as normal, and the limit is
+    Student's prediction bound for one more of them: Hahn and Meeker (1991), Statistical
+    Intervals, chapter 4. Never below the test's threshold, never above its ceiling where a window
+    holds enough values: one new value is beyond two dozen old ones by chance often enough.
     """
+    scores = _own_scores(test, values, sessions, length)
+    if not len(scores):
+        return test.threshold
+    logs = np.log(np.maximum(scores, _NOTHING * test.threshold))
+    # Windows share nothing only this far apart, so that a reference holds few that tell of more
+    # than their neighbours do, however many overlapping ones are scored.
+    count = max(2.0, len(np.unique(sessions)) / (length + memory))
+    deviation = max(_SPREAD, logs.std()) * np.sqrt(count / (count - 1) * (1 + 1 / count))
+    limit = logs.mean() + special.stdtrit(count - 1, 1 - FALSE_ALARMS) * deviation
+    highest = test.ceiling if _changes(values, sessions, length) >= _TOLD else np.inf
+    return min(max(test.threshold, float(np.exp(min(limit, _LARGEST)))), highest)
+
+
+def _changes(values: Values, sessions: Days, length: int) -> float:
+    order = np.argsort(sessions, kind="stable")
+    days, first = np.unique(sessions[order], return_index=True)
+    level = np.add.reduceat(np.nan_to_num(values[order]), first)
+    return float(np.count_nonzero(np.diff(level))) * length / len(days)
+
+
+def _own_scores(test: DriftTest, values: Values, sessions: Days, length: int) -> Values:
     order = np.argsort(sessions, kind="stable")
     values = values[order]
     days, first = np.unique(sessions[order], return_index=True)
-    starts = range(0, len(days) - length, max(1, length // 4))
-    if len(starts) < _WINDOWS:
-        return test.threshold
     scores = []
-    for start in starts:
+    for start in range(0, len(days) - length, max(1, length // 4)):
         begin, end = first[start], first[start + length]
         others = np.concatenate([values[:begin], values[end:]])
         scores.append(test.score(others, values[begin:end]))
-    return max(test.threshold, float(np.quantile(scores, 1 - FALSE_ALARMS)))
+    return np.array(scores)
+
+
+def _memories(manifest: Manifest) -> dict[str, int]:
+    from features.views import view
+
+    chosen = view(manifest.view)
+    # A minute looks back within its session alone.
+    daily = chosen.interval == "1d"
+    return {f.name: f.lookback if daily else 0 for f in chosen.members}
 
 
 def _scores(
-    features: tuple[str, ...], reference: pa.Table, current: pa.Table, length: int
+    memories: Mapping[str, int], reference: pa.Table, current: pa.Table, length: int
 ) -> Iterator[dict[str, Any]]:
     sessions = np.asarray(reference["session"].to_numpy(), dtype="datetime64[D]")
-    for feature in features:
+    for feature, memory in memories.items():
         before, after = _values(reference, feature), _values(current, feature)
         for test in DRIFT_TESTS:
             score = test.score(before, after)
-            limit = threshold(test, before, sessions, length)
+            limit = threshold(test, before, sessions, length, memory)
             yield {
                 "test": test.name,
                 "feature": feature,

@@ -177,17 +177,33 @@ def promote(
 def rollback(
     reason: Annotated[str, typer.Option(help="why, for the ledger")],
     universe: Universe = "",
-    bundle: Annotated[str, typer.Option(help="only if this bundle is in office")] = "",
+    bundle: Annotated[str, typer.Option(help="who is to leave, or its first digits")] = "",
 ) -> None:
-    """Put the champion before the one in office back, after checking that it loads."""
+    """Put the champion before the one that is to leave back, after checking that it loads."""
     from training import office
+    from training.ledger import require_champion
 
     asked, store = universe or settings().universe, open_store()
-    back = office.roll_back(store, asked, reason, datetime.now(UTC), bundle)
+    if not bundle:
+        # Without a name, a repeat of a rollback would go back twice.
+        in_office = require_champion(store, asked)
+        leaving = in_office.bundle[:12]
+        raise typer.BadParameter(f"name who is to leave: --bundle {leaving} is in office")
+    back = office.roll_back(store, asked, bundle, reason, datetime.now(UTC))
     if back is None:
         typer.echo(f"{bundle} is not in office: nothing to roll back")
     else:
         typer.echo(f"champion of {asked}: {back.bundle} (version {back.model_version})")
+
+
+@app.command()
+def register(universe: Universe = "") -> None:
+    """Let MLflow show the champion: registered again if it was lost there, alias and all."""
+    from training.ledger import show
+
+    asked = universe or settings().universe
+    shown = show(open_store(), asked)
+    typer.echo(f"champion of {asked}: {shown.bundle}")
 
 
 @app.command()

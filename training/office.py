@@ -1,31 +1,28 @@
 """Who takes office: the ledger's row first, then the alias in MLflow."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 from uuid import uuid4
 
-import orjson
-import pyarrow as pa
-
 from contracts import objects
-from contracts.champion import PROMOTED, ROLLED_BACK, Champion, champion, model_name, point
-from contracts.context import run_context
-from contracts.settings import settings
+from contracts.champion import PROMOTED, ROLLED_BACK, Champion, champion, reign
 from contracts.store import Store
-from contracts.tables import PROMOTIONS
 from training import bundle, records
 from training.bundle import Bundle
 from training.contest import Comparison, Decision, Parties, decide
 from training.forecast import NEUTRAL, Forecasts
 from training.incumbency import contests_of
+from training.ledger import afterwards, follow, numbered, record, require_champion
+from training.lock import locked
 from training.records import Fit
-from training.registration import move_alias
 from training.samples import Samples, TrainingError, common
 from training.scope import Scope
 from training.score import direction_losses, losses
-from training.tracking import Mlflow, locked, step
+from training.succession import stack
+from training.tracking import step
+
+# Digits of a bundle's hash that name it.
+LEAST = 8
 
 
 class StaleContest(RuntimeError):
@@ -64,16 +61,21 @@ def contest(store: Store, scope: Scope) -> Decision | None:
 def promote(store: Store, scope: Scope, now: datetime) -> tuple[Decision | None, int]:
     """Apply the scope's newest contest; returns its decision and the ledger rows added.
 
-    (None, 0) when there was nothing to contest. Raises StepMissing, StaleContest.
+    (None, 0) when there was nothing to contest. Raises StepMissing, StaleContest, LockLost.
     """
     name = records.read(records.contest_key(scope.name), "contest")["promotion_id"]
     if not name:
-        follow(store, scope.universe)
+        with locked(store, f"office {scope.universe}"):
+            follow(store, scope.universe)
         return None, 0
     decision = Decision.parse(records.read(records.contest_key(name)))
-    with step(store, scope, "promote") as run:
-        added = apply(store, decision, challenger(scope), now)
-        run.tag({"outcome": decision.outcome, "promotion_id": name, "bundle": decision.challenger})
+    added = apply(store, decision, challenger(scope), now)
+    tags = {"outcome": decision.outcome, "promotion_id": name, "bundle": decision.challenger}
+    with (
+        afterwards("the run of this step in MLflow", "a record only"),
+        step(store, scope, "promote") as run,
+    ):
+        run.tag(tags)
     return decision, added
 
 
@@ -121,11 +123,11 @@ def _said(side: Bundle, rows: Samples) -> Forecasts:
 
 def install_first(store: Store, universe: str, zero: Fit, now: datetime) -> Champion:
     """Put champion zero into office unless someone is; returns who is in office."""
-    with locked(store, f"office {universe}"):
+    with locked(store, f"office {universe}") as lock:
         if champion(store, universe) is None:
             reason = "champion zero: the class frequencies, so that there is one to beat"
             fields = {"promotion_id": f"zero-{zero.bundle[:24]}", "decision": PROMOTED}
-            record(store, universe, zero, fields | {"reason": reason, "evidence": {}}, now)
+            record(lock, universe, zero, fields | {"reason": reason, "evidence": {}}, now)
         return follow(store, universe)
 
 
@@ -133,10 +135,10 @@ def apply(store: Store, decision: Decision, candidate: Fit, now: datetime) -> in
     """Write the decision into the ledger, then move the alias; returns the rows added (0 or 1).
 
     A decision that is in the ledger already adds nothing. Raises StaleContest when the champion
-    is no longer the one that was challenged.
+    is no longer the one that was challenged, LockLost when another may be deciding meanwhile.
     """
     universe = decision.universe
-    with locked(store, f"office {universe}"):
+    with locked(store, f"office {universe}") as lock:
         known = store.query(
             "SELECT 1 AS one FROM promotions WHERE promotion_id = %s", (decision.promotion_id,)
         )
@@ -154,24 +156,27 @@ def apply(store: Store, decision: Decision, candidate: Fit, now: datetime) -> in
             "reason": decision.reason,
             "evidence": decision.as_json(),
         }
-        added = record(store, universe, candidate, fields, now)
+        added = record(lock, universe, numbered(universe, candidate), fields, now)
         follow(store, universe)
     return added
 
 
 def roll_back(
-    store: Store, universe: str, reason: str, now: datetime, only: str = ""
+    store: Store, universe: str, leaving: str, reason: str, now: datetime
 ) -> Champion | None:
     """Put the champion before the one in office back; returns it.
 
-    The one before is that which was promoted before it: what was rolled back once is not returned
-    to. only: do nothing, and return None, unless this bundle is in office, so that a repeated
-    task rolls back once. Raises StepMissing when there is none before, BundleError when it does
-    not load or its view is not the code's; then nothing has changed.
+    leaving: the bundle that is to leave, at least LEAST digits of its hash. None when it has left
+    already, so that a repeat changes nothing. The one before is that which was promoted before
+    it: what was rolled back once is not returned to. Raises StepMissing when nobody of that name
+    was ever in office or nobody before it, BundleError when that one does not load or its view is
+    not the code's, LockLost; then nothing has changed.
     """
-    with locked(store, f"office {universe}"):
+    with locked(store, f"office {universe}") as lock:
         in_office = require_champion(store, universe)
-        if only and in_office.bundle != only:
+        if not _names(leaving, in_office.bundle):
+            _require_former(store, universe, leaving)
+            follow(store, universe)
             return None
         before = _before(store, universe)
         loaded = bundle.load(before.bundle)
@@ -183,63 +188,33 @@ def roll_back(
             "reason": reason,
             "evidence": {"rolled_back": in_office.promotion_id},
         }
-        record(store, universe, before, fields, now)
+        record(lock, universe, numbered(universe, before), fields, now)
         return follow(store, universe)
 
 
+def _names(given: str, bundle_hash: str) -> bool:
+    return len(given) >= LEAST and bundle_hash.startswith(given)
+
+
+def _require_former(store: Store, universe: str, leaving: str) -> None:
+    former = [one.bundle for one in reign(store, universe)]
+    if not any(_names(leaving, each) for each in former):
+        raise records.StepMissing(
+            f"{leaving!r} was never champion of {universe}: name the bundle that is to leave by "
+            f"{LEAST} digits of its hash or more; {former[0]} is in office"
+        )
+
+
 def _before(store: Store, universe: str) -> Fit:
-    rows = store.query(
-        "SELECT bundle, model_version, decision FROM promotions WHERE universe = %s "
-        "AND decision IN (%s, %s) ORDER BY decided_at",
-        (universe, PROMOTED, ROLLED_BACK),
-    )
-    stack: list[Fit] = []
-    for row in rows.to_pylist():
-        about = Fit("", row["bundle"], row["model_version"])
-        if row["decision"] == ROLLED_BACK:
-            while stack and stack[-1] != about:
-                stack.pop()
-        if not stack or stack[-1] != about:
-            stack.append(about)
-    if len(stack) < 2:
+    ranks = reign(store, universe)
+    decisions = store.query(
+        "SELECT decision, bundle FROM promotions WHERE universe = %s ORDER BY number", (universe,)
+    ).to_pylist()
+    held = stack((row["decision"], row["bundle"]) for row in decisions)
+    if len(held) < 2:
         raise records.StepMissing(
             f"{universe} has no champion before the one in office: train another with the DAG "
             "train_models"
         )
-    return stack[-2]
-
-
-def record(
-    store: Store, universe: str, about: Fit, fields: Mapping[str, Any], now: datetime
-) -> int:
-    """Add a row about a bundle to the ledger of champions, once per promotion_id."""
-    row = {
-        "universe": universe,
-        "bundle": about.bundle,
-        "model_name": model_name(universe),
-        "model_version": about.version,
-        "previous_bundle": None,
-        "actor": run_context().airflow_run,
-        "decided_at": now,
-        **fields,
-        "evidence": orjson.dumps(fields["evidence"]).decode(),
-    }
-    return store.record(PROMOTIONS, pa.Table.from_pylist([row], schema=PROMOTIONS.schema))
-
-
-def follow(store: Store, universe: str) -> Champion:
-    """Let the alias in MLflow and `model_config.json` follow the ledger; returns the champion."""
-    in_office = require_champion(store, universe)
-    move_alias(Mlflow(settings().mlflow), universe, in_office.model_version)
-    point(in_office)
-    return in_office
-
-
-def require_champion(store: Store, universe: str) -> Champion:
-    """The champion in office; raises StepMissing."""
-    in_office = champion(store, universe)
-    if in_office is None:
-        raise records.StepMissing(
-            f"{universe} has no champion: run `python -m training zero` first"
-        )
-    return in_office
+    number = next(one.model_version for one in ranks if one.bundle == held[-2])
+    return Fit("", held[-2], number)

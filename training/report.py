@@ -87,7 +87,7 @@ def _newest_contest(store: Store, universe: str) -> Mapping[str, Any] | None:
     rows = store.query(
         "SELECT decision, bundle, model_version, previous_bundle, actor, reason, "
         "evidence::text AS evidence, decided_at FROM promotions "
-        "WHERE universe = %s AND evidence ? 'p_value' ORDER BY decided_at DESC LIMIT 1",
+        "WHERE universe = %s AND evidence ? 'p_value' ORDER BY number DESC LIMIT 1",
         (universe,),
     )
     return next(iter(rows.to_pylist()), None)

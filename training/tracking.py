@@ -17,6 +17,7 @@ from contracts.champion import model_name
 from contracts.context import run_context
 from contracts.settings import settings
 from contracts.store import Store
+from training.lock import locked
 from training.scope import Scope
 
 _ARTIFACTS = "mlflow-artifacts:/"
@@ -27,12 +28,12 @@ class TrackingError(RuntimeError):
 
 
 class Mlflow:
-    """The few calls that training makes to an MLflow server."""
+    """The few calls that training makes to an MLflow server; none waits longer than `seconds`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, seconds: float = 60) -> None:
         self.url = url
         transport = httpx.HTTPTransport(retries=2)
-        self._http = httpx.Client(base_url=url, timeout=60, transport=transport)
+        self._http = httpx.Client(base_url=url, timeout=seconds, transport=transport)
 
     def call(self, verb: str, path: str, **fields: Any) -> dict[str, Any]:
         """One request to `/api/2.0/<path>`; returns the JSON answer, raises TrackingError."""
@@ -69,20 +70,6 @@ class Mlflow:
             if "RESOURCE_DOES_NOT_EXIST" in str(error):
                 return None
             raise
-
-
-@contextmanager
-def locked(store: Store, name: str) -> Iterator[None]:
-    """Hold the Postgres advisory lock of that name: one process at a time does what is inside.
-
-    Says so when it has to wait. The lock of a process that is killed is free at once.
-    """
-    with store.connect() as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", (name,))
-        if cursor.fetchone() == (False,):
-            typer.echo(f"waiting for another process that holds {name!r}", err=True)
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (name,))
-        yield
 
 
 @dataclass(frozen=True)
@@ -170,14 +157,15 @@ def step(store: Store, scope: Scope, verb: str, detail: str = "") -> Iterator[Ru
 
 
 def _open(server: Mlflow, store: Store, scope: Scope, key: str, name: str, parent: str) -> Run:
-    with locked(store, f"mlflow run {key}"):
-        experiment = _experiment(server, store, model_name(scope.universe))
-        query = {"experiment_ids": [experiment], "filter": f"tags.airflow_key = '{key}'"}
+    with locked(store, f"mlflow run {key}") as lock:
+        where = experiment(server, store, model_name(scope.universe))
+        query = {"experiment_ids": [where], "filter": f"tags.airflow_key = '{key}'"}
         runs = server.call("POST", "mlflow/runs/search", max_results=1, **query).get("runs")
-        found = runs[0] if runs else _create(server, experiment, key, name, parent)
+        lock.require()
+        found = runs[0] if runs else _create(server, where, key, name, parent)
     info, data = found["info"], found.get("data", {})
     logged = {p["key"]: p["value"] for p in data.get("params", [])}
-    run = Run(server, store, scope, key, info["run_id"], experiment, info["artifact_uri"], logged)
+    run = Run(server, store, scope, key, info["run_id"], where, info["artifact_uri"], logged)
     _status(run, "RUNNING")
     known = {"universe": scope.universe, "recipe": scope.recipe.name, "as_of": scope.as_of}
     run.log(known | {"snapshot": scope.snapshot, "session": scope.session})
@@ -199,13 +187,18 @@ def _create(server: Mlflow, experiment: str, key: str, name: str, parent: str) -
     return dict(answer["run"])
 
 
-def _experiment(server: Mlflow, store: Store, name: str) -> str:
+def experiment(server: Mlflow, store: Store, name: str) -> str:
+    """The id of the experiment of that name, made or taken out of MLflow's bin if need be."""
     path = "mlflow/experiments/get-by-name"
-    with locked(store, f"mlflow experiment {name}"):
+    with locked(store, f"mlflow experiment {name}") as lock:
         answer = server.found("GET", path, experiment_name=name)
+        lock.require()
         if answer is None:
             return str(server.call("POST", "mlflow/experiments/create", name=name)["experiment_id"])
-    return str(answer["experiment"]["experiment_id"])
+        number = str(answer["experiment"]["experiment_id"])
+        if answer["experiment"].get("lifecycle_stage") == "deleted":
+            server.call("POST", "mlflow/experiments/restore", experiment_id=number)
+    return number
 
 
 @contextmanager

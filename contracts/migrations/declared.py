@@ -9,6 +9,7 @@ from sqlalchemy import (
     Column,
     Date,
     Double,
+    Identity,
     Index,
     MetaData,
     Text,
@@ -19,7 +20,19 @@ from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.schema import PrimaryKeyConstraint
 from sqlalchemy.types import TypeEngine
 
-from contracts.table import DAY, FLAG, KNOWN_AT, LOAD_ID, REAL, REALS, TEXT, TIME, WHOLE, Table
+from contracts.table import (
+    DAY,
+    FLAG,
+    KNOWN_AT,
+    LOAD_ID,
+    NUMBER,
+    REAL,
+    REALS,
+    TEXT,
+    TIME,
+    WHOLE,
+    Table,
+)
 from contracts.table import Column as Declared
 from contracts.tables import TABLES
 
@@ -54,6 +67,8 @@ def _add(declared: MetaData, table: Table) -> None:
     if table.kind == "fact":
         columns.append(Column(LOAD_ID, BigInteger(), nullable=False))
         primary = (*table.key, KNOWN_AT)
+    if table.numbered:
+        columns.append(Column(NUMBER, BigInteger(), Identity(always=True), nullable=False))
     indexes = [Index(f"{table.name}_{'_'.join(names)}", *names) for names in table.indexes]
     constraint = PrimaryKeyConstraint(*primary, name=f"{table.name}_pkey")
     SqlTable(table.name, declared, *columns, constraint, *indexes)

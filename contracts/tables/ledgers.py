@@ -138,7 +138,8 @@ PROMOTIONS = Table(
         Column("evidence", TEXT, json=True),
         Column("decided_at", TIME),
     ),
-    indexes=(("universe", "decided_at"),),
+    indexes=(("universe", "number"),),
+    numbered=True,
 )
 
 DRIFT = Table(

@@ -13,9 +13,9 @@ pytestmark = pytest.mark.integration
 START = datetime(2025, 1, 1, tzinfo=UTC)
 
 
-def decide(store: Store, day: int, decision: str, bundle: str) -> None:
+def decide(store: Store, day: float, decision: str, bundle: str) -> None:
     row = {"promotion_id": f"p{day}", "universe": "sim20", "decision": decision, "bundle": bundle}
-    row |= {"model_name": champion.model_name("sim20"), "model_version": day}
+    row |= {"model_name": champion.model_name("sim20"), "model_version": int(day)}
     row |= {"previous_bundle": None, "actor": "test", "reason": "", "evidence": "{}"}
     row |= {"decided_at": START + timedelta(days=day)}
     store.record(PROMOTIONS, pa.Table.from_pylist([row], schema=PROMOTIONS.schema))
@@ -32,3 +32,12 @@ def test_the_newest_promotion_or_rollback_decides(store: Store) -> None:
     decide(store, 5, champion.ROLLED_BACK, "a")
     assert [c.bundle for c in champion.reign(store, "sim20")] == ["a", "b", "a"]
     assert champion.champion(store, "other") is None
+
+
+def test_the_row_written_last_decides_whatever_the_writers_clocks_say(store: Store) -> None:
+    for day, bundle in ((9, "a"), (2, "b"), (5, "c")):
+        decide(store, day, champion.PROMOTED, bundle)
+    assert [c.bundle for c in champion.reign(store, "sim20")] == ["c", "b", "a"]
+    decide(store, 1, champion.ROLLED_BACK, "b")
+    found = champion.champion(store, "sim20")
+    assert found is not None and found.bundle == "b"

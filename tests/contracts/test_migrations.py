@@ -7,9 +7,10 @@ import postgres as launcher
 import psycopg2
 import pytest
 
+from contracts.champion import reign
 from contracts.migrations import upgrade
 from contracts.store import Store
-from contracts.tables import BARS, TABLES
+from contracts.tables import BARS, PROMOTIONS, TABLES
 
 pytestmark = pytest.mark.integration
 WHEN = datetime(2014, 6, 9, 20, tzinfo=UTC)
@@ -46,6 +47,25 @@ def test_an_older_database_keeps_its_rows(empty: Store) -> None:
     empty.migrate()
     assert empty.read(BARS, WHEN, 1)["close"].to_pylist() == [1.5]
     assert upgrade.differences(empty.url) == []
+
+
+def test_promotions_of_before_keep_their_order_and_new_ones_come_after(empty: Store) -> None:
+    upgrade.upgrade(empty.url, "0007")
+    insert = "INSERT INTO promotions VALUES (%s, 'u', 'promoted', %s, 'm', 1, NULL, '', '', '{}', "
+    insert += "now() + %s * interval '1 hour')"
+    with empty.connect() as connection, connection.cursor() as cursor:
+        for name, hours in (("b", 2), ("c", 3), ("a", 1)):
+            cursor.execute(insert, (name, name, hours))
+    empty.migrate()
+    names = ", ".join(PROMOTIONS.names)
+    with empty.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(f"{insert.replace('promotions', f'promotions ({names})')}", ("d", "d", -9))
+    ordered = empty.query("SELECT bundle, number FROM promotions ORDER BY number")
+    assert ordered["bundle"].to_pylist() == ["a", "b", "c", "d"]
+    assert [one.bundle for one in reign(empty, "u")] == ["d", "c", "b", "a"]
+    with pytest.raises(psycopg2.errors.RaiseException, match="append-only"):
+        with empty.connect() as connection, connection.cursor() as cursor:
+            cursor.execute("DELETE FROM promotions")
 
 
 def test_every_table_and_partition_refuses_change(empty: Store) -> None:

@@ -81,8 +81,9 @@ def _text(url: str) -> str:
         return ""
 
 
-def _rolled_back() -> None:
+def _rolled_back(leaving: str) -> None:
     command = [sys.executable, "-m", "training", "rollback", "--reason", "a game day"]
+    command += ["--bundle", leaving]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
@@ -100,8 +101,8 @@ def test_an_alias_set_in_mlflow_is_served_and_rolled_back_without_a_failed_reque
         office = champion(store, "choice")
         assert office is not None and (office.bundle, office.actor) == (steep.hash, "mlflow-ui")
         before = load.answers[200, 1]
-        _rolled_back()
+        _rolled_back(steep.hash)
         wait_for(lambda: load.answers[200, 1] > before + 30)
     assert load.failures == [] and set(load.answers) == {(200, 1), (200, 2)}
-    decisions = store.query("SELECT decision FROM promotions ORDER BY decided_at")
+    decisions = store.query("SELECT decision FROM promotions ORDER BY number")
     assert decisions["decision"].to_pylist() == ["promoted", "promoted", "rolled_back"]

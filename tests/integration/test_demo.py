@@ -130,7 +130,7 @@ def test_the_alias_is_the_champion_of_the_ledger(demo: Demo) -> None:
     path = f"registered-models/alias?name={model_name(UNIVERSE)}&alias={ALIAS}"
     found = mlflow(demo, path)["model_version"]
     assert int(found["version"]) == office.model_version
-    ledger = demo.store.query("SELECT decision FROM promotions ORDER BY decided_at")
+    ledger = demo.store.query("SELECT decision FROM promotions ORDER BY number")
     # Champion zero, then what the contest decided.
     assert ledger.num_rows >= 2 and ledger["decision"][0].as_py() == "promoted"
 

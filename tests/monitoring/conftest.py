@@ -1,16 +1,44 @@
 """The market of `tests/fixtures`."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "fixtures"))
 
 from market import Market
+from world import CHANCES, World
+
+from contracts.settings import settings
+from contracts.store import Store
+from training import office
+from training.records import Fit
+from training.tracking import Mlflow
 
 
 @pytest.fixture
 def market() -> Market:
     """Facts and ledgers, to be put where a test wants them."""
     return Market()
+
+
+@pytest.fixture
+def new_world(
+    store: Store, mlflow_server: str, market: Market, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str, int], World]:
+    """Makes the world of a universe: a seed draws what is registered, the first is champion."""
+    monkeypatch.setenv("FINPULSE_MLFLOW_URL", mlflow_server)
+    settings.cache_clear()
+
+    def make(universe: str, seed: int) -> World:
+        bundles = [market.prior(chances, universe=universe) for chances in CHANCES]
+        world = World(store, Mlflow(mlflow_server), universe, bundles, Random(seed))
+        for bundle in bundles[: world.draw.randint(1, 4)]:
+            world.register(bundle)
+        office.install_first(store, universe, Fit("prior", bundles[0].hash, 1), world.clock())
+        return world
+
+    return make

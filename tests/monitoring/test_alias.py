@@ -71,7 +71,7 @@ def look(store: Store, registry: Registry) -> str:
 
 
 def newest(store: Store) -> dict[str, Any]:
-    return store.query("SELECT * FROM promotions ORDER BY decided_at DESC LIMIT 1").to_pylist()[0]
+    return store.query("SELECT * FROM promotions ORDER BY number DESC LIMIT 1").to_pylist()[0]
 
 
 def test_a_missing_alias_is_set(store: Store, registry: Registry) -> None:

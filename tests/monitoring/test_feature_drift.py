@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 from market import FLAT, VIEW, Market, close_of
+from scipy import stats
 from typer.testing import CliRunner
 
 from contracts.store import Store
 from features.matrix import materialise
 from monitoring.__main__ import app
-from monitoring.drift_test import DRIFT_TESTS
+from monitoring.drift_test import DRIFT_TESTS, DriftTest
 from monitoring.feature_drift import Watching, drift, threshold
 
 NOW = datetime(2025, 7, 1, 12, tzinfo=UTC)
@@ -79,19 +80,51 @@ def seasons(rows: int = 20, sessions: int = 400, regime: float = 0.0) -> tuple[A
 
 def test_a_steady_feature_keeps_the_declared_threshold() -> None:
     test = DRIFT_TESTS.get("psi")
-    assert threshold(test, *seasons(), 40) == test.threshold
+    assert threshold(test, *seasons(), 40, 1) == test.threshold
 
 
 def test_a_feature_that_always_swung_alarms_only_beyond_its_swings() -> None:
     test = DRIFT_TESTS.get("psi")
-    values, days = seasons(regime=1.0)
-    limit = threshold(test, values, days, 40)
+    values, days = seasons(regime=0.7)
+    limit = threshold(test, values, days, 40, 1)
     usual = test.score(values, values[days >= days[-1] - np.timedelta64(39)])
     beyond = test.score(values, 3.0 + np.random.default_rng(6).normal(size=800))
     assert test.threshold < usual < limit < beyond
 
 
-def test_a_short_reference_calibrates_nothing() -> None:
+def test_the_limit_is_students_bound_for_one_more_window() -> None:
+    # Ten windows that share nothing, of a feature without a memory: the textbook's formula.
+    test = DriftTest("level", lambda _, now: float(np.exp(now[0])), 1e-9, np.inf)
+    levels = np.random.default_rng(4).normal(size=11)
+    values, days = levels, np.arange(11).astype("datetime64[D]")
+    logs = levels[:10]
+    bound = stats.t.ppf(0.99, 10) * np.std(logs) * np.sqrt(11 / 10 * 12 / 11)
+    assert threshold(test, values, days, 1, 0) == pytest.approx(np.exp(logs.mean() + bound))
+
+
+def test_the_less_a_reference_tells_the_farther_off_is_the_limit() -> None:
+    test, values, days = DRIFT_TESTS.get("psi"), *seasons(regime=1.0)
+    short = seasons(sessions=120, regime=1.0)
+    limit, slow = (threshold(test, values, days, 40, memory) for memory in (1, 60))
+    assert limit < slow < threshold(test, *short, 40, 60) < np.inf
+
+
+def test_values_all_beyond_the_reference_are_an_alarm_however_it_swung() -> None:
+    test, (values, days) = DRIFT_TESTS.get("ks"), seasons(sessions=90, regime=9.0)
+    limit = threshold(test, values, days, 40, 60)
+    assert limit == test.ceiling < test.score(values, values[:800] + 100)
+
+
+def test_one_new_value_of_a_feature_told_monthly_is_no_alarm_however_large() -> None:
+    test, months = DRIFT_TESTS.get("ks"), np.random.default_rng(3).normal(size=24)
+    values = np.repeat(months, 21 * 5)
+    days = np.repeat(np.arange(24 * 21).astype("datetime64[D]"), 5)
+    largest = np.full(100, months.max() + 1)
+    assert test.score(values, largest) > test.ceiling
+    assert threshold(test, values, days, 20, 1) > test.score(values, largest)
+    assert threshold(test, values, days, 40, 1) == test.ceiling
+
+
+def test_a_reference_of_one_window_calibrates_nothing() -> None:
     test = DRIFT_TESTS.get("psi")
-    values, days = seasons(sessions=60, regime=1.0)
-    assert threshold(test, values, days, 40) == test.threshold
+    assert threshold(test, *seasons(sessions=40, regime=1.0), 40, 1) == test.threshold

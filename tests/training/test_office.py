@@ -17,6 +17,7 @@ from contracts.settings import settings
 from contracts.store import Store
 from features.views import view
 from training import bundle, fitting, incumbency, office, proving, records
+from training import ledger as ledger_of
 from training.records import Fit, StepMissing
 from training.scope import Scope
 from training.tracking import Mlflow
@@ -54,7 +55,7 @@ def versions(server: Mlflow, universe: str) -> dict[int, str]:
 
 
 def ledger(store: Store) -> list[dict[str, Any]]:
-    return store.query("SELECT * FROM promotions ORDER BY decided_at").to_pylist()
+    return store.query("SELECT * FROM promotions ORDER BY number").to_pylist()
 
 
 def test_a_planted_effect_takes_office_and_a_repeat_changes_nothing(
@@ -130,14 +131,11 @@ def test_an_alias_left_behind_follows_the_ledger_on_a_repeat(
     scope = market(effect=1.0)
     zero, fitted = train(store, scope)
     office.contest(store, scope)
-    with monkeypatch.context() as broken:
-
-        def die(*_: object) -> None:
-            raise ConnectionResetError
-
-        broken.setattr(office, "move_alias", die)
-        with pytest.raises(ConnectionResetError):
-            office.promote(store, scope, LATER)
+    with monkeypatch.context() as away:
+        away.setenv("FINPULSE_MLFLOW_URL", "http://127.0.0.1:9")
+        settings.cache_clear()
+        assert office.promote(store, scope, LATER)[1] == 1
+    settings.cache_clear()
     assert alias(tracking, scope.universe) == zero.version
     in_office = champion(store, scope.universe)
     assert in_office is not None and in_office.bundle == fitted.bundle
@@ -145,12 +143,50 @@ def test_an_alias_left_behind_follows_the_ledger_on_a_repeat(
     assert alias(tracking, scope.universe) == fitted.version
 
 
+def test_what_mlflow_lost_is_registered_again_by_the_promotion(
+    store: Store, tracking: Mlflow, market: Callable[..., Scope]
+) -> None:
+    scope = market(effect=1.0)
+    zero, fitted = train(store, scope)
+    office.contest(store, scope)
+    tracking.call("DELETE", "mlflow/registered-models/delete", name=model_name(scope.universe))
+    assert office.promote(store, scope, LATER)[1] == 1
+    number = alias(tracking, scope.universe)
+    assert versions(tracking, scope.universe) == {number: fitted.bundle}
+    in_office = champion(store, scope.universe)
+    assert in_office is not None and in_office.bundle == fitted.bundle
+    back = office.roll_back(store, scope.universe, fitted.bundle, "it fell", LAST)
+    assert back is not None and back.bundle == zero.bundle
+    assert versions(tracking, scope.universe)[alias(tracking, scope.universe)] == zero.bundle
+
+
+def test_a_lock_lost_before_the_row_writes_none(
+    store: Store, tracking: Mlflow, market: Callable[..., Scope], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scope = market(effect=1.0)
+    train(store, scope)
+    office.contest(store, scope)
+    query, ended = store.query, list[int]()
+
+    def end_first(statement: str, values: Any = ()) -> Any:
+        if statement.startswith("SELECT 1 AS one FROM promotions"):
+            holders = "SELECT pg_terminate_backend(pid) AS ended FROM pg_locks WHERE "
+            holders += "locktype = 'advisory' AND database = (SELECT oid FROM pg_database "
+            ended.append(query(holders + "WHERE datname = current_database())").num_rows)
+        return query(statement, values)
+
+    monkeypatch.setattr(store, "query", end_first)
+    with pytest.raises(Exception, match=r"the lock .* was lost|terminat|closed"):
+        office.promote(store, scope, LATER)
+    assert ended and len(ledger(store)) == 1, "another may be deciding meanwhile"
+
+
 def test_a_contest_against_a_former_champion_is_stale(
     store: Store, tracking: Mlflow, market: Callable[..., Scope], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The decision is made before MLflow's registry is asked for anything.
     monkeypatch.setattr(fitting, "register", lambda *_: 1)
-    monkeypatch.setattr(office, "move_alias", lambda *_: None)
+    monkeypatch.setattr(ledger_of, "show_champion", lambda *_: False)
     scope = market(effect=1.0)
     train(store, scope)
     office.contest(store, scope)
@@ -181,18 +217,18 @@ def test_a_rollback_puts_the_champion_before_back_once(
     zero, fitted = train(store, scope)
     universe = scope.universe
     with pytest.raises(StepMissing, match="no champion before the one in office"):
-        office.roll_back(store, universe, "a try", LATER)
+        office.roll_back(store, universe, zero.bundle, "a try", LATER)
     office.contest(store, scope)
     office.promote(store, scope, LATER)
-    back = office.roll_back(store, universe, "the score fell", LAST, only=fitted.bundle)
+    back = office.roll_back(store, universe, fitted.bundle, "the score fell", LAST)
     assert back is not None and (back.bundle, back.model_version) == (zero.bundle, zero.version)
     assert alias(tracking, universe) == zero.version
     row = ledger(store)[-1]
     assert (row["decision"], row["reason"]) == (ROLLED_BACK, "the score fell")
     assert (row["bundle"], row["previous_bundle"]) == (zero.bundle, fitted.bundle)
-    assert office.roll_back(store, universe, "again", LAST, only=fitted.bundle) is None
+    assert office.roll_back(store, universe, fitted.bundle[:8], "again", LAST) is None
     with pytest.raises(StepMissing, match="no champion before"):
-        office.roll_back(store, universe, "further back", LAST)
+        office.roll_back(store, universe, zero.bundle, "further back", LAST)
     assert len(ledger(store)) == 3
 
 
@@ -215,7 +251,7 @@ def test_a_broken_bundle_is_not_rolled_back_to(
     office.follow(store, scope.universe)
     FAULTS[fault](Path(settings().objects) / "bundles" / zero.bundle)
     with pytest.raises(bundle.BundleError, match=rf"prior\.json {fault}"):
-        office.roll_back(store, scope.universe, "a try", LAST)
+        office.roll_back(store, scope.universe, other.bundle, "a try", LAST)
     in_office = champion(store, scope.universe)
     assert in_office is not None and in_office.bundle == other.bundle
     assert alias(tracking, scope.universe) == other.version
