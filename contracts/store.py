@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 
+from contracts import connection as connections
 from contracts import copy, merge
+from contracts.connection import WORK, Patience, Unanswered
 from contracts.context import git_commit, run_context
 from contracts.reader import Reader, bind
 from contracts.settings import settings
@@ -60,19 +62,23 @@ class Provenance:
 class Store:
     """The tables of one database."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, patience: Patience = WORK) -> None:
         self.url = url
-        self._reader = Reader(url)
+        self.patience = patience
+        self._reader = Reader(url, patience)
 
     @contextmanager
     def connect(self) -> Iterator["Connection"]:
-        """A psycopg2 connection; commits on success, rolls back on error, always closes."""
+        """A psycopg2 connection; commits on success, rolls back on error, always closes.
+
+        Raises StoreUnavailable, and psycopg2's OperationalError when it is lost on the way.
+        """
         import psycopg2
 
         try:
-            connection = psycopg2.connect(self.url, connect_timeout=10)
+            connection = connections.connect(self.url, self.patience)
         except psycopg2.OperationalError as error:
-            raise _unavailable(error) from error
+            raise unavailable(error) from error
         try:
             with connection:
                 yield connection
@@ -202,11 +208,12 @@ class Store:
 
         try:
             return self._reader.fetch(bind(statement, values))
-        except driver.OperationalError as error:
-            raise _unavailable(error) from error
+        except (driver.OperationalError, Unanswered) as error:
+            raise unavailable(error) from error
 
 
-def _unavailable(error: Exception) -> StoreUnavailable:
+def unavailable(error: Exception) -> StoreUnavailable:
+    """The driver's error as one that says what to do."""
     return StoreUnavailable(
         f"the database does not answer: {str(error).strip()}; start the stack with `make up` "
         "or correct FINPULSE_DATABASE_URL"
@@ -263,6 +270,6 @@ def _known(
     return " ".join(parts), values
 
 
-def open_store() -> Store:
+def open_store(patience: Patience = WORK) -> Store:
     """The store of the settings' database; raises SettingsError when none is set."""
-    return Store(settings().database)
+    return Store(settings().database, patience)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from contracts import copy
+from contracts.connection import address
 from contracts.store import Store
 from etl.batch import Batch
 from etl.expectations import SESSIONS, suite_of
@@ -88,9 +89,8 @@ def _validate(
 ) -> dict[str, Any]:
     import great_expectations as gx
 
-    scheme, rest = url.split("://", 1)
     source = context.data_sources.add_postgres(
-        "staging", connection_string=f"{scheme.split('+')[0]}+psycopg2://{rest}"
+        "staging", connection_string=address(url, driver="psycopg2")
     )
     results = {}
     for table in tables:

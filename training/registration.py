@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _CODE = "from training.served import set_bundle_model\nset_bundle_model()\n"
 
 _QUIET = {
+    # A server that hangs is given up after three minutes; the client would take an hour.
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ import typer
 
 from contracts.champion import model_name
 from contracts.context import run_context
+from contracts.locks import held
 from contracts.settings import settings
 from contracts.store import Store
 from training.scope import Scope
@@ -27,12 +29,16 @@ class TrackingError(RuntimeError):
 
 
 class Mlflow:
-    """The few calls that training makes to an MLflow server."""
+    """The few calls that training makes to an MLflow server.
 
-    def __init__(self, url: str) -> None:
+    seconds: how long it may be silent within one call.
+    """
+
+    def __init__(self, url: str, seconds: float = 60) -> None:
         self.url = url
         transport = httpx.HTTPTransport(retries=2)
-        self._http = httpx.Client(base_url=url, timeout=60, transport=transport)
+        limits = httpx.Timeout(seconds, connect=min(seconds, 10))
+        self._http = httpx.Client(base_url=url, timeout=limits, transport=transport)
 
     def call(self, verb: str, path: str, **fields: Any) -> dict[str, Any]:
         """One request to `/api/2.0/<path>`; returns the JSON answer, raises TrackingError."""
@@ -77,11 +83,7 @@ def locked(store: Store, name: str) -> Iterator[None]:
 
     Says so when it has to wait. The lock of a process that is killed is free at once.
     """
-    with store.connect() as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", (name,))
-        if cursor.fetchone() == (False,):
-            typer.echo(f"waiting for another process that holds {name!r}", err=True)
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (name,))
+    with held(store, name, partial(typer.echo, err=True)):
         yield
 
 
