@@ -13,6 +13,7 @@ from pathlib import Path
 import typer
 
 from contracts.calendar import NotASession
+from contracts.connection import LIVE
 from contracts.settings import SettingsError, settings
 from contracts.store import StoreUnavailable, open_store
 from training.bundle import BundleError
@@ -35,17 +36,18 @@ def run(
     if reload:
         _run_anew_when_code_changes()
         return
-    from serving.workers import Group, listen
+    from contracts.listener import listen
+    from serving.workers import Group
 
     chosen = settings()
     count = workers or chosen.predictor_workers
-    listener = listen(chosen.host, chosen.predictor_port)
+    listener = listen(chosen.host, chosen.predictor_port, "FINPULSE_PREDICTOR_PORT")
     folder = chosen.home.absolute() / f"predictor-{chosen.predictor_port}"
     with _shared_metrics(folder) if count > 1 else nullcontext():
         from serving.access import Access
         from serving.app import create_app
 
-        store = open_store()
+        store = open_store(LIVE)
         access = Access.of(chosen.api_keys.get_secret_value(), chosen.api_quota)
         make = partial(create_app, store, chosen.universe, access=access)
         Group(listener, make, count, chosen.drain_seconds).run()

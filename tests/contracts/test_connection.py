@@ -90,10 +90,10 @@ def test_a_server_that_hangs_is_given_up_by_every_kind_of_connection(
     store = Store(hung.url, SHORT)
     assert store.record(SENTIMENTS, sentiment()) == 1
     assert store.query("SELECT 1 AS one")["one"].to_pylist() == [1]
-    with store.connect() as open_one, open_one.cursor() as cursor:
-        cursor.execute("SELECT 1")
-        hung.hang(True)
-        with pytest.raises(psycopg2.OperationalError, match="hangs"):
+    with pytest.raises(psycopg2.OperationalError, match="hangs"):
+        with store.connect() as one, one.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            hung.hang(True)
             cursor.execute("SELECT 2")
     for _ in range(2):  # First on the kept connection, then on a new one.
         with pytest.raises(StoreUnavailable):
