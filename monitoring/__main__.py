@@ -73,22 +73,33 @@ def drift(
 def export() -> None:
     """Serve metrics to Prometheus and keep MLflow's alias and the ledger of one mind."""
     import signal
-    import threading
 
-    from prometheus_client import start_http_server
+    from prometheus_client import make_asgi_app
 
+    from contracts.connection import LIVE
+    from contracts.listener import Server, listen
     from contracts.logs import json_logs
     from monitoring.exporter import Exporter
     from training.tracking import Mlflow
 
     json_logs()
-    chosen, stop = settings(), threading.Event()
+    chosen = settings()
+    listener = listen(chosen.host, chosen.monitoring_port, "FINPULSE_MONITORING_PORT")
+    # A signal ends the server, which raises it again when it has ended: that is the end we want.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    exporter = Exporter(open_store(), Mlflow(chosen.mlflow), chosen.universe)
-    server, _ = start_http_server(chosen.monitoring_port, chosen.host, exporter.registry)
-    exporter.run(stop)
-    server.shutdown()
+        signal.signal(number, lambda *_: None)
+    exporter = Exporter(open_store(LIVE), Mlflow(chosen.mlflow, seconds=5), chosen.universe)
+    exporter.run()
+    Server(make_asgi_app(exporter.registry), lifespan="off").run([listener])
+
+
+@app.command()
+def trim() -> None:
+    """Drop answered calls older than FINPULSE_REQUEST_DAYS; print their number."""
+    from contracts.connection import ASIDE
+    from monitoring.exporter import trim as drop
+
+    typer.echo(drop(open_store(ASIDE)))
 
 
 def main() -> None:
