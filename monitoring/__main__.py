@@ -1,20 +1,16 @@
 """Verbs of monitoring: `python -m monitoring settle | drift | export`."""
 
-import sys
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
-from contracts.calendar import NotASession
-from contracts.settings import SettingsError, settings
-from contracts.store import StoreUnavailable, open_store
+from contracts import verbs
+from contracts.settings import settings
+from contracts.store import open_store
 from training.bundle import BundleError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-
-# LookupError: facts, texts or matrices that an earlier verb has to bring.
-_FAILURES = (SettingsError, StoreUnavailable, NotASession, BundleError, LookupError)
 
 SESSION = typer.Option(formats=["%Y-%m-%d"], help="session at whose close this is done")
 Session = Annotated[datetime, SESSION]
@@ -104,13 +100,7 @@ def trim() -> None:
 
 def main() -> None:
     """Run a verb; what is expected to fail fails with one message."""
-    try:
-        app()
-    except _FAILURES as error:
-        # A missing key is no missing fact: it is a fault of ours and shows where.
-        if isinstance(error, KeyError | IndexError):
-            raise
-        sys.exit(f"{type(error).__name__}: {error}")
+    verbs.run(app, lambda: (BundleError,))
 
 
 if __name__ == "__main__":

@@ -27,8 +27,11 @@ from training.tracking import Mlflow
 log = logging.getLogger(__name__)
 
 REFRESH_SECONDS = 10.0
-# What a look said counts for so long: its own time, the database's and that between two.
-STALE_SECONDS = 20.0
+# The tables say whether the database answers: twice as often, and for no longer than that counts.
+TABLES_SECONDS = 5.0
+STALE_SECONDS = 10.0
+# MLflow is asked three times in a look.
+ALIAS_STALE_SECONDS = 30.0
 # Sums over long histories take their time when something new comes.
 SUMS_STALE_SECONDS = 300.0
 # What failed to forecast is asked again after this.
@@ -64,8 +67,11 @@ class Exporter(Collector):
     def __init__(self, store: Store, server: Mlflow, universe: str) -> None:
         self._store, self._server, self._universe = store, server, universe
         self._sums = Sums(Store(store.url, ASIDE), universe)
-        self._seen = {name: Look(STALE_SECONDS) for name in ("tables", "alias")}
-        self._seen["sums"] = Look(SUMS_STALE_SECONDS)
+        self._seen = {
+            "tables": Look(STALE_SECONDS),
+            "alias": Look(ALIAS_STALE_SECONDS),
+            "sums": Look(SUMS_STALE_SECONDS),
+        }
         self._failed: tuple[catch_up.Gap | None, float] = (None, 0.0)
         self.registry = CollectorRegistry()
         self._results = Counter(
@@ -92,7 +98,7 @@ class Exporter(Collector):
     def run(self) -> None:
         """Begin to look, each look on a thread of its own that ends with the process."""
         looks: dict[Callable[[], None], float] = {
-            self.look_at_tables: REFRESH_SECONDS,
+            self.look_at_tables: TABLES_SECONDS,
             self.look_at_sums: REFRESH_SECONDS,
             self.look_at_alias: REFRESH_SECONDS,
             self.look_for_forecasts: REFRESH_SECONDS,

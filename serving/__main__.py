@@ -12,16 +12,13 @@ from pathlib import Path
 
 import typer
 
-from contracts.calendar import NotASession
+from contracts import verbs
 from contracts.connection import LIVE
-from contracts.settings import SettingsError, settings
-from contracts.store import StoreUnavailable, open_store
+from contracts.settings import settings
+from contracts.store import open_store
 from training.bundle import BundleError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-
-# LookupError: facts, texts or matrices that an earlier verb has to bring.
-_FAILURES = (SettingsError, StoreUnavailable, NotASession, BundleError, LookupError)
 
 
 @app.command()
@@ -104,13 +101,7 @@ def predict(
 
 def main() -> None:
     """Run a verb; what is expected to fail fails with one message."""
-    try:
-        app()
-    except _FAILURES as error:
-        # A missing key is no missing fact: it is a fault of ours and shows where.
-        if isinstance(error, KeyError | IndexError):
-            raise
-        sys.exit(f"{type(error).__name__}: {error}")
+    verbs.run(app, lambda: (BundleError,))
 
 
 if __name__ == "__main__":

@@ -30,14 +30,19 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Starts predictors on free ports, with settings of their own; they end with the test."""
     running: list[Predictor] = []
 
-    def started(*options: str, workers: int = 1, **changed: Any) -> Predictor:
+    def started(
+        *options: str, workers: int = 1, descriptors: int = 4096, **changed: Any
+    ) -> Predictor:
         own = {"predictor_port": launcher.free_port(), "drain_seconds": 0.2} | changed
         port = own["predictor_port"]
         environment = {f"FINPULSE_{name.upper()}": str(value) for name, value in own.items()}
+        limited = ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh"]
         command = [sys.executable, "-m", "serving", "run", "--workers", str(workers), *options]
         log = tmp_path / f"predictor-{port}.log"
         with log.open("ab") as file:
-            process = subprocess.Popen(command, env=os.environ | environment, stderr=file)
+            process = subprocess.Popen(
+                [*limited, *command], env=os.environ | environment, stderr=file
+            )
         running.append(Predictor(f"http://127.0.0.1:{port}", process, log))
         return running[-1]
 
