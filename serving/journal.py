@@ -79,13 +79,14 @@ class Journal:
                 await lane.call(self.flush, LAST_SECONDS)
 
     def flush(self) -> None:
-        """Write all that waits, some at a time; whatever fails leaves it waiting."""
-        while self._waiting and self._write():
-            pass
+        """Write all that waits by now, some at a time; whatever fails leaves it waiting."""
+        left = len(self._waiting)
+        while left > 0 and self._write(min(left, MOST_AT_ONCE)):
+            left -= MOST_AT_ONCE
 
-    def _write(self) -> bool:
+    def _write(self, count: int) -> bool:
         with self._lock:
-            calls = list(islice(self._waiting, MOST_AT_ONCE))
+            calls = list(islice(self._waiting, count))
         try:
             self._store.record(REQUESTS, self._frame(calls))
         except Exception as error:
