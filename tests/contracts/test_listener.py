@@ -131,6 +131,7 @@ def test_who_sends_nothing_is_let_go_without_a_word(served: Served) -> None:
         assert rest(connection) == b""
 
 
+@pytest.mark.troubleshooting("request_timeout")
 @pytest.mark.parametrize(
     ("sent", "part"),
     [

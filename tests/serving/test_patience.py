@@ -34,6 +34,7 @@ def port(predictor: Predictor) -> int:
     return int(predictor.url.rsplit(":", 1)[1])
 
 
+@pytest.mark.troubleshooting("database_unavailable")
 def test_a_database_that_hangs_is_told_within_thirty_seconds_and_blocks_nobody(
     mortal: Mortal, market: Market, start: Start
 ) -> None:

@@ -58,14 +58,18 @@ def test_a_url_that_is_none_is_told_without_it(url: str) -> None:
     one_line(call("contracts", "snapshot", FINPULSE_DATABASE_URL=url), "FINPULSE_DATABASE_URL")
 
 
+@pytest.mark.troubleshooting("TablesMissing: ... create the tables with")
 @pytest.mark.integration
 @pytest.mark.parametrize("words", VERBS[:6], ids=lambda words: " ".join(words[:2]))
 def test_a_database_without_tables_is_told(postgres_url: str, words: tuple[str, ...]) -> None:
     if words[1] == "migrate":
         words = ("contracts", "snapshot")
-    one_line(call(*words, FINPULSE_DATABASE_URL=postgres_url), "python -m contracts migrate")
+    done = call(*words, FINPULSE_DATABASE_URL=postgres_url)
+    one_line(done, "create the tables with `python -m contracts migrate`")
+    assert done.stderr.splitlines()[-1].startswith("TablesMissing: ")
 
 
+@pytest.mark.troubleshooting("no recipe is named ...")
 @pytest.mark.integration
 def test_what_does_not_exist_is_named_in_one_line(store: Store) -> None:
     for words, told in (
@@ -79,3 +83,4 @@ def test_what_does_not_exist_is_named_in_one_line(store: Store) -> None:
         (("zero", "--session", "2025-06-29", "--snapshot", "1"), "2025-06-29"),
     ):
         one_line(call("training", *words, FINPULSE_MLFLOW_URL="http://127.0.0.1:1"), told)
+    assert "no recipe is named" in call("training", "view", "--recipe", "nope").stderr
