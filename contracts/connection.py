@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode
 
 from contracts.settings import SettingsError
 
@@ -87,13 +87,13 @@ def address(url: str, patience: Patience = WORK, driver: str = "") -> str:
             "FINPULSE_DATABASE_URL: expected postgresql://user:password@host:port/database, found "
             "another form"
         )
-    parts = urlsplit(url)
-    ours, asked = patience.parameters(), dict(parse_qsl(parts.query))
+    place, _, asks = url.partition("?")
+    ours, asked = patience.parameters(), dict(parse_qsl(asks))
     # Of a parameter named twice among the options, the later one counts.
     session = f"{ours['options']} {asked.get('options', '')}".strip()
     query = urlencode(ours | asked | {"options": session}, quote_via=quote)
     named = "postgresql" + (f"+{driver}" if driver else "")
-    return parts._replace(scheme=named, query=query).geturl()
+    return f"{named}://{place.partition('://')[2]}?{query}"
 
 
 def connect(url: str, patience: Patience = WORK) -> "Connection":

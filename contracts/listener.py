@@ -22,6 +22,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from contracts.settings import SettingsError
 
 HEAD_SECONDS, BODY_SECONDS = 10.0, 20.0
+# For what is being answered when the server is to end.
+END_SECONDS = 5
 # For the rest of an answer that nobody reads, and for a closed connection to be gone.
 SEND_SECONDS, CLOSE_SECONDS = 20.0, 5.0
 # The second is more than any body that is read to its end.
@@ -175,7 +177,7 @@ class Server(uvicorn.Server):
             "log_config": None,
             "access_log": False,
             "server_header": False,
-            "timeout_graceful_shutdown": 8,
+            "timeout_graceful_shutdown": END_SECONDS,
         }
         super().__init__(uvicorn.Config(app, **options | more))
 

@@ -21,13 +21,13 @@ from types import FrameType
 
 from fastapi import FastAPI
 
-from contracts.listener import Server
+from contracts.listener import END_SECONDS, Server
 
 # Longer than uvicorn keeps an idle connection (5 s): whoever pauses is not cut off in between.
 _LINGER_SECONDS = 6.0
 _RESTART_SECONDS = 0.5
 # Lingering, uvicorn's patience with what is being answered, and the last words.
-_END_SECONDS = _LINGER_SECONDS + 8.0 + 3.0
+_END_SECONDS = _LINGER_SECONDS + END_SECONDS + 3.0
 
 
 @dataclass(frozen=True)
