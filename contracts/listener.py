@@ -12,7 +12,6 @@ import socket
 from contextlib import suppress
 from functools import cache
 from itertools import islice
-from math import inf
 from typing import Any
 
 import orjson
@@ -83,55 +82,56 @@ class Patient(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take it, or make room first by closing one that has waited longest for its caller."""
         super().connection_made(transport)
-        self._steps = 0
+        self.part = _HEAD
+        # Counted, not timed, while calls come in: the clock is asked by the sweeper alone.
+        self._steps = self._seen = self._bytes = 0
         self._whole = True
         self._stuck: float | None = None
-        self._enter(_HEAD, HEAD_SECONDS)
+        self.since = self.loop.time()
         if len(self.connections) > most_connections():
             others = [c for c in islice(self.connections, _LOOKED_AT) if c is not self]
             waiting = [c for c in others if isinstance(c, Patient) and c.part != _ANSWER]
-            min(waiting, key=lambda c: c.due, default=self).dismiss(503)
-
-    def _enter(self, part: int, seconds: float) -> None:
-        self.part, self.due = part, self.loop.time() + seconds
-        self._bytes = 0
-        self._steps += 1
+            min(waiting, key=lambda c: c.since, default=self).dismiss(503)
 
     def data_received(self, data: bytes) -> None:
         """Parse it, unless it is more than there is room for."""
         steps = self._steps
         super().data_received(data)
         # A piece that ends one part is not counted to the next: it has some kilobytes at most.
-        if steps == self._steps:
-            self._bytes += len(data)
-            if self.part == _BODY and self._bytes > MOST_BODY:
-                self.dismiss(413)
-            elif self.part != _BODY and self._bytes > MOST_HEAD:
-                self.dismiss(431)
+        if steps != self._steps:
+            self._bytes = 0
+            return
+        self._bytes += len(data)
+        if self.part == _BODY and self._bytes > MOST_BODY:
+            self.dismiss(413)
+        elif self.part != _BODY and self._bytes > MOST_HEAD:
+            self.dismiss(431)
 
     def on_message_begin(self) -> None:
         """The head has some seconds from its first byte, however it trickles."""
         super().on_message_begin()
-        self._whole = False
-        self._enter(_HEAD, HEAD_SECONDS)
+        self.part, self._whole = _HEAD, False
+        self._steps += 1
 
     def on_headers_complete(self) -> None:
         """So has the body."""
         super().on_headers_complete()
-        self._enter(_BODY, BODY_SECONDS)
+        self.part = _BODY
+        self._steps += 1
 
     def on_message_complete(self) -> None:
         """From here on it is the caller who waits."""
         super().on_message_complete()
-        self._whole = True
         answered = self.cycle is None or self.cycle.response_complete
-        self._enter(*((_IDLE, HEAD_SECONDS) if answered else (_ANSWER, inf)))
+        self.part, self._whole = _IDLE if answered else _ANSWER, True
+        self._steps += 1
 
     def on_response_complete(self) -> None:
         """The next request is due, or still the rest of this one's body."""
         super().on_response_complete()
         if self._whole and not self.pipeline and self.cycle.response_complete:
-            self._enter(_IDLE, HEAD_SECONDS)
+            self.part = _IDLE
+            self._steps += 1
 
     def sweep(self, now: float) -> None:
         """Called twice a second: end what took too long."""
@@ -142,7 +142,10 @@ class Patient(HttpToolsProtocol):
                 self.transport.abort()
             return
         self._stuck = None
-        if now > self.due:
+        limit = BODY_SECONDS if self.part == _BODY else HEAD_SECONDS
+        if self._seen != self._steps:
+            self._seen, self.since = self._steps, now
+        elif self.part != _ANSWER and now - self.since > limit:
             self.dismiss(408)
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002

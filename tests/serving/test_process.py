@@ -132,7 +132,7 @@ def test_a_taken_port_is_named(start: Start, store: Store) -> None:
     first = start()
     wait_for(lambda: first.status("/health/live") == 200)
     second = start(predictor_port=first.url.rsplit(":", 1)[1])
-    assert second.process.wait(30) == 1
+    assert second.process.wait(120) == 1
     assert "FINPULSE_PREDICTOR_PORT" in second.log.read_text()
     assert first.status("/health/live") == 200
 
