@@ -62,8 +62,7 @@ SELECT said.bundle, (
   SELECT coalesce(sum(n), 0)::bigint FROM tallies
   WHERE table_name = 'predictions' AND groups ->> 'bundle' = said.bundle) AS n
 FROM (
-  SELECT DISTINCT bundle FROM predictions WHERE universe = %s AND session = (
-    SELECT max(session) FROM predictions WHERE universe = %s)) said
+  SELECT DISTINCT bundle FROM predictions WHERE universe = %s AND session = %s) said
 """
 # From one instrument to the next, and of each the newest: a history of any length costs nothing.
 # A bundle has one horizon.
@@ -88,7 +87,10 @@ SELECT {_SERVED} FROM unnest(%s::text[]) AS asked (name) CROSS JOIN LATERAL (
 
 def forecasters(store: Store, universe: str) -> dict[str, object]:
     """Bundles with forecasts for the newest session, each with a mark that moves with them."""
-    rows = store.query(_FORECASTERS, (universe, universe)).to_pylist()
+    # Asked first, and named: the planner then knows how few rows one session has.
+    reach = "SELECT max(session) AS session FROM predictions WHERE universe = %s"
+    session = store.query(reach, (universe,))["session"][0].as_py()
+    rows = store.query(_FORECASTERS, (universe, session)).to_pylist()
     return {row["bundle"]: row["n"] for row in rows}
 
 
