@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import typer
 
-from contracts import calendar, objects
+from contracts import calendar, objects, verbs
 from contracts.settings import settings
 from contracts.store import open_store
 
@@ -83,5 +83,10 @@ def doctor() -> None:
         raise typer.Exit(1)
 
 
+def main() -> None:
+    """Run a verb; what is expected to fail fails with one line."""
+    verbs.run(app)
+
+
 if __name__ == "__main__":
-    app()
+    main()

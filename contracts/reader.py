@@ -2,53 +2,78 @@
 
 import threading
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any, cast
 
 import pyarrow as pa
+
+from contracts.connection import WORK, Patience, Unanswered, connect_arrow, in_time
 
 
 class Reader:
     """Runs queries of one database and opens its connection anew when it was lost."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, patience: Patience = WORK) -> None:
         self.url = url
-        self._kept = threading.local()
+        self._patience = patience
+        self._threads = threading.local()
 
-    def _connection(self) -> Any:
-        import adbc_driver_postgresql.dbapi as adbc
-
-        if getattr(self._kept, "connection", None) is None:
-            # Autocommit: a transaction left open would pin dead rows and locks.
-            self._kept.connection = adbc.connect(self.url, autocommit=True)
-        return self._kept.connection
+    def _kept(self) -> "_Kept":
+        if not hasattr(self._threads, "kept"):
+            self._threads.kept = _Kept(self.url, self._patience)
+        return cast(_Kept, self._threads.kept)
 
     def close(self) -> None:
         """Close this thread's connection; the next query opens another."""
-        connection, self._kept.connection = getattr(self._kept, "connection", None), None
-        if connection is not None:
-            connection.close()
+        self._kept().close()
 
     def fetch(self, statement: str) -> pa.Table:
         """All rows of the statement; a connection lost while idle is opened anew, once.
 
-        Raises the driver's OperationalError when the database does not answer.
+        Raises the driver's OperationalError when the database does not answer, and Unanswered
+        when it does not even refuse.
         """
         import adbc_driver_manager as driver
 
-        kept = getattr(self._kept, "connection", None) is not None
-        try:
-            return self._run(statement)
-        except (driver.OperationalError, driver.InternalError):
-            self.close()
-            if not kept:
-                raise
-        return self._run(statement)
+        kept = self._kept()
+        for fresh in (kept.connection is None, True):
+            try:
+                return self._in_time(kept, statement)
+            except (driver.OperationalError, driver.InternalError):
+                kept.close()
+                if fresh:
+                    raise
+        raise AssertionError("a fresh connection answers or raises")
 
-    def _run(self, statement: str) -> pa.Table:
-        with self._connection().cursor() as cursor:
+    def _in_time(self, kept: "_Kept", statement: str) -> pa.Table:
+        try:
+            return in_time(self._patience.answer, partial(kept.run, statement))
+        except Unanswered:
+            # The thread that waits has the connection: neither is touched any more.
+            del self._threads.kept
+            raise
+
+
+class _Kept:
+    """One thread's connection, which another thread asks on its behalf."""
+
+    def __init__(self, url: str, patience: Patience) -> None:
+        self._url = url
+        self._patience = patience
+        self.connection: Any = None
+
+    def run(self, statement: str) -> pa.Table:
+        if self.connection is None:
+            self.connection = connect_arrow(self._url, self._patience)
+        with self.connection.cursor() as cursor:
             cursor.execute(statement)
             return cast(pa.Table, cursor.fetch_arrow_table())
+
+    def close(self) -> None:
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            connection.close()
 
 
 def bind(statement: str, values: Sequence[object]) -> str:
@@ -71,7 +96,9 @@ def _literal(value: object) -> str:
     if isinstance(value, float):
         return f"'{value}'::double precision"
     if isinstance(value, datetime):
-        return f"'{value.isoformat()}'::timestamptz"
+        # In UTC: Postgres knows no offset of sixteen hours or more.
+        at = value.astimezone(UTC) if value.tzinfo else value
+        return f"'{at.isoformat()}'::timestamptz"
     if isinstance(value, date):
         return f"'{value.isoformat()}'::date"
     if isinstance(value, str):

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 
+from contracts import connection as connections
 from contracts import copy, merge
+from contracts.connection import WORK, Patience, Unanswered
 from contracts.context import git_commit, run_context
 from contracts.reader import Reader, bind
 from contracts.settings import settings
@@ -76,24 +78,28 @@ class Provenance:
 class Store:
     """The tables of one database."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, patience: Patience = WORK) -> None:
         self.url = url
-        self._reader = Reader(url)
+        self.patience = patience
+        self._reader = Reader(url, patience)
 
     @contextmanager
     def connect(self) -> Iterator["Connection"]:
-        """A psycopg2 connection; commits on success, rolls back on error, always closes."""
-        with closing(self.session()) as connection, connection:
+        """A psycopg2 connection; commits on success, rolls back on error, always closes.
+
+        Raises StoreUnavailable, and psycopg2's OperationalError when it is lost on the way.
+        """
+        with closing(self.session(self.patience)) as connection, connection:
             yield connection
 
-    def session(self) -> "Connection":
+    def session(self, patience: Patience) -> "Connection":
         """A psycopg2 connection that is the caller's to commit and to close."""
         import psycopg2
 
         try:
-            return psycopg2.connect(self.url, connect_timeout=10)
+            return connections.connect(self.url, patience)
         except psycopg2.OperationalError as error:
-            raise _unavailable(error) from error
+            raise unavailable(error) from error
 
     def close(self) -> None:
         """Close the connection that this thread's reads have kept."""
@@ -219,13 +225,16 @@ class Store:
 
         try:
             return self._reader.fetch(bind(statement, values))
+        except Unanswered as error:
+            raise unavailable(error) from error
         except driver.OperationalError as error:
             if lost(error.sqlstate):
-                raise _unavailable(error) from error
+                raise unavailable(error) from error
             raise StatementFailed(f"the database refuses a statement: {error}") from error
 
 
-def _unavailable(error: Exception) -> StoreUnavailable:
+def unavailable(error: Exception) -> StoreUnavailable:
+    """The driver's error as one that says what to do."""
     return StoreUnavailable(
         f"the database does not answer: {str(error).strip()}; start the stack with `make up` "
         "or correct FINPULSE_DATABASE_URL"
@@ -293,6 +302,6 @@ def _known(
     return " ".join(parts), values
 
 
-def open_store() -> Store:
+def open_store(patience: Patience = WORK) -> Store:
     """The store of the settings' database; raises SettingsError when none is set."""
-    return Store(settings().database)
+    return Store(settings().database, patience)

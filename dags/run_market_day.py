@@ -1,6 +1,7 @@
 """The DAG `market_day`: one session, from its facts to settled predictions."""
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 from airflow.providers.standard.operators.bash import BashOperator
@@ -38,6 +39,12 @@ EVERY_STEP = {
     "cwd": str(Path(__file__).resolve().parents[1]),
     "append_env": True,
     "env": {"AIRFLOW_CTX_MAP_INDEX": "{{ ti.map_index }}"},
+    # A service away for a minute ends no run: tried again after half a minute and after one more.
+    "retries": 2,
+    "retry_delay": timedelta(seconds=30),
+    "retry_exponential_backoff": True,
+    "max_retry_delay": timedelta(minutes=5),
+    "execution_timeout": timedelta(hours=3),
 }
 
 with DAG(

@@ -3,7 +3,6 @@
 Beside that path: `replay`, `redrive`, `coverage`, `sessions`.
 """
 
-import sys
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -12,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from contracts import verbs
 from contracts.calendar import CalendarError
 from contracts.registry import UnknownMember
 from contracts.settings import SettingsError, settings
@@ -203,14 +203,7 @@ for beside in (aftercare.replay, aftercare.redrive, aftercare.coverage, aftercar
 
 def main() -> None:
     """Run a verb; what is expected to fail fails with one message."""
-    try:
-        app()
-    except _FAILURES as error:
-        sys.exit(f"{type(error).__name__}: {error}")
-    except Exception as error:
-        if said := failures.told(error):
-            sys.exit(said)
-        raise
+    verbs.run(app, lambda: _FAILURES, failures.told)
 
 
 if __name__ == "__main__":

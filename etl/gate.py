@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from contracts import copy
+from contracts.connection import address
 from contracts.settings import settings
 from contracts.store import Store
 from contracts.tables import BARS
@@ -92,9 +93,8 @@ def _validate(
 ) -> dict[str, Any]:
     import great_expectations as gx
 
-    scheme, rest = url.split("://", 1)
     source = context.data_sources.add_postgres(
-        "staging", connection_string=f"{scheme.split('+')[0]}+psycopg2://{rest}"
+        "staging", connection_string=address(url, driver="psycopg2")
     )
     results = {}
     for table in tables:

@@ -1,12 +1,12 @@
 """From facts to a matrix: `python -m features materialise | latest | describe | check`."""
 
-import sys
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from typing import Annotated
 
 import typer
 
+from contracts import verbs
 from contracts.calendar import CalendarError, last_sessions
 from contracts.registry import UnknownMember
 from contracts.settings import SettingsError, settings
@@ -140,10 +140,7 @@ def compile_kernels() -> None:
 
 def main() -> None:
     """Run a verb; what is expected to fail fails with one message."""
-    try:
-        app()
-    except _FAILURES as error:
-        sys.exit(f"{type(error).__name__}: {error}")
+    verbs.run(app, lambda: _FAILURES)
 
 
 if __name__ == "__main__":

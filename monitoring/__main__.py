@@ -1,20 +1,16 @@
 """Verbs of monitoring: `python -m monitoring settle | drift | export`."""
 
-import sys
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
-from contracts.calendar import CalendarError
-from contracts.settings import SettingsError, settings
-from contracts.store import StoreUnavailable, open_store
+from contracts import verbs
+from contracts.settings import settings
+from contracts.store import open_store
 from training.bundle import BundleError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-
-# LookupError: facts, texts or matrices that an earlier verb has to bring.
-_FAILURES = (SettingsError, StoreUnavailable, CalendarError, BundleError, LookupError)
 
 SESSION = typer.Option(formats=["%Y-%m-%d"], help="session at whose close this is done")
 Session = Annotated[datetime, SESSION]
@@ -73,33 +69,38 @@ def drift(
 def export() -> None:
     """Serve metrics to Prometheus and keep MLflow's alias and the ledger of one mind."""
     import signal
-    import threading
 
-    from prometheus_client import start_http_server
+    from prometheus_client import make_asgi_app
 
+    from contracts.connection import LIVE
+    from contracts.listener import Server, listen
     from contracts.logs import json_logs
     from monitoring.exporter import Exporter
     from training.tracking import Mlflow
 
     json_logs()
-    chosen, stop = settings(), threading.Event()
+    chosen = settings()
+    listener = listen(chosen.host, chosen.monitoring_port, "FINPULSE_MONITORING_PORT")
+    # A signal ends the server, which raises it again when it has ended: that is the end we want.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    exporter = Exporter(open_store(), Mlflow(chosen.mlflow), chosen.universe)
-    server, _ = start_http_server(chosen.monitoring_port, chosen.host, exporter.registry)
-    exporter.run(stop)
-    server.shutdown()
+        signal.signal(number, lambda *_: None)
+    exporter = Exporter(open_store(LIVE), Mlflow(chosen.mlflow, seconds=5), chosen.universe)
+    exporter.run()
+    Server(make_asgi_app(exporter.registry), lifespan="off").run([listener])
+
+
+@app.command()
+def trim() -> None:
+    """Drop answered calls older than FINPULSE_REQUEST_DAYS; print their number."""
+    from contracts.connection import ASIDE
+    from monitoring.exporter import trim as drop
+
+    typer.echo(drop(open_store(ASIDE)))
 
 
 def main() -> None:
     """Run a verb; what is expected to fail fails with one message."""
-    try:
-        app()
-    except _FAILURES as error:
-        # A missing key is no missing fact: it is a fault of ours and shows where.
-        if isinstance(error, KeyError | IndexError):
-            raise
-        sys.exit(f"{type(error).__name__}: {error}")
+    verbs.run(app, lambda: (BundleError,))
 
 
 if __name__ == "__main__":

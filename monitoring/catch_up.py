@@ -34,11 +34,12 @@ def gap(store: Store, universe: str) -> Gap | None:
         "WITH office AS (SELECT bundle, evidence FROM promotions WHERE universe = %s "
         "AND decision IN (%s, %s) ORDER BY number DESC LIMIT 1), "
         "newest AS (SELECT session, max(snapshot) AS snapshot FROM predictions "
-        "WHERE universe = %s GROUP BY session ORDER BY session DESC LIMIT 1) "
+        "WHERE universe = %s AND session = (SELECT max(session) FROM predictions "
+        "WHERE universe = %s) GROUP BY session) "
         "SELECT bundle, session, snapshot FROM office, newest WHERE NOT evidence ? 'p_value' "
         "AND NOT EXISTS (SELECT FROM predictions p WHERE p.universe = %s "
         "AND p.bundle = office.bundle AND p.session = newest.session)",
-        (universe, PROMOTED, ROLLED_BACK, universe, universe),
+        (universe, PROMOTED, ROLLED_BACK, universe, universe, universe),
     ).to_pylist()
     return Gap(universe, **rows[0]) if rows else None
 

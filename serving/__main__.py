@@ -12,15 +12,13 @@ from pathlib import Path
 
 import typer
 
-from contracts.calendar import CalendarError
-from contracts.settings import SettingsError, settings
-from contracts.store import StoreUnavailable, open_store
+from contracts import verbs
+from contracts.connection import LIVE
+from contracts.settings import settings
+from contracts.store import open_store
 from training.bundle import BundleError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-
-# LookupError: facts, texts or matrices that an earlier verb has to bring.
-_FAILURES = (SettingsError, StoreUnavailable, CalendarError, BundleError, LookupError)
 
 
 @app.command()
@@ -35,17 +33,18 @@ def run(
     if reload:
         _run_anew_when_code_changes()
         return
-    from serving.workers import Group, listen
+    from contracts.listener import listen
+    from serving.workers import Group
 
     chosen = settings()
     count = workers or chosen.predictor_workers
-    listener = listen(chosen.host, chosen.predictor_port)
+    listener = listen(chosen.host, chosen.predictor_port, "FINPULSE_PREDICTOR_PORT")
     folder = chosen.home.absolute() / f"predictor-{chosen.predictor_port}"
     with _shared_metrics(folder) if count > 1 else nullcontext():
         from serving.access import Access
         from serving.app import create_app
 
-        store = open_store()
+        store = open_store(LIVE)
         access = Access.of(chosen.api_keys.get_secret_value(), chosen.api_quota)
         make = partial(create_app, store, chosen.universe, access=access)
         Group(listener, make, count, chosen.drain_seconds).run()
@@ -102,13 +101,7 @@ def predict(
 
 def main() -> None:
     """Run a verb; what is expected to fail fails with one message."""
-    try:
-        app()
-    except _FAILURES as error:
-        # A missing key is no missing fact: it is a fault of ours and shows where.
-        if isinstance(error, KeyError | IndexError):
-            raise
-        sys.exit(f"{type(error).__name__}: {error}")
+    verbs.run(app, lambda: (BundleError,))
 
 
 if __name__ == "__main__":

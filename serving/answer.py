@@ -1,16 +1,27 @@
 """The forms of requests and answers: what `/docs` shows and callers may rely on."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal, Self
 
 import orjson
 from fastapi import Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 MOST_SYMBOLS = 1_000
 # No control characters: neither a log nor the database may meet them.
 Symbol = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+
+def _utc(time: datetime) -> datetime:
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"expected a time that has one in UTC, found {time}") from None
+
+
+# In UTC from the door on: Postgres knows fewer offsets than callers do.
+AsOf = Annotated[AwareDatetime, AfterValidator(_utc)]
 
 
 class PredictRequest(BaseModel):
@@ -23,7 +34,7 @@ class PredictRequest(BaseModel):
     symbols: list[Symbol] = Field(default_factory=list, max_length=MOST_SYMBOLS)
     symbol: Symbol | None = None
     horizon: int | None = Field(None, description="sessions ahead; default: the model's own")
-    as_of: AwareDatetime | None = Field(
+    as_of: AsOf | None = Field(
         None, description="the newest forecast decided at or before this time; default: newest"
     )
 

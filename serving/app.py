@@ -1,12 +1,14 @@
 """The predictor as an ASGI app."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
+from contracts.connection import ASIDE
 from contracts.store import Store
 from serving import errors
 from serving.access import OPEN, Access
@@ -35,8 +37,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     parts = (service.watch, service.journal, service.skew)
     running = [asyncio.create_task(part.run()) for part in parts]
     # Calls wait on the socket meanwhile: a worker that takes them has a champion, if there is one.
-    with suppress(TimeoutError):
-        await asyncio.wait_for(service.watch.looked.wait(), FIRST_LOOK_SECONDS)
+    deadline = time.monotonic() + FIRST_LOOK_SECONDS
+    while not service.watch.looked.is_set() and time.monotonic() < deadline:
+        if service.phase.stopping:
+            break
+        await asyncio.sleep(0.05)
     try:
         yield
     finally:
@@ -45,7 +50,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         for task in running:
             with suppress(asyncio.CancelledError):
                 await task
-        service.readers.shutdown()
 
 
 def create_app(
@@ -60,7 +64,8 @@ def create_app(
     """
     metrics = Metrics()
     watch, journal = Watch(store, universe, load, metrics), Journal(store, universe, metrics)
-    skew = SkewWatch(store, watch, metrics)
+    # Nobody waits for the comparison, which reads histories.
+    skew = SkewWatch(Store(store.url, ASIDE), watch, metrics)
     service = Service(store, watch, metrics, access, journal, skew)
     # The page of /docs carries its own scripts: the usual one would fetch them from elsewhere.
     app = FastAPIOffline(title="FinPulse", description=_DESCRIPTION, lifespan=_lifespan)

@@ -4,8 +4,9 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import islice
 from typing import NamedTuple
 
 import orjson
@@ -13,6 +14,7 @@ import pyarrow as pa
 
 from contracts.store import Store
 from contracts.tables import REQUESTS
+from serving.lane import Lane
 from serving.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -20,6 +22,10 @@ log = logging.getLogger(__name__)
 FLUSH_SECONDS = 2.0
 # Calls, and symbols in them, that wait for the database; some 20 MB.
 MOST_WAITING = 100_000
+# Written within a fraction of the seconds that a statement has.
+MOST_AT_ONCE = 20_000
+# For what is left when the process ends.
+LAST_SECONDS = 1.5
 
 
 class Call(NamedTuple):
@@ -63,33 +69,37 @@ class Journal:
 
     async def run(self) -> None:
         """Write every other second until cancelled, and then what is left."""
-        loop = asyncio.get_running_loop()
-        with ThreadPoolExecutor(1, "journal") as thread:
-            try:
-                while True:
-                    await asyncio.sleep(FLUSH_SECONDS)
-                    await loop.run_in_executor(thread, self.flush)
-            finally:
-                thread.submit(self.flush)
+        lane = Lane("journal")
+        try:
+            while True:
+                await asyncio.sleep(FLUSH_SECONDS)
+                await lane.call(self.flush)
+        finally:
+            with suppress(TimeoutError):
+                await lane.call(self.flush, LAST_SECONDS)
 
     def flush(self) -> None:
-        """Write all that waits; whatever fails leaves it waiting."""
+        """Write all that waits by now, some at a time; whatever fails leaves it waiting."""
+        left = len(self._waiting)
+        while left > 0 and self._write(min(left, MOST_AT_ONCE)):
+            left -= MOST_AT_ONCE
+
+    def _write(self, count: int) -> bool:
         with self._lock:
-            calls = list(self._waiting)
-        if not calls:
-            return
+            calls = list(islice(self._waiting, count))
         try:
             self._store.record(REQUESTS, self._frame(calls))
         except Exception as error:
             if not self._away:
                 log.error("calls cannot be recorded", extra={"error": str(error)})
             self._away = True
-            return
+            return False
         self._away = False
         with self._lock:
             for call in calls:
                 self._waiting.popleft()
                 self._size -= 1 + len(call.symbols)
+        return True
 
     def _frame(self, calls: list[Call]) -> pa.Table:
         ids, times, methods, routes, states, seconds, symbols, versions, callers = zip(

@@ -4,8 +4,10 @@ import logging
 import os
 import re
 import time
+from asyncio import CancelledError
 from typing import Any, cast
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.errors import ApiError, error_response
@@ -17,6 +19,8 @@ log = logging.getLogger(__name__)
 DISCLAIMER = "For research only. Not investment advice."
 # Room for the most symbols that may be asked, each of the longest.
 MOST_BYTES = 262_144
+# How a call is counted whose caller left before it was whole (nginx's number).
+LEFT = 499
 # An id that a caller brings is kept when it can be put into a header and a log.
 _ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _QUIET = ("/health/live", "/health/ready", "/metrics")
@@ -57,6 +61,12 @@ class Requests:
             else:
                 capped = _Capped(receive) if b"transfer-encoding" in headers else receive
                 await self._app(scope, capped, stamped)
+        except ClientDisconnect:
+            # It left in the middle of its request: nobody is there to be told.
+            status = status or LEFT
+        except CancelledError:
+            status = status or 503
+            raise
         except Exception:
             log.exception("request failed", extra={"request_id": request_id})
             if status:  # Half an answer is out: only the connection can tell now.

@@ -1,19 +1,20 @@
 """The endpoints. Each takes the state once and answers from it alone."""
 
-import asyncio
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response, Security
 from fastapi.routing import APIRoute
 from fastapi.security import APIKeyHeader
 from prometheus_client import CONTENT_TYPE_LATEST
-from pydantic import AwareDatetime, ValidationError
+from pydantic import ValidationError
 
 from contracts.store import StoreUnavailable
 from serving.answer import (
+    AsOf,
     AssetsAnswer,
     ErrorAnswer,
     LiveAnswer,
@@ -27,6 +28,9 @@ from serving.answer import (
 from serving.errors import ApiError, invalid
 from serving.service import Service
 from serving.view import Told, View, decided_by
+
+# Longer than the database has for its answer.
+EARLIER_SECONDS = 8.0
 
 _KEY = APIKeyHeader(
     name="X-API-Key", auto_error=False, description="needed where FINPULSE_API_KEYS is set"
@@ -117,7 +121,7 @@ async def predict_one(
     symbol: Annotated[Symbol, Path()],
     request: Request,
     horizon: Annotated[int | None, Query()] = None,
-    as_of: Annotated[AwareDatetime | None, Query()] = None,
+    as_of: Annotated[AsOf | None, Query()] = None,
 ) -> Response:
     """As `POST /predict`, for one symbol."""
     return await _answer(request, PredictRequest(symbol=symbol, horizon=horizon, as_of=as_of))
@@ -186,12 +190,13 @@ def _absent(view: View, asked: PredictRequest, symbols: Sequence[str]) -> ApiErr
 async def _earlier(
     service: Service, view: View, symbols: Sequence[str], as_of: datetime
 ) -> Mapping[str, Mapping[str, Any]]:
-    bundle, loop = view.champion.bundle, asyncio.get_running_loop()
+    ask = partial(decided_by, service.store, view.champion.bundle, symbols, as_of)
     try:
-        return await loop.run_in_executor(
-            service.readers, decided_by, service.store, bundle, symbols, as_of
-        )
-    except StoreUnavailable as error:
+        # Whoever asks a database that is known to be away would only keep others waiting.
+        if not service.watch.database:
+            raise StoreUnavailable("the last look at the ledger was not answered")
+        return await service.readers.call(ask, EARLIER_SECONDS)
+    except (StoreUnavailable, TimeoutError) as error:
         raise ApiError(
             503,
             "database_unavailable",
@@ -257,7 +262,7 @@ async def ready(service: ServiceDep) -> Response:
         raise ApiError(503, "stopping", "this process was told to end: ask another one")
     view = _served(service)
     age = (datetime.now(UTC) - view.as_of).total_seconds()
-    if not service.watch.state.database:
+    if not service.watch.database:
         raise ApiError(
             503,
             "database_unavailable",

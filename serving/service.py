@@ -1,11 +1,11 @@
 """What the endpoints share: the store, the watch and the metrics of one app."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from contracts.store import Store
 from serving.access import Access
 from serving.journal import Journal
+from serving.lane import Lane
 from serving.metrics import Metrics
 from serving.skew import SkewWatch
 from serving.watch import Watch
@@ -14,8 +14,8 @@ from serving.watch import Watch
 _READERS = 4
 
 
-def _readers() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_READERS, "readers")
+def _readers() -> Lane:
+    return Lane("readers", _READERS)
 
 
 @dataclass
@@ -36,4 +36,4 @@ class Service:
     journal: Journal
     skew: SkewWatch
     phase: Phase = field(default_factory=Phase)
-    readers: ThreadPoolExecutor = field(default_factory=_readers)
+    readers: Lane = field(default_factory=_readers)

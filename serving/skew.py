@@ -7,7 +7,6 @@ its compiled loops are loaded there, when they are first needed.
 import asyncio
 import logging
 import os
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -16,6 +15,7 @@ from random import Random
 from prometheus_client import Counter
 
 from contracts.store import Store
+from serving.lane import Lane
 from serving.metrics import SHARED, Metrics
 from serving.view import View
 from serving.watch import Watch
@@ -44,14 +44,13 @@ class SkewWatch:
 
     async def run(self) -> None:
         """Poll until cancelled."""
-        loop = asyncio.get_running_loop()
-        with ThreadPoolExecutor(1, "skew") as thread:
-            while True:
-                await asyncio.sleep(POLL_SECONDS)
-                served = self._watch.state.view
-                if served is not None and served is not self._seen:
-                    self._seen = served
-                    await loop.run_in_executor(thread, self._look, served)
+        lane = Lane("skew")
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            served = self._watch.state.view
+            if served is not None and served is not self._seen:
+                self._seen = served
+                await lane.call(partial(self._look, served))
 
     def _look(self, served: View) -> None:
         try:

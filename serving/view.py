@@ -57,24 +57,46 @@ class View:
         return Told(orjson.dumps({**row, **named})[:-1], row["as_of"].timestamp())
 
 
+_FORECASTERS = """
+SELECT said.bundle, (
+  SELECT coalesce(sum(n), 0)::bigint FROM tallies
+  WHERE table_name = 'predictions' AND groups ->> 'bundle' = said.bundle) AS n
+FROM (
+  SELECT DISTINCT bundle FROM predictions WHERE universe = %s AND session = %s) said
+"""
+# From one instrument to the next, and of each the newest: a history of any length costs nothing.
+# A bundle has one horizon.
+_NEWEST = f"""
+WITH RECURSIVE traded AS (
+  SELECT min(instrument_id) AS next FROM predictions WHERE bundle = %s
+  UNION ALL
+  SELECT (SELECT min(p.instrument_id) FROM predictions p
+    WHERE p.bundle = %s AND p.instrument_id > traded.next)
+  FROM traded WHERE traded.next IS NOT NULL)
+SELECT {_SERVED} FROM traded CROSS JOIN LATERAL (
+  SELECT p.* FROM predictions p
+  WHERE p.bundle = %s AND p.instrument_id = traded.next
+  ORDER BY p.horizon DESC, p.as_of DESC, p.snapshot DESC LIMIT 1) newest
+"""
+_DECIDED = f"""
+SELECT {_SERVED} FROM unnest(%s::text[]) AS asked (name) CROSS JOIN LATERAL (
+  SELECT p.* FROM predictions p WHERE p.bundle = %s AND p.symbol = asked.name AND p.as_of <= %s
+  ORDER BY p.as_of DESC, p.snapshot DESC LIMIT 1) found
+"""
+
+
 def forecasters(store: Store, universe: str) -> dict[str, object]:
     """Bundles with forecasts for the newest session, each with a mark that moves with them."""
-    rows = store.query(
-        "SELECT bundle, count(*) AS n, max(issued_at) AS at FROM predictions WHERE universe = %s "
-        "AND bundle IN (SELECT bundle FROM predictions WHERE universe = %s AND session = "
-        "(SELECT max(session) FROM predictions WHERE universe = %s)) GROUP BY bundle",
-        (universe, universe, universe),
-    )
-    return {row["bundle"]: (row["n"], row["at"]) for row in rows.to_pylist()}
+    # Asked first, and named: the planner then knows how few rows one session has.
+    reach = "SELECT max(session) AS session FROM predictions WHERE universe = %s"
+    session = store.query(reach, (universe,))["session"][0].as_py()
+    rows = store.query(_FORECASTERS, (universe, session)).to_pylist()
+    return {row["bundle"]: row["n"] for row in rows}
 
 
 def newest(store: Store, bundle: str) -> Mapping[str, Row]:
     """The newest forecast of each symbol by that bundle."""
-    rows = store.query(
-        f"SELECT DISTINCT ON (instrument_id) {_SERVED} FROM predictions WHERE bundle = %s "
-        "ORDER BY instrument_id, as_of DESC, snapshot DESC",
-        (bundle,),
-    ).to_pylist()
+    rows = store.query(_NEWEST, (bundle, bundle, bundle)).to_pylist()
     # A symbol that changed hands belongs to whom it was used for last.
     rows.sort(key=lambda row: row["as_of"])
     return MappingProxyType({row["symbol"]: MappingProxyType(row) for row in rows})
@@ -84,11 +106,7 @@ def decided_by(
     store: Store, bundle: str, symbols: Sequence[str], as_of: datetime
 ) -> Mapping[str, Row]:
     """The newest forecast of each symbol by that bundle, decided at or before `as_of`."""
-    rows = store.query(
-        f"SELECT DISTINCT ON (symbol) {_SERVED} FROM predictions WHERE bundle = %s "
-        "AND symbol = ANY(%s) AND as_of <= %s ORDER BY symbol, as_of DESC, snapshot DESC",
-        (bundle, list(symbols), as_of),
-    )
+    rows = store.query(_DECIDED, (list(symbols), bundle, as_of))
     return {row["symbol"]: row for row in rows.to_pylist()}
 
 

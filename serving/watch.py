@@ -5,12 +5,14 @@ import gc
 import logging
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
 from contracts.champion import Champion, reign
+from contracts.connection import in_time
 from contracts.store import Store
 from serving import view
+from serving.lane import Lane
 from serving.metrics import Metrics
 from serving.view import View
 from training.bundle import Bundle, Manifest
@@ -20,6 +22,10 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 2.0
 # A bundle that failed is tried again: the object store may have been away.
 RETRY_SECONDS = 30.0
+# An object store that hangs must not keep the ledger from being read.
+CHECK_SECONDS = 60.0
+# A look that takes longer was not answered, whatever it waits for.
+STALE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,7 @@ class State:
     """All that a request may look at; replaced as a whole, never changed.
 
     in_office: the champion that the ledger names. waiting: why it is not the one served, or
-    empty. database: whether the last look at the ledger was answered.
+    empty. database: whether the last look at the ledger that ended was answered.
     """
 
     view: View | None = None
@@ -56,20 +62,36 @@ class Watch:
         self._checked: dict[str, Manifest] = {}
         self._failed: dict[str, tuple[float, str]] = {}
         self._seen: object = None
+        self._answered = time.monotonic()
+        self._checking = False
 
     async def run(self) -> None:
         """Poll until cancelled."""
-        loop = asyncio.get_running_loop()
-        # One thread of its own, so that its connection is kept from poll to poll.
-        with ThreadPoolExecutor(1, "watch") as thread:
-            await loop.run_in_executor(thread, self.poll)
-            # What lives as long as the process is not worth a look by the collector.
-            gc.collect()
-            gc.freeze()
-            self.looked.set()
-            while True:
-                await asyncio.sleep(POLL_SECONDS)
-                await loop.run_in_executor(thread, self.poll)
+        await asyncio.gather(self._look(), self._tell())
+
+    async def _look(self) -> None:
+        # A thread of its own, so that its connection is kept from poll to poll.
+        lane = Lane("watch")
+        await lane.call(self.poll)
+        # What lives as long as the process is not worth a look by the collector.
+        gc.collect()
+        gc.freeze()
+        self.looked.set()
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            await lane.call(self.poll)
+
+    async def _tell(self) -> None:
+        # From the event loop: it goes on while a look hangs.
+        while True:
+            await asyncio.sleep(1.0)
+            self._metrics.database.set(self.database)
+
+    @property
+    def database(self) -> bool:
+        """Whether the newest look at the ledger was answered, and not too long ago."""
+        fresh = time.monotonic() - self._answered < STALE_SECONDS
+        return self.state.database and (fresh or self._checking)
 
     def poll(self) -> None:
         """Look at the ledger once and swap the state; whatever fails leaves the former one."""
@@ -83,14 +105,17 @@ class Watch:
             state = replace(former, database=False, waiting=waiting)
         if state.view is not None and state.view is not former.view:
             self._announce(state.view, former.view)
-        self._metrics.database.set(state.database)
+        if state.database:
+            self._answered = time.monotonic()
         self.state = state
+        self._metrics.database.set(self.database)
 
     def _read(self) -> State:
         ranks = reign(self._store, self._universe)
         if not ranks:
             return State(None, None, f"the universe {self._universe!r} has no champion yet", True)
         ready = view.forecasters(self._store, self._universe)
+        self._answered = time.monotonic()
         waiting = self._reason_against(ranks[0], ready)
         served = self._first_fit(ranks, ready)
         return State(served or self.state.view, ranks[0], waiting, True)
@@ -130,7 +155,8 @@ class Watch:
         names = {"bundle": candidate.bundle, "version": candidate.model_version}
         try:
             # Forecasts are computed when facts arrive: of the model only its passing is needed.
-            manifest = self._load(candidate.bundle).manifest
+            self._checking = True
+            manifest = in_time(CHECK_SECONDS, partial(self._load, candidate.bundle)).manifest
             if manifest.universe != self._universe:
                 raise ValueError(f"it was trained for the universe {manifest.universe!r}")
         except Exception as error:
@@ -139,6 +165,8 @@ class Watch:
             self._metrics.refused.inc()
             log.error("champion refused", extra={**names, "reason": reason})
             return reason
+        finally:
+            self._checking = False
         self._checked[candidate.bundle] = manifest
         return ""
 

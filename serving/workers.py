@@ -19,26 +19,15 @@ from multiprocessing.connection import wait
 from multiprocessing.context import ForkProcess
 from types import FrameType
 
-import uvicorn
 from fastapi import FastAPI
 
-from contracts.settings import SettingsError
+from contracts.listener import END_SECONDS, Server
 
 # Longer than uvicorn keeps an idle connection (5 s): whoever pauses is not cut off in between.
 _LINGER_SECONDS = 6.0
 _RESTART_SECONDS = 0.5
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """The socket that all workers take connections from; raises SettingsError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        raise SettingsError(
-            f"cannot listen on {host}:{port} ({error.strerror}): end the program that does, or "
-            "set FINPULSE_PREDICTOR_PORT"
-        ) from error
+# Lingering, uvicorn's patience with what is being answered, and the last words.
+_END_SECONDS = _LINGER_SECONDS + END_SECONDS + 3.0
 
 
 @dataclass(frozen=True)
@@ -66,22 +55,12 @@ class Group:
     def work(self) -> None:
         """Serve as one worker of the group until told to stop."""
         app = self.make()
-        config = uvicorn.Config(
-            app,
-            loop="uvloop",
-            http="httptools",
-            ws="none",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=10,
-        )
-        _Server(config, app, self).run([self.listener])
+        _Server(app, self).run([self.listener])
 
 
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, app: FastAPI, group: Group) -> None:
-        super().__init__(config)
+class _Server(Server):
+    def __init__(self, app: FastAPI, group: Group) -> None:
+        super().__init__(app)
         self._phase = app.state.service.phase
         self._group = group
         self._parent = os.getppid()
@@ -131,7 +110,10 @@ class _Parent:
         self._group.listener.close()
         for worker in self._workers:
             worker.terminate()
+        deadline = time.monotonic() + self._group.drain_seconds + _END_SECONDS
         for worker in self._workers:
+            worker.join(max(0.0, deadline - time.monotonic()))
+            worker.kill()
             worker.join()
 
     def _told(self, *_: object) -> None:

@@ -1,10 +1,12 @@
 """Verbs of training: `python -m training score-text | zero | tune | fit | ... | report`."""
 
+import sys
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
+from contracts import verbs
 from contracts.settings import settings
 from contracts.store import open_store
 from training import recipes
@@ -237,5 +239,26 @@ def leaklab(
         raise typer.Exit(1)
 
 
+def _failures() -> verbs.Kinds:
+    from training.answers import Leak
+    from training.bundle import BundleError
+    from training.evidence import LeakUntilExplained
+    from training.labelled import LabelledTextError
+    from training.office import StaleContest
+    from training.samples import TrainingError
+    from training.search import TuningFailed
+    from training.tracking import TrackingError
+
+    ours = (TrainingError, BundleError, Leak, LeakUntilExplained, LabelledTextError, StaleContest)
+    # MLflow's client is imported by those steps alone that register a model.
+    client = getattr(sys.modules.get("mlflow.exceptions"), "MlflowException", TrackingError)
+    return (*ours, TuningFailed, TrackingError, client)
+
+
+def main() -> None:
+    """Run a verb; what is expected to fail fails with one line."""
+    verbs.run(app, _failures)
+
+
 if __name__ == "__main__":
-    app()
+    main()

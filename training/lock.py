@@ -6,6 +6,7 @@ it is held, and no time-out for idle transactions ends it. The server may still 
 decide anything any more.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
@@ -14,14 +15,17 @@ import pyarrow as pa
 import typer
 
 from contracts import merge
+from contracts.connection import HOLD
 from contracts.store import Store
 from contracts.table import Table
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
-# A lock may be waited for and held for hours.
-_PATIENT = "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_session_timeout = 0"
+# A lock may be held for hours, and waited for as long: it is asked for again and again, so that
+# each question is short, and a server that hangs is seen.
+_IDLE = "SET idle_session_timeout = 0"
+_ASK_SECONDS = 0.5
 
 
 class LockLost(RuntimeError):
@@ -74,10 +78,13 @@ class Lock:
         import psycopg2
 
         try:
-            self._run(_PATIENT)
-            if not self._run("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", self._name):
-                typer.echo(f"waiting for another process that holds {self._name!r}", err=True)
-                self._run("SELECT pg_advisory_lock(hashtextextended(%s, 0))", self._name)
+            self._run(_IDLE)
+            waited = False
+            while not self._run("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", self._name):
+                if not waited:
+                    typer.echo(f"waiting for another process that holds {self._name!r}", err=True)
+                waited = True
+                time.sleep(_ASK_SECONDS)
         except psycopg2.Error as error:
             raise self._lost(error) from error
 
@@ -98,7 +105,7 @@ def locked(store: Store, name: str) -> Iterator[Lock]:
     Says so when it has to wait. The lock of a process that is killed is free at once. What must
     not happen twice asks the lock first: `require`, or `record` for a row of a ledger.
     """
-    with closing(store.session()) as session:
+    with closing(store.session(HOLD)) as session:
         lock = Lock(session, name)
         lock._acquire()
         try:

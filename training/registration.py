@@ -24,10 +24,10 @@ AGREED_TAG = "finpulse.agreed_promotion"
 _CODE = "from training.served import set_bundle_model\nset_bundle_model()\n"
 
 _QUIET = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    # Its client would try for minutes; whoever waits holds locks.
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    # A server that hangs is given up after three minutes; the client would take an hour.
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }

@@ -28,12 +28,16 @@ class TrackingError(RuntimeError):
 
 
 class Mlflow:
-    """The few calls that training makes to an MLflow server; none waits longer than `seconds`."""
+    """The few calls that training makes to an MLflow server.
+
+    seconds: how long it may be silent within one call.
+    """
 
     def __init__(self, url: str, seconds: float = 60) -> None:
         self.url = url
         transport = httpx.HTTPTransport(retries=2)
-        self._http = httpx.Client(base_url=url, timeout=seconds, transport=transport)
+        limits = httpx.Timeout(seconds, connect=min(seconds, 10))
+        self._http = httpx.Client(base_url=url, timeout=limits, transport=transport)
 
     def call(self, verb: str, path: str, **fields: Any) -> dict[str, Any]:
         """One request to `/api/2.0/<path>`; returns the JSON answer, raises TrackingError."""

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from contracts.connection import MIGRATE, engine
 from contracts.migrations.declared import metadata
 
 if TYPE_CHECKING:
@@ -14,10 +15,7 @@ _FOLDER = Path(__file__).parent
 
 
 def _engine(url: str) -> "Engine":
-    from sqlalchemy import NullPool, create_engine
-
-    scheme, rest = url.split("://", 1)
-    return create_engine(f"{scheme.split('+')[0]}+psycopg2://{rest}", poolclass=NullPool)
+    return engine(url, MIGRATE)
 
 
 def _config(connection: "Connection") -> "Config":

@@ -102,7 +102,7 @@ PREDICTIONS = Table(
         Column("origin", TEXT),
         Column("issued_at", TIME),
     ),
-    indexes=(("symbol", "as_of"), ("universe", "session")),
+    indexes=(("bundle", "symbol", "as_of"), ("universe", "session")),
 )
 
 OUTCOMES = Table(
@@ -160,7 +160,8 @@ DRIFT = Table(
     ),
 )
 
-# An answered call. A caller may bring its own request id, so the time belongs to the key.
+# An answered call, in one partition per day. A caller may bring its own request id, so the time
+# belongs to the key.
 REQUESTS = Table(
     "requests",
     "ledger",

@@ -17,6 +17,8 @@ from tempfile import NamedTemporaryFile
 import psycopg2
 from psycopg2 import sql
 
+from contracts.connection import LIVE, connect
+
 
 def _binaries() -> Path:
     # Found, not imported: importing the package would look for a runtime folder of its own.
@@ -103,7 +105,7 @@ def wait(url: str, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while True:
         try:
-            psycopg2.connect(url, connect_timeout=2).close()
+            connect(url, LIVE).close()
             return
         except psycopg2.OperationalError as error:
             if time.monotonic() > deadline:
@@ -139,7 +141,7 @@ def running(folder: Path, host: str = "127.0.0.1", durable: bool = True) -> Iter
 
 def create_database(url: str, name: str, template: str = "template1") -> None:
     """Create the database `name` unless it is there; `url` names another of the server's."""
-    connection = psycopg2.connect(url)
+    connection = connect(url)
     connection.autocommit = True
     try:
         with connection.cursor() as cursor:
@@ -153,7 +155,7 @@ def create_database(url: str, name: str, template: str = "template1") -> None:
 
 def create_login(url: str, name: str, password: str, role: str) -> None:
     """Let `name` log in with `password` and what `role` may do; `url` is the owner's."""
-    connection = psycopg2.connect(url)
+    connection = connect(url)
     connection.autocommit = True
     try:
         with connection.cursor() as cursor:
@@ -170,7 +172,7 @@ def create_login(url: str, name: str, password: str, role: str) -> None:
 
 def drop_database(url: str, name: str) -> None:
     """Drop the database `name` and end its connections; `url` names another of the server's."""
-    connection = psycopg2.connect(url)
+    connection = connect(url)
     connection.autocommit = True
     try:
         with connection.cursor() as cursor:

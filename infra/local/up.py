@@ -12,7 +12,6 @@ from importlib.metadata import version
 import health
 import ports
 import postgres
-import psycopg2
 from processes import marked, tree
 from programs import (
     PYTHON,
@@ -24,6 +23,8 @@ from programs import (
 )
 from stack import ROOT, Stack, StackError, asked_settings, write_private
 from supervise import RUNNING, Supervisor
+
+from contracts.connection import connect
 
 AIRFLOW = ("airflow-api-server", "airflow-scheduler", "airflow-dag-processor")
 
@@ -105,7 +106,7 @@ class Start:
         self._start(*AIRFLOW)
 
     def _has_table(self, database: str, table: str) -> bool:
-        connection = psycopg2.connect(self.stack.database(database))
+        connection = connect(self.stack.database(database))
         try:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (table,))

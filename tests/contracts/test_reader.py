@@ -1,7 +1,7 @@
 """Literals come back as they went in, and a lost connection is opened anew."""
 
 import math
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -41,6 +41,19 @@ def test_times_and_dates_survive(store: Store) -> None:
     when = datetime(2025, 6, 30, 20, 0, 0, 123456, tzinfo=UTC)
     row = store.query("SELECT %s AS w, %s AS d, %s AS n", (when, date(2025, 6, 30), None))
     assert row["w"].to_pylist() == [when] and row["d"].to_pylist() == [date(2025, 6, 30)]
+
+
+@pytest.mark.integration
+@effort(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    time=st.datetimes(datetime(2, 1, 1), datetime(9998, 12, 31)),
+    minutes=st.integers(-1439, 1439),
+)
+def test_times_of_any_offset_survive(store: Store, time: datetime, minutes: int) -> None:
+    when = time.replace(tzinfo=timezone(timedelta(minutes=minutes)))
+    asked = "SELECT extract(epoch FROM %s)::float8 AS at"
+    [at] = store.query(asked, (when.replace(microsecond=0),))["at"].to_pylist()
+    assert at == when.replace(microsecond=0).timestamp()
 
 
 @pytest.mark.integration

@@ -4,7 +4,7 @@ import importlib
 import re
 import shlex
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -102,6 +102,19 @@ def test_a_dag_is_one_line(dags: "dict[str, DAG]", dag_id: str) -> None:
 def test_each_command_parses(dags: "dict[str, DAG]", dag_id: str) -> None:
     for command in commands(dags[dag_id]):
         parse(command)
+
+
+@pytest.mark.parametrize("dag_id", ORDER)
+def test_every_task_ends_and_outlives_a_service_that_is_away_for_a_minute(
+    dags: "dict[str, DAG]", dag_id: str
+) -> None:
+    for task in dags[dag_id].tasks:
+        told: Any = getattr(task, "partial_kwargs", None) or vars(task)
+        delay, retries = told["retry_delay"], told["retries"]
+        assert told["retry_exponential_backoff"], "so that a long absence is not asked often"
+        assert delay * (2**retries - 1) > timedelta(minutes=1), task.task_id
+        assert delay * 2 ** (retries - 1) <= told["max_retry_delay"]
+        assert timedelta(hours=1) <= told["execution_timeout"] <= timedelta(days=1)
 
 
 def test_a_wrong_command_would_be_found() -> None:

@@ -77,7 +77,7 @@ def test_every_alert_is_tried_both_ways() -> None:
 def test_the_rules_do_what_their_tests_say() -> None:
     done = promtool("check", "rules", *FILES)
     assert done.returncode == 0, done.stdout + done.stderr
-    done = promtool("test", "rules", CASES)
+    done = promtool("test", "rules", CASES, CASES.with_name("hung_test.yml"))
     assert done.returncode == 0, done.stdout + done.stderr
 
 

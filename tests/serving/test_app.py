@@ -4,13 +4,16 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
 import orjson
 import pytest
 from fastapi import FastAPI
+from hypothesis import HealthCheck, given
+from hypothesis import settings as effort
+from hypothesis import strategies as st
 from market import VIEW, Market
 from starlette.testclient import TestClient
 
@@ -204,3 +207,34 @@ def test_serving_starts_without_heavy_libraries() -> None:
     code = "import sys, serving.app, serving.__main__; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not set(heavy.split()) & set(done.stdout.split())
+
+
+def offset(minutes: int) -> str:
+    """An offset as it is written in a time."""
+    sign, size = "+-"[minutes < 0], abs(minutes)
+    return f"{sign}{size // 60:02}:{size % 60:02}"
+
+
+@effort(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    time=st.one_of(
+        st.datetimes(),
+        st.sampled_from((datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59), datetime(2025, 6, 30))),
+    ),
+    minutes=st.one_of(st.integers(-1439, 1439), st.integers(-6000, 6000)),
+)
+def test_any_time_at_any_offset_is_answered_or_refused(
+    client: TestClient, time: datetime, minutes: int
+) -> None:
+    text = time.isoformat() + offset(minutes)
+    posted = client.post("/predict", json={"symbol": "SIM001", "as_of": text})
+    got = client.get("/predict/SIM001", params={"as_of": text})
+    for answer in (posted, got):
+        said = answer.json().get("code", "")
+        assert (answer.status_code, said) in (
+            *((200, ""), (422, "invalid_request"), (422, "future_as_of")),
+            (503, "database_unavailable"),
+        )
+    assert posted.status_code == got.status_code

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from contracts.champion import PROMOTED
+from contracts.connection import WORK
 from contracts.store import Store
 from contracts.tables import PROMOTIONS
 from training.lock import LockLost, locked
@@ -98,7 +99,7 @@ def test_an_error_inside_is_not_hidden_by_the_loss(store: Store) -> None:
 )
 def test_no_time_out_of_the_server_ends_a_lock(store: Store, limit: str) -> None:
     name = store.url.rsplit("/", 1)[1]
-    with closing(store.session()) as former, former.cursor() as cursor:
+    with closing(store.session(WORK)) as former, former.cursor() as cursor:
         cursor.execute(f"ALTER DATABASE {name} SET {limit} = '200ms'")
         former.commit()
         with locked(store, "office sim") as lock:

@@ -5,7 +5,7 @@ from alembic import op
 from contracts.migrations.guards import append_only
 
 revision = "0011"
-down_revision = "0009"
+down_revision = "0010"
 
 TABLE = """
 CREATE TABLE trading_sessions (

@@ -1,0 +1,118 @@
+"""How long the watchers look at tables that have grown, against a real Postgres.
+
+    python benchmarks/growth.py [--requests 10000000] [--predictions 5000000]
+
+The exporter's look (every ten seconds), the predictor's (every two) and the lookup of earlier
+forecasts, first with a market of three symbols alone, then with as many rows as asked. A fifth of
+the forecasts are the champion's, half of those are settled. Medians of five; the first look after
+the growth, which sums up what is new, stands apart.
+"""
+
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import typer
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "fixtures"), str(ROOT / "infra" / "local")]
+
+REQUESTS = """
+INSERT INTO requests SELECT md5(g::text), now() - g * interval '0.5 second', 'POST', '/predict',
+  200, 0.001, '["SIM001"]', 'sim20', 1, 'desk' FROM generate_series({first}, {last}) g
+"""
+PREDICTIONS = """
+INSERT INTO predictions (prediction_id, bundle, model_version, universe, instrument_id, symbol,
+  session, horizon, as_of, snapshot, p_down, p_neutral, p_up, signal, origin, issued_at)
+SELECT md5('{bundle}' || g), '{bundle}', 1, 'sim20', 'I' || g % 500, 'I' || g % 500,
+  date '2025-06-27' - g / 500, 1, timestamptz '2025-06-27 20:00+00' - g / 500 * interval '1 day',
+  7, 0.3, 0.4, 0.3, 'hold', 'live', now() FROM generate_series(0, {rows} - 1) g
+"""
+OUTCOMES = """
+INSERT INTO outcomes SELECT prediction_id, 1, 1, 0.0, false, now(), 7, now()
+FROM predictions WHERE bundle = '{bundle}' AND extract(day FROM session)::int % 2 = 0
+"""
+AT_ONCE = 1_000_000
+
+
+def seconds(ask: Callable[[], object], times: int = 5) -> float:
+    """The median time of a call."""
+    taken = []
+    for _ in range(times):
+        began = time.perf_counter()
+        ask()
+        taken.append(time.perf_counter() - began)
+    return statistics.median(taken)
+
+
+def main(requests: int = 10_000_000, predictions: int = 5_000_000) -> None:
+    """Print the times before and after."""
+    import os
+
+    import postgres
+    from market import FLAT, Market
+
+    from contracts.settings import settings
+    from contracts.store import Store
+    from monitoring.exporter import Exporter
+    from serving.metrics import Metrics
+    from serving.view import decided_by, newest
+    from serving.watch import Watch
+    from training import bundle
+    from training.tracking import Mlflow
+
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        with postgres.running(folder, durable=False) as url:
+            os.environ |= {"FINPULSE_HOME": str(folder / "home"), "FINPULSE_DATABASE_URL": url}
+            settings.cache_clear()
+            store, market = Store(url), Market()
+            store.migrate()
+            served = market.crown(store, FLAT, 1)
+            exporter = Exporter(store, Mlflow("http://127.0.0.1:1"), market.universe)
+            watch = Watch(store, market.universe, bundle.load, Metrics())
+            then = datetime(2025, 6, 20, 20, tzinfo=UTC)
+            names = [f"I{n}" for n in range(500)]
+            asks: dict[str, Callable[[], object]] = {
+                "exporter's counts": exporter.look_at_tables,
+                "exporter's sums": exporter.look_at_sums,
+                "predictor's look": watch.poll,
+                "newest forecasts": lambda: newest(store, served.hash),
+                "500 earlier forecasts": lambda: decided_by(store, served.hash, names, then),
+            }
+            before = {name: seconds(ask) for name, ask in asks.items()}
+            grow(store, served.hash, requests, predictions)
+            first = {name: seconds(ask, 1) for name, ask in asks.items()}
+            after = {name: seconds(ask) for name, ask in asks.items()}
+    print(f"{requests} requests, {predictions} forecasts\n")
+    print("| | small, ms | grown, first, ms | grown, ms |\n|---|---|---|---|")
+    for name, small in before.items():
+        told = " | ".join(f"{1000 * s:.1f}" for s in (small, first[name], after[name]))
+        print(f"| {name} | {told} |")
+
+
+def grow(store: object, served: str, requests: int, predictions: int) -> None:
+    """Add the rows, and let the server know its tables as autovacuum would."""
+    import psycopg2
+
+    connection = psycopg2.connect(store.url)  # type: ignore[attr-defined]
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        for first in range(0, requests, AT_ONCE):
+            last = min(first + AT_ONCE, requests) - 1
+            cursor.execute(REQUESTS.format(first=first, last=last))
+        part = predictions // 5
+        for name in (served, *(f"former{n}" for n in range(40))):
+            rows = part if name == served else (predictions - part) // 40
+            cursor.execute(PREDICTIONS.format(bundle=name, rows=rows))
+        cursor.execute(OUTCOMES.format(bundle=served))
+        cursor.execute("VACUUM ANALYZE")
+    connection.close()
+
+
+if __name__ == "__main__":
+    typer.run(main)
