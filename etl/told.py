@@ -37,7 +37,8 @@ def refused_rows(table: str, refused: pa.Table) -> pa.Table:
     assert isinstance(frame, pl.DataFrame)
     days: list[str] = [name for name in ("session", "ex_date") if name in frame.columns]
     names = [name for name in ("instrument_id", "symbol") if name in frame.columns]
-    keys = [*names, *(name for name in ("native_id", "series") if name in frame.columns)]
+    others = ("native_id", "series", "calendar")
+    keys = [*names, *(name for name in others if name in frame.columns)]
     shown = pl.concat_str(
         [pl.coalesce(keys), *(pl.col(day).cast(pl.String) for day in days)],
         separator=" ",

@@ -212,17 +212,17 @@ def test_a_killed_append_is_finished_by_the_next(store: Store, market: Settings)
         cursor.execute("LOCK TABLE bars IN ACCESS EXCLUSIVE MODE")
         process = verb(*words)
         deadline = time.monotonic() + 60
-        while store.snapshot() < 3 and time.monotonic() < deadline and process.poll() is None:
+        while store.snapshot() < 4 and time.monotonic() < deadline and process.poll() is None:
             time.sleep(0.05)
         time.sleep(0.3)
         process.send_signal(signal.SIGKILL)
         process.communicate()
-    assert store.snapshot() == 3
+    assert store.snapshot() == 4
     assert facts(store)["bars"] == []
     again = verb(*words)
     out, err = again.communicate(timeout=120)
     assert again.returncode == 0, err
-    assert out.splitlines()[-1] == str(store.snapshot()) == "9"
+    assert out.splitlines()[-1] == str(store.snapshot()) == "10"
     found = facts(store)
     assert len(found["bars"]) >= 120 and len(found["headline_symbols"]) == len(found["headlines"])
     assert set(load(store, batch).values()) == {0}
