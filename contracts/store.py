@@ -7,13 +7,14 @@ it (`known_at`) and when this database had it (`load_id`, in commit order).
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 
 from contracts import connection as connections
 from contracts import copy, merge
+from contracts.conditions import known
 from contracts.connection import WORK, Patience, Unanswered
 from contracts.context import git_commit, run_context
 from contracts.reader import Reader, bind
@@ -39,8 +40,9 @@ class StatementFailed(RuntimeError):
     """The database answers and refuses a statement; the message says why."""
 
 
-# Classes of SQLSTATE by which a server takes leave: of the connection, or shutting down.
-_LEAVING = ("08", "57P0")
+# Beginnings of SQLSTATE by which a server takes leave: of the connection, shutting down, or of a
+# statement or a lock whose time is up.
+_LEAVING = ("08", "57P0", "57014", "55P03")
 
 
 def lost(sqlstate: str | None) -> bool:
@@ -178,7 +180,7 @@ class Store:
         as_of: an aware datetime. where: column -> value, list of values, or (low, high) tuple,
         bounds included, either None for open. Returns `columns` (default: all) and sorts by key.
         """
-        condition, values = _known(table, as_of, snapshot, where)
+        condition, values = known(table, as_of, snapshot, where)
         key = ", ".join(quoted(table.key))
         chosen = ", ".join(quoted(tuple(columns) or (*table.names, LOAD_ID)))
         # Two versions of a key never share a known_at: that is the primary key.
@@ -201,7 +203,7 @@ class Store:
         For asking when something became known (restatements, late facts); what was true at a
         moment is asked of `read`.
         """
-        condition, values = _known(table, as_of, snapshot, where)
+        condition, values = known(table, as_of, snapshot, where)
         order = ", ".join([*quoted(table.key), "known_at", LOAD_ID])
         chosen = ", ".join(quoted(tuple(columns) or (*table.names, LOAD_ID)))
         return self.query(
@@ -260,46 +262,6 @@ def _refuse_other_market(cursor: Any, origin: Provenance) -> None:
             f"of {origin.market}: set them back (FINPULSE_SIM_..., FINPULSE_CALENDAR), or use "
             "another database (`make clean`, FINPULSE_DATABASE_URL)"
         )
-
-
-def _pruned(table: Table, where: Mapping[str, object]) -> Mapping[str, object]:
-    """The conditions, and with them the partitions that hold the wanted sessions.
-
-    A session's rows lie within two days of its date in every time zone.
-    """
-    wanted = where.get("session")
-    if not table.partition or wanted is None:
-        return where
-    if isinstance(wanted, date):
-        wanted = (wanted, wanted)
-    if not isinstance(wanted, tuple):
-        return where
-    # Times, not dates: only by these does the planner leave partitions out.
-    low, high = (bound and datetime.combine(bound, time(), UTC) for bound in wanted)
-    near = timedelta(days=2)
-    return {table.partition: (low and low - near, high and high + near), **where}
-
-
-def _known(
-    table: Table, as_of: datetime, snapshot: int, where: Mapping[str, object] | None
-) -> tuple[str, list[object]]:
-    if as_of.tzinfo is None:
-        raise ValueError(f"as_of must carry a time zone (UTC), found {as_of}")
-    parts, values = ["known_at <= %s AND load_id <= %s"], list[object]([as_of, snapshot])
-    for column, wanted in _pruned(table, where or {}).items():
-        name = f'AND "{column}"'
-        if isinstance(wanted, tuple):
-            for sign, bound in zip((">=", "<="), wanted, strict=True):
-                if bound is not None:
-                    parts.append(f"{name} {sign} %s")
-                    values.append(bound)
-        elif isinstance(wanted, str | int | float | date):
-            parts.append(f"{name} = %s")
-            values.append(wanted)
-        else:
-            parts.append(f"{name} = ANY(%s)")
-            values.append(list(cast(Sequence[object], wanted)))
-    return " ".join(parts), values
 
 
 def open_store(patience: Patience = WORK) -> Store:

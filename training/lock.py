@@ -65,7 +65,7 @@ class Lock:
     def _lost(self, error: Exception) -> LockLost:
         return LockLost(
             f"the lock {self._name!r} was lost: the database ended its session "
-            f"({str(error).strip()}): run the same command again, it does nothing twice"
+            f"({' '.join(str(error).split())}): run the same command again, it does nothing twice"
         )
 
     def _run(self, statement: str, *values: object) -> object:

@@ -112,7 +112,11 @@ def settled(paths: list[Path]) -> pl.DataFrame:
         calendar=pl.lit("XNYS"), currency=pl.lit("USD")
     )
     assert isinstance(raw, pl.DataFrame)
-    found = judge("actions", raw, Context(datetime(2025, 1, 1, tzinfo=UTC), listed, pl.DataFrame()))
+    found = judge(
+        "actions",
+        raw,
+        Context(datetime(2025, 1, 1, tzinfo=UTC), listed, pl.DataFrame(), pl.DataFrame()),
+    )
     assert found[REASON].null_count() == found.height
     return found
 
