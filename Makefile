@@ -57,7 +57,7 @@ $(UV):
 
 .PHONY: lock
 lock: $(UV) ## Resolve the dependencies anew into requirements.lock
-	$(UV) pip compile -q --python-version 3.11 --generate-hashes --no-header --group dev pyproject.toml -o requirements.lock
+	$(UV) pip compile -q --python-version 3.11 --generate-hashes --no-header --all-extras --group dev pyproject.toml -o requirements.lock
 
 .PHONY: demo
 demo: setup ## Run the main job: services, three DAG runs, served predictions (SOURCE=, DATA=, NEXT=1)
