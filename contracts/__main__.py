@@ -49,6 +49,11 @@ def ranges(
 ) -> None:
     """Print the sessions from first to last as a JSON list of ranges {first, last}."""
     days = calendar.sessions(settings().calendar, first.date(), last.date())
+    if not days:
+        raise typer.BadParameter(
+            f"--first {first:%Y-%m-%d} to --last {last:%Y-%m-%d} holds no session of "
+            f"{settings().calendar}: the first session comes first"
+        )
     parts = [days[i : i + sessions] for i in range(0, len(days), sessions)]
     typer.echo(json.dumps([{"first": str(p[0]), "last": str(p[-1])} for p in parts]))
 
