@@ -1,17 +1,30 @@
 """Verbs of training: `python -m training score-text | zero | tune | fit | ... | report`."""
 
+import sys
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
-from contracts.settings import settings
-from contracts.store import open_store
+from contracts.calendar import NotASession
+from contracts.settings import SettingsError, settings
+from contracts.store import StoreUnavailable, open_store
 from training import recipes
 from training.recipes import DEFAULT
+from training.samples import TrainingError
 from training.scope import Scope, scope
+from training.tracking import TrackingError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+_FAILURES = (
+    SettingsError,
+    StoreUnavailable,
+    NotASession,
+    TrackingError,
+    TrainingError,
+    recipes.UnknownRecipe,
+)
 
 Universe = Annotated[str, typer.Option(help="universe; default: the settings'")]
 Session = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="newest session to look at")]
@@ -221,5 +234,13 @@ def leaklab(
         raise typer.Exit(1)
 
 
+def main() -> None:
+    """Run a verb; what is expected to fail fails with one message."""
+    try:
+        app()
+    except _FAILURES as error:
+        sys.exit(f"{type(error).__name__}: {error}")
+
+
 if __name__ == "__main__":
-    app()
+    main()

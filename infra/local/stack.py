@@ -63,7 +63,7 @@ class Credentials:
         words += [secrets.token_hex(32), secrets.token_hex(64), fernet]
         made = cls(*words)
         # Of two first starts at once one is first, and the other takes what it made.
-        mine = path.with_name(f"credentials.{os.getpid()}")
+        mine = path.with_name(f"credentials.{secrets.token_hex(4)}")
         write_private(mine, json.dumps(vars(made), indent=2))
         with suppress(FileExistsError):
             os.link(mine, path)

@@ -84,6 +84,7 @@ def test_a_311_is_used_itself(folder: Path) -> None:
     assert not any("python install" in line for line in asked)
 
 
+@pytest.mark.troubleshooting("could not install uv with pip")
 def test_a_python_without_pip_is_told_in_one_line(folder: Path) -> None:
     status, output, _ = setup(folder, (3, 12), status=1)
     assert status != 0

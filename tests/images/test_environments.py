@@ -159,14 +159,6 @@ def registered(server: Mlflow, bundles: list[Bundle], universe: str) -> None:
         server.call("POST", path, name=name, source="s3://finpulse/model", tags=tags)
 
 
-def number(url: str, name: str) -> float:
-    """The sum of a series, as /metrics tells it."""
-    lines = httpx.get(f"{url}/metrics", timeout=30).text.splitlines()
-    return sum(
-        float(x.rpartition(" ")[2]) for x in lines if x.startswith((f"{name} ", f"{name}{{"))
-    )
-
-
 def alive(process: subprocess.Popen[bytes], url: str, said: Callable[[], str]) -> bool:
     assert process.poll() is None, said()
     try:
@@ -175,58 +167,90 @@ def alive(process: subprocess.Popen[bytes], url: str, said: Callable[[], str]) -
         return False
 
 
-def test_every_recipes_champion_is_forecast_served_and_watched_by_the_images(
+@dataclass
+class Shipped:
+    """The predictor and the monitoring service as their images run them."""
+
+    predictor: Image
+    monitoring: Image
+    served: str
+    watched: str
+    server: subprocess.Popen[bytes]
+    watcher: subprocess.Popen[bytes]
+
+    @property
+    def ready(self) -> bool:
+        return alive(
+            self.server, f"{self.served}/health/ready", lambda: self.predictor.log("serving")
+        )
+
+    @property
+    def watching(self) -> bool:
+        return alive(
+            self.watcher, f"{self.watched}/metrics", lambda: self.monitoring.log("monitoring")
+        )
+
+    def forecast(self, market: Market) -> None:
+        """As the monitoring service asks for a new champion's forecasts."""
+        words = ["--universe", market.universe, "--session", str(market.last)]
+        words += ["--snapshot", str(SNAPSHOT), "--catch-up", "2"]
+        done = self.monitoring.start("serving", "predict", *words)
+        assert done.wait(300) == 0, self.monitoring.log("serving")
+
+    def versions(self, market: Market) -> set[int]:
+        """The versions that answer for the market."""
+        answer = httpx.post(f"{self.served}/predict", json={"symbols": list(market.symbols)})
+        return {row["model_version"] for row in answer.json().get("predictions", [])}
+
+    def number(self, name: str) -> float:
+        """The sum of a series, as the predictor's /metrics tells it."""
+        lines = httpx.get(f"{self.served}/metrics", timeout=30).text.splitlines()
+        ours = [line for line in lines if line.startswith((f"{name} ", f"{name}{{"))]
+        return sum(float(line.rpartition(" ")[2]) for line in ours)
+
+
+@pytest.fixture
+def shipped(
     store: Store, bucket: str, image: Callable[[str], Image], mlflow_server: str
-) -> None:
-    market = loaded(store)
-    bundles = [trained(store, market, recipe) for recipe in RECIPES.values()]
-    registered(Mlflow(mlflow_server), bundles, market.universe)
+) -> Iterator[Shipped]:
+    """Both services, on free ports; they end with the test."""
     predictor, monitoring = image("predictor"), image("monitoring")
     port, exporter = postgres.free_port(), postgres.free_port()
-    served = f"http://127.0.0.1:{port}"
     server = predictor.start("serving", "run", predictor_port=port, drain_seconds=0)
     watcher = monitoring.start(
         "monitoring", "export", monitoring_port=exporter, mlflow_url=mlflow_server
     )
+    urls = (f"http://127.0.0.1:{port}", f"http://127.0.0.1:{exporter}")
     try:
-        values = 0
-        for version, each in enumerate(bundles, 1):
-            market.promote(store, market.champion(each, version))
-            words = ["--universe", market.universe, "--session", str(market.last)]
-            words += ["--snapshot", str(SNAPSHOT), "--catch-up", "2"]
-            done = monitoring.start("serving", "predict", *words)
-            assert done.wait(300) == 0, monitoring.log("serving")
-            wait_for(
-                lambda: alive(server, f"{served}/health/ready", lambda: predictor.log("serving"))
-            )
-
-            def asked(version: int = version) -> bool:
-                answer = httpx.post(f"{served}/predict", json={"symbols": list(market.symbols)})
-                rows = answer.json().get("predictions", [])
-                return {row["model_version"] for row in rows} == {version}
-
-            wait_for(asked)
-            values += len(market.symbols) * len(each.manifest.features)
-            wait_for(
-                lambda values=values: (
-                    number(served, "finpulse_feature_comparisons_total") == values
-                ),
-                300,
-            )
-        assert number(served, "finpulse_feature_skew_total") == 0
-        wait_for(lambda: store.query("SELECT FROM requests").num_rows > 0)
-        model = {"name": model_name(market.universe), "alias": ALIAS}
-
-        def alias() -> int:
-            found = Mlflow(mlflow_server).found("GET", "mlflow/registered-models/alias", **model)
-            return int(found["model_version"]["version"]) if found else 0
-
-        wait_for(lambda: alias() == len(bundles))
-        assert alive(
-            watcher, f"http://127.0.0.1:{exporter}/metrics", lambda: monitoring.log("monitoring")
-        )
+        yield Shipped(predictor, monitoring, *urls, server, watcher)
     finally:
         for process in (server, watcher):
             process.terminate()
         for process in (server, watcher):
             process.wait(60)
+
+
+def test_every_recipes_champion_is_forecast_served_and_watched_by_the_images(
+    store: Store, shipped: Shipped, mlflow_server: str
+) -> None:
+    market, values = loaded(store), 0
+    bundles = [trained(store, market, recipe) for recipe in RECIPES.values()]
+    registered(Mlflow(mlflow_server), bundles, market.universe)
+    for version, each in enumerate(bundles, 1):
+        market.promote(store, market.champion(each, version))
+        shipped.forecast(market)
+        wait_for(lambda: shipped.ready)
+        wait_for(lambda version=version: shipped.versions(market) == {version})
+        values += len(market.symbols) * len(each.manifest.features)
+        compared = "finpulse_feature_comparisons_total"
+        wait_for(lambda values=values: shipped.number(compared) == values, 300)
+    assert shipped.number("finpulse_feature_skew_total") == 0
+    wait_for(lambda: store.query("SELECT FROM requests").num_rows > 0)
+    model = {"name": model_name(market.universe), "alias": ALIAS}
+
+    def alias() -> int:
+        found = Mlflow(mlflow_server).found("GET", "mlflow/registered-models/alias", **model)
+        return int(found["model_version"]["version"]) if found else 0
+
+    wait_for(lambda: alias() == len(bundles))
+    assert shipped.watching

@@ -22,11 +22,11 @@ pytestmark = pytest.mark.integration
 # A server that first works for a while on all the processor it gets, and answers nobody meanwhile.
 BUSY = """
 import sys, time
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class Server(BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(int(sys.argv[3])); self.end_headers(); self.wfile.write(b"here")
-server = HTTPServer(("127.0.0.1", int(sys.argv[1])), Server)
+server = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Server)
 while time.process_time() < float(sys.argv[2]):
     pass
 print("at your service", flush=True)
@@ -40,10 +40,10 @@ class Service:
     def __init__(self, supervisor: Supervisor, port: int) -> None:
         self.supervisor, self.url = supervisor, f"http://127.0.0.1:{port}"
         self.said: list[str] = []
-        self.patience = Patience(supervisor, self.said.append, seconds=2)
+        self.patience = Patience(supervisor, self.said.append, seconds=3)
 
     def call(self) -> str:
-        return httpx.get(self.url, timeout=0.3).raise_for_status().text
+        return httpx.get(self.url, timeout=1).raise_for_status().text
 
 
 @pytest.fixture
@@ -68,6 +68,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Service]]
     assert down.stop(stack.home) == []
 
 
+@pytest.mark.troubleshooting("waiting for ... since ...; its log:")
 def test_one_that_works_is_waited_for_beyond_the_limit_and_named_meanwhile(
     service: Callable[..., Service],
 ) -> None:
@@ -75,16 +76,21 @@ def test_one_that_works_is_waited_for_beyond_the_limit_and_named_meanwhile(
     assert busy.patience.ask("busy", busy.call) == "here"
     log = busy.supervisor.home / "logs" / "busy.log"
     assert len(busy.said) >= 2
-    assert all("waiting for busy" in line and str(log) in line for line in busy.said)
+    told = "waiting for busy since"
+    assert all(told in line and f"; its log: {log}" in line for line in busy.said)
 
 
+@pytest.mark.troubleshooting("neither answers ... nor works")
 def test_one_that_neither_answers_nor_works_is_named_with_its_log(
     service: Callable[..., Service],
 ) -> None:
     busy = service(work=0)
     assert busy.patience.ask("busy", busy.call) == "here"
     os.kill(int(busy.supervisor.info("busy")["pid"]), signal.SIGSTOP)
-    with pytest.raises(StackError, match=r"busy neither answers \(ReadTimeout(?s:.*)busy\.log"):
+    with pytest.raises(
+        StackError,
+        match=r"busy neither answers \(ReadTimeout(?s:.*) nor works since(?s:.*)busy\.log",
+    ):
         busy.patience.ask("busy", busy.call)
 
 

@@ -46,11 +46,12 @@ def script(name: str, **settings: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.troubleshooting("the setting FINPULSE_... is wrong")
 @pytest.mark.parametrize("name", ["up", "demo", "down", "clean"])
 @pytest.mark.parametrize(
     ("settings", "told"),
-    [
-        ({"mlflow_port": "99999"}, "FINPULSE_MLFLOW_PORT is wrong"),
+    [  # Each says "the setting FINPULSE_X is wrong" or names an unknown one.
+        ({"mlflow_port": "99999"}, "the setting FINPULSE_MLFLOW_PORT is wrong"),
         ({"predictor_port": "web"}, "FINPULSE_PREDICTOR_PORT is wrong"),
         ({"sim_noise": "perhaps"}, "FINPULSE_SIM_NOISE is wrong"),
         ({"nosuch": "1"}, "unknown setting FINPULSE_NOSUCH"),
@@ -63,6 +64,8 @@ def test_a_wrong_setting_is_one_line_that_names_it(
     assert done.returncode == 1
     [line] = done.stderr.strip().splitlines()
     assert line.startswith("error: ") and told in line and ".env.example" in line
+    known = line.startswith("error: the setting FINPULSE_") and " is wrong: " in line
+    assert known or line.startswith("error: unknown setting")
 
 
 @pytest.mark.parametrize(
@@ -87,6 +90,7 @@ def test_a_secret_stays_out_of_the_message(monkeypatch: pytest.MonkeyPatch) -> N
     assert "secret" not in _told(fault)
 
 
+@pytest.mark.troubleshooting("cut off: ...")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_cut_off_it_says_what_goes_on(number: signal.Signals) -> None:
     process = subprocess.Popen(
@@ -128,6 +132,7 @@ def holder(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
     process.wait(30)
 
 
+@pytest.mark.troubleshooting("another ... is at work in")
 def test_two_at_once_wait_for_each_other_and_say_so(
     tmp_path: Path, holder: "subprocess.Popen[str]"
 ) -> None:
@@ -141,7 +146,8 @@ def test_two_at_once_wait_for_each_other_and_say_so(
 
     with turn(tmp_path / "home", "demo", say):
         assert holder.wait(30) == 0
-    assert len(said) == 1 and f"process {holder.pid}" in said[0] and "make demo" in said[0]
+    assert len(said) == 1 and said[0].startswith("another `make demo`")
+    assert f"(process {holder.pid}) is at work in {tmp_path}" in said[0]
     with turn(tmp_path / "home", "demo", said.append):
         with turn(tmp_path / "home", "up", said.append):
             assert len(said) == 1
