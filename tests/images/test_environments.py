@@ -32,6 +32,7 @@ from training.tracking import Mlflow
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 SNAPSHOT = 7
+COMPARED = "finpulse_feature_comparisons_total"
 QUICK = {"lstm": {"epochs": 1}, "xgboost": {"rounds": 5}}
 
 
@@ -242,8 +243,7 @@ def test_every_recipes_champion_is_forecast_served_and_watched_by_the_images(
         wait_for(lambda: shipped.ready)
         wait_for(lambda version=version: shipped.versions(market) == {version})
         values += len(market.symbols) * len(each.manifest.features)
-        compared = "finpulse_feature_comparisons_total"
-        wait_for(lambda values=values: shipped.number(compared) == values, 300)
+        wait_for(lambda values=values: shipped.number(COMPARED) == values, 300)
     assert shipped.number("finpulse_feature_skew_total") == 0
     wait_for(lambda: store.query("SELECT FROM requests").num_rows > 0)
     model = {"name": model_name(market.universe), "alias": ALIAS}
