@@ -133,13 +133,15 @@ def programs(stack: Stack) -> list[Program]:
         found.append(mlflow_program(stack))
     if not asked.airflow_url:
         airflow = airflow_environment(stack)
+        # Tasks run below the scheduler: the others have nothing to do with the facts. Its server of
+        # logs would listen on all addresses, and the page reads the files.
+        bare = {k: v for k, v in airflow.items() if k != "FINPULSE_DATABASE_URL"}
         found += [
-            Program(f"airflow-{verb}", (PYTHON, "-m", "airflow", verb, *options), airflow)
-            for verb, *options in (
-                ("api-server",),
-                # Its server of logs would listen on all addresses, and the page reads the files.
-                ("scheduler", "--skip-serve-logs"),
-                ("dag-processor",),
+            Program(f"airflow-{verb}", (PYTHON, "-m", "airflow", verb, *options), given)
+            for verb, options, given in (
+                ("api-server", (), bare),
+                ("scheduler", ("--skip-serve-logs",), airflow),
+                ("dag-processor", (), bare),
             )
         ]
     ours = task_environment(stack)
