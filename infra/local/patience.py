@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 from xmlrpc.client import Fault
 
@@ -18,8 +19,9 @@ Answer = TypeVar("Answer")
 # Without an answer and without work done.
 SECONDS = 240.0
 REMIND = 30.0
-# Less than this share of a core is what an idle server takes for its own clocks.
-_WORKING = 0.05
+# Who works wants a core nearly always, whether or not it gets it; an idle server, for its own
+# clocks, hardly ever.
+_WORKING = 0.2
 _PAUSE = 0.3
 
 
@@ -115,16 +117,22 @@ class _Watch:
             raise StackError(f"supervisord ended meanwhile ({error}): run `make up`") from error
 
     def _work(self) -> float:
-        """Seconds of processor time that the program and its children have taken."""
+        """Seconds in which the program and its children had or wanted a core."""
         try:
             pid = self._patience.supervisor.info(self._name)["pid"]
         except (Fault, OSError, KeyError):
             return 0.0
-        taken = 0.0
-        for process in tree(pid).values() if pid else ():
-            try:
-                times = process.cpu_times()
-                taken += times.user + times.system + times.children_user + times.children_system
-            except psutil.Error:
-                continue
-        return taken
+        return sum(map(wanted, tree(pid).values())) if pid else 0.0
+
+
+def wanted(process: psutil.Process) -> float:
+    """Seconds for which a process ran, or waited for a core: on a busy machine it gets few."""
+    try:
+        parts = Path(f"/proc/{process.pid}/task").glob("*/schedstat")
+        taken = [part.read_text().split()[:2] for part in parts]
+        if taken:
+            return sum(int(ran) + int(waited) for ran, waited in taken) / 1e9
+        times = process.cpu_times()  # Where the kernel does not tell what was waited.
+        return float(times.user + times.system)
+    except (OSError, psutil.Error):
+        return 0.0
