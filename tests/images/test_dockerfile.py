@@ -76,3 +76,10 @@ def test_every_declared_package_is_locked_and_the_versions_are_those_of_the_make
 def test_all_our_packages_are_copied() -> None:
     ours = {path.parent.name for path in ROOT.glob("*/__main__.py")}
     assert ours <= set(re.findall(r"^COPY (\w+) \1$", DOCKERFILE, re.M))
+
+
+def test_the_context_holds_what_is_copied_and_nothing_else() -> None:
+    lines_of = (ROOT / ".dockerignore").read_text().splitlines()
+    assert lines_of[1] == "*"
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.M)
+    assert {line[1:] for line in lines_of if line.startswith("!")} == set(" ".join(copied).split())
