@@ -29,7 +29,7 @@ from training.recipes import RECIPES, Recipe
 from training.scope import Scope
 from training.tracking import Mlflow
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(3000)]
 
 SNAPSHOT = 7
 COMPARED = "finpulse_feature_comparisons_total"
@@ -196,7 +196,7 @@ class Shipped:
         words = ["--universe", market.universe, "--session", str(market.last)]
         words += ["--snapshot", str(SNAPSHOT), "--catch-up", "2"]
         done = self.monitoring.start("serving", "predict", *words)
-        assert done.wait(300) == 0, self.monitoring.log("serving")
+        assert done.wait(900) == 0, self.monitoring.log("serving")
 
     def versions(self, market: Market) -> set[int]:
         """The versions that answer for the market."""
@@ -243,7 +243,7 @@ def test_every_recipes_champion_is_forecast_served_and_watched_by_the_images(
         wait_for(lambda: shipped.ready)
         wait_for(lambda version=version: shipped.versions(market) == {version})
         values += len(market.symbols) * len(each.manifest.features)
-        wait_for(lambda values=values: shipped.number(COMPARED) == values, 300)
+        wait_for(lambda values=values: shipped.number(COMPARED) == values, 900)
     assert shipped.number("finpulse_feature_skew_total") == 0
     wait_for(lambda: store.query("SELECT FROM requests").num_rows > 0)
     model = {"name": model_name(market.universe), "alias": ALIAS}
