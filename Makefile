@@ -34,8 +34,12 @@ endif
 help: ## Print this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+# Of two at once the later waits for the earlier, where there is flock.
+ALONE := $(shell command -v flock >/dev/null 2>&1 && echo flock .setup.lock)
+
 .PHONY: setup
-setup: .venv/.ready ## Install the locked environment into .venv (first time: a few minutes)
+setup: ## Install the locked environment into .venv (first time: a few minutes)
+	@$(ALONE) $(MAKE) --no-print-directory .venv/.ready
 
 .venv/.ready: requirements.lock pyproject.toml | $(UV)
 	@test -x $(PY) || $(UV) venv -q --python "$$($(WANTED_PYTHON))" .venv || { \
@@ -77,7 +81,7 @@ down: ## Stop the services and leave no process
 .PHONY: clean
 clean: ## Stop the services, remove state, environment and caches
 	@if [ -x $(PY) ]; then $(PY) infra/local/clean.py; fi
-	@rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	@rm -rf .venv .tools .setup.lock .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # LESS=data leaves out what reads published data sets, where they are not at hand.

@@ -24,7 +24,9 @@ def told_by_signals() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, _leave) for number in _TOLD}
+    # Under `nohup` a closed terminal is to be no matter.
+    heard = [each for each in _TOLD if signal.getsignal(each) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, _leave) for number in heard}
     try:
         yield
     finally:

@@ -142,7 +142,7 @@ class Airflow:
         while not cleared:
             try:
                 answer = self._once("POST", url, json=body)
-                if answer.is_client_error:
+                if answer.is_client_error or not (answer.is_success or self._patience):
                     raise StackError(f"Airflow refused POST {url}: {answer.text}")
                 cleared = answer.is_success
             except httpx.TransportError:
@@ -150,6 +150,7 @@ class Airflow:
                     raise
             # A lost answer may have been a yes: what runs already is not cleared a second time.
             if not cleared:
+                time.sleep(_SECONDS_BETWEEN)
                 state = self.ask("GET", f"dags/{dag}/dagRuns/{run}").json()["state"]
                 cleared = state not in FINISHED
 

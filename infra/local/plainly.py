@@ -44,7 +44,9 @@ def _cut(number: int, _: FrameType | None) -> None:
 def plainly(main: Callable[[], int], goes_on: str) -> int:
     """The exit status of `main`; `goes_on` is said when it is cut off."""
     for number in _CUT:
-        signal.signal(number, _cut)
+        # Under `nohup` a closed terminal is to be no matter.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _cut)
     try:
         return main()
     except _FAILURES as error:

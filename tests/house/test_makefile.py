@@ -84,6 +84,19 @@ def test_a_311_is_used_itself(folder: Path) -> None:
     assert not any("python install" in line for line in asked)
 
 
+@pytest.mark.skipif(shutil.which("flock") is None, reason="no flock on this machine")
+def test_two_set_ups_at_once_make_one_environment(folder: Path) -> None:
+    assert setup(folder, (3, 11))[0] == 0
+    shutil.rmtree(folder / ".venv")
+    (folder / "fakes" / "asked").unlink()
+    command = ["make", "setup", f"PYTHON={folder}/fakes/python"]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
+    both = [subprocess.Popen(command, cwd=folder, env=environment) for _ in range(2)]
+    assert [each.wait(300) for each in both] == [0, 0]
+    asked = (folder / "fakes" / "asked").read_text().splitlines()
+    assert sum("uv venv" in line for line in asked) == 1
+
+
 @pytest.mark.troubleshooting("could not install uv with pip")
 def test_a_python_without_pip_is_told_in_one_line(folder: Path) -> None:
     status, output, _ = setup(folder, (3, 12), status=1)

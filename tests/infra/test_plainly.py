@@ -105,6 +105,19 @@ def test_cut_off_it_says_what_goes_on(number: signal.Signals) -> None:
     assert (process.returncode, told) == (128 + number, "cut off: the run goes on\n")
 
 
+def test_under_nohup_a_closed_terminal_is_no_matter() -> None:
+    process = subprocess.Popen(
+        ["nohup", sys.executable, "-c", WAITING, str(LOCAL)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout and process.stdout.readline() == "at work\n"
+    process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 128 + signal.SIGTERM
+
+
 def test_a_closed_terminal_is_no_trace() -> None:
     read, write = os.pipe()
     process = subprocess.Popen(
