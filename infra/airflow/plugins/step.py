@@ -18,7 +18,7 @@ from airflow.sdk.exceptions import AirflowException
 # Verbs run in the repository, where their commands can be pasted.
 ROOT = Path(__file__).resolve().parents[3]
 # Airflow's own configuration, connections and logins, and the keys of the predictor's callers.
-KEPT_BACK = ("AIRFLOW", "_AIRFLOW", "FINPULSE_AIRFLOW_", "FINPULSE_API_KEYS")
+KEPT_BACK = ("AIRFLOW", "_AIRFLOW", "__AIRFLOW", "FINPULSE_AIRFLOW_", "FINPULSE_API_KEYS")
 # What a universe, a recipe or an expert may be called.
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}$"
 _WORD = re.compile(r"(?:\{\{.*?\}\}|[^\s{])+")
