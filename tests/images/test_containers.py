@@ -97,8 +97,11 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], P
 def hardened(
     root: Path, objects: Path, words: list[str], environment: dict[str, str]
 ) -> "subprocess.Popen[bytes]":
-    command = ["unshare", "--mount", "--fork", "--kill-child", "sh", "-c", HARDENED, "sh"]
-    fixed = {"PATH": "/opt/finpulse/bin:/usr/bin:/bin", "NUMBA_CACHE_DIR": "/tmp/numba"}
+    command = ["unshare", "--mount", "sh", "-c", HARDENED, "sh"]
+    fixed = {
+        "PATH": "/opt/finpulse/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "NUMBA_CACHE_DIR": "/tmp/numba",
+    }
     fixed |= {"FINPULSE_HOME": "/tmp/finpulse", "FINPULSE_OBJECTS_URL": "/tmp/objects"}
     return subprocess.Popen([*command, str(root), str(objects), *words], env=fixed | environment)
 
