@@ -7,13 +7,16 @@ SOURCE ?= simulated
 DATA ?=
 # make demo NEXT=1 goes one session further than the demo before.
 NEXT ?=
-# Any Python 3.11 with venv; uv is installed beside it, nothing else is touched.
+# Any Python that runs pip: it fetches uv into .tools, and uv brings Python 3.11 along where the
+# machine has another. Nothing else is touched.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV_VERSION ?= 0.13.8
 TORCH_VERSION ?= 2.13.0
 # cpu, auto, cu130 ...: used where PyTorch's own index is reachable
 TORCH_BACKEND ?= cpu
 UV := .tools/bin/uv
+# PYTHON itself where it is a 3.11, else whichever uv finds or fetches.
+WANTED_PYTHON = "$(PYTHON)" -c 'import sys; print(sys.executable if sys.version_info[:2] == (3, 11) else "3.11")'
 PY := .venv/bin/python
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -31,11 +34,16 @@ endif
 help: ## Print this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+# Of two at once the later waits for the earlier, where there is flock.
+ALONE := $(shell command -v flock >/dev/null 2>&1 && echo flock .setup.lock)
+
 .PHONY: setup
-setup: .venv/.ready ## Install the locked environment into .venv (first time: a few minutes)
+setup: ## Install the locked environment into .venv (first time: a few minutes)
+	@$(ALONE) $(MAKE) --no-print-directory .venv/.ready
 
 .venv/.ready: requirements.lock pyproject.toml | $(UV)
-	@test -x $(PY) || $(UV) venv -q --python "$(PYTHON)" .venv
+	@test -x $(PY) || $(UV) venv -q --python "$$($(WANTED_PYTHON))" .venv || { \
+	  echo "no Python 3.11 here, and uv could not fetch one: install it, or set PYTHON=/path/to/python3.11"; exit 1; }
 	@echo "installing the locked environment into .venv"
 	@$(UV) pip install -q --no-config --python $(PY) --no-deps --compile-bytecode --require-hashes -r requirements.lock
 	@$(PY) -c 'import torch, sys; sys.exit(torch.__version__.split("+")[0] != "$(TORCH_VERSION)")' 2>/dev/null || { \
@@ -51,13 +59,12 @@ setup: .venv/.ready ## Install the locked environment into .venv (first time: a 
 	@touch $@
 
 $(UV):
-	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { \
-	  echo "expected Python 3.11, found $$("$(PYTHON)" --version 2>&1); set PYTHON=/path/to/python3.11"; exit 1; }
-	@"$(PYTHON)" -m venv .tools && .tools/bin/pip install -q "uv==$(UV_VERSION)"
+	@"$(PYTHON)" -m pip install -q --target .tools "uv==$(UV_VERSION)" || { \
+	  echo "$(PYTHON) could not install uv with pip: install pip for it, or set PYTHON to another Python 3"; exit 1; }
 
 .PHONY: lock
 lock: $(UV) ## Resolve the dependencies anew into requirements.lock
-	$(UV) pip compile -q --python-version 3.11 --generate-hashes --no-header --group dev pyproject.toml -o requirements.lock
+	$(UV) pip compile -q --python-version 3.11 --generate-hashes --no-header --all-extras --group dev pyproject.toml -o requirements.lock
 
 .PHONY: demo
 demo: setup ## Run the main job: services, three DAG runs, served predictions (SOURCE=, DATA=, NEXT=1)
@@ -74,10 +81,12 @@ down: ## Stop the services and leave no process
 .PHONY: clean
 clean: ## Stop the services, remove state, environment and caches
 	@if [ -x $(PY) ]; then $(PY) infra/local/clean.py; fi
-	@rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	@rm -rf .venv .tools .setup.lock .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-NOT_HERE := not slow and not net and not gpu
+# LESS=data leaves out what reads published data sets, where they are not at hand.
+LESS ?=
+NOT_HERE := not slow and not net and not gpu$(if $(LESS), and not $(LESS))
 
 .PHONY: test
 test: setup ## Run the tests: quick ones first, then those with real services and Spark

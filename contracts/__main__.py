@@ -56,9 +56,14 @@ def ranges(
         days = calendar.sessions(settings().calendar, first.date(), last.date())
     except calendar.CalendarError as error:
         raise typer.BadParameter(str(error)) from error
+    if not days:
+        raise typer.BadParameter(
+            f"--first {first:%Y-%m-%d} to --last {last:%Y-%m-%d} holds no session of "
+            f"{settings().calendar}: the first session comes first"
+        )
     begins = days[::sessions]
     ends = [*(day - timedelta(days=1) for day in begins[1:]), last.date()]
-    parts = [{"first": str(b), "last": str(e)} for b, e in zip(begins, ends, strict=False)]
+    parts = [{"first": str(b), "last": str(e)} for b, e in zip(begins, ends, strict=True)]
     typer.echo(json.dumps(parts))
 
 

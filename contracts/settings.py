@@ -1,14 +1,17 @@
 """Every setting of the system, in one place, read when first needed."""
 
 import os
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 PREFIX = "FINPULSE_"
+
+Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class SettingsError(ValueError):
@@ -56,13 +59,12 @@ class Settings(BaseSettings):
     ray_address: str = Field("", description="Ray cluster; empty starts a local one")
 
     host: str = Field("127.0.0.1", description="address that the local services listen on")
-    postgres_port: int = 55432
-    mlflow_port: int = 5001
-    airflow_port: int = 8085
-    airflow_log_port: int = 8797
-    predictor_port: int = 8000
-    monitoring_port: int = 9108
-    supervisor_port: int = 9101
+    postgres_port: Port = 55432
+    mlflow_port: Port = 5001
+    airflow_port: Port = 8085
+    predictor_port: Port = 8000
+    monitoring_port: Port = 9108
+    supervisor_port: Port = 9101
 
     api_keys: SecretStr = Field(
         SecretStr(""), description="name:key,name:key of the predictor's callers; empty: open"
@@ -129,9 +131,25 @@ def _refuse_unknown_keys() -> None:
 @lru_cache(maxsize=1)
 def settings() -> Settings:
     """The process's settings; `settings.cache_clear()` reads them anew."""
-    _refuse_unknown_keys()
     home = Path(os.environ.get(PREFIX + "HOME", ".finpulse"))
+    return read_settings(home / "stack.env", Path(".env"))
+
+
+def read_settings(*files: Path) -> Settings:
+    """The settings of the environment and of files, later ones first; raises SettingsError."""
+    _refuse_unknown_keys()
     try:
-        return Settings(_env_file=(home / "stack.env", ".env"))  # type: ignore[call-arg]
-    except ValueError as error:
-        raise SettingsError(f"a FINPULSE_ setting is wrong: {error}") from error
+        return Settings(_env_file=files)  # type: ignore[call-arg]
+    except ValidationError as error:
+        raise SettingsError("; ".join(map(_told, error.errors()))) from error
+
+
+def _told(fault: Mapping[str, Any]) -> str:
+    """One line about one setting; a secret's value stays out of it."""
+    name = str(fault["loc"][0]).lower().removeprefix(PREFIX.lower())
+    key = PREFIX + name.upper()
+    if name not in Settings.model_fields:
+        return f"unknown setting {key}: .env.example lists every key, correct the name or remove it"
+    secret = "Secret" in str(Settings.model_fields[name].annotation)
+    found = "" if secret else f", found {fault['input']!r}"
+    return f"the setting {key} is wrong: {fault['msg'].lower()}{found}: see .env.example"

@@ -52,6 +52,8 @@ def materialise(
     begin = _day(first) if first else end
     if sessions > 1:
         begin = last_sessions(settings().calendar, end, sessions)[0]
+    if begin > end:
+        raise typer.BadParameter(f"--first {begin} lies after --last {end}")
     store, chosen = open_store(), views.view(view)
     pinned = store.snapshot() if snapshot is None else snapshot
     asked = universe or settings().universe

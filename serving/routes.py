@@ -252,17 +252,17 @@ async def live() -> Response:
     response_model=ReadyAnswer,
     responses=_refusals("503 no_champion", "503 database_unavailable", "503 stopping"),
 )
-async def ready(service: ServiceDep) -> Response:
+async def ready(service: ServiceDep, database: bool = True) -> Response:
     """200 when a checked champion is served and the database answered the last look.
 
     Without the database the newest forecasts are still answered, with their age: readiness then
-    says that they no longer renew themselves.
+    says that they no longer renew themselves, unless asked with `database=false`.
     """
     if service.phase.stopping:
         raise ApiError(503, "stopping", "this process was told to end: ask another one")
     view = _served(service)
     age = (datetime.now(UTC) - view.as_of).total_seconds()
-    if not service.watch.database:
+    if database and not service.watch.database:
         raise ApiError(
             503,
             "database_unavailable",

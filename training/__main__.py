@@ -11,9 +11,12 @@ from contracts.settings import settings
 from contracts.store import open_store
 from training import recipes
 from training.recipes import DEFAULT
+from training.samples import TrainingError
 from training.scope import Scope, scope
+from training.tracking import TrackingError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
 
 Universe = Annotated[str, typer.Option(help="universe; default: the settings'")]
 Session = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="newest session to look at")]
@@ -245,9 +248,7 @@ def _failures() -> verbs.Kinds:
     from training.evidence import LeakUntilExplained
     from training.labelled import LabelledTextError
     from training.office import StaleContest
-    from training.samples import TrainingError
     from training.search import TuningFailed
-    from training.tracking import TrackingError
 
     ours = (TrainingError, BundleError, Leak, LeakUntilExplained, LabelledTextError, StaleContest)
     # MLflow's client is imported by those steps alone that register a model.

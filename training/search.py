@@ -8,13 +8,13 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from contracts.settings import settings
 from training.expert import EXPERTS
 from training.folds import WalkForward
 from training.samples import Samples
+from training.scratch import scratch
 from training.walk import Told, mean_log_loss
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def search(
     finished, told: called in this process as each trial ends, and as each fold of it does. Raises
     TuningFailed.
     """
-    with _ray(samples.history.values.nbytes) as scratch:
+    with _ray(samples.history.values.nbytes) as folder:
         import ray
         from ray import tune
 
@@ -60,7 +60,7 @@ def search(
             tune_config=tune.TuneConfig(max_concurrent_trials=at_once, reuse_actors=True),
             run_config=tune.RunConfig(
                 name="tune",
-                storage_path=scratch,
+                storage_path=folder,
                 verbose=0,
                 callbacks=[_reporter(trials, finished, told)],
             ),
@@ -117,14 +117,15 @@ def _ray(size: int) -> Iterator[str]:
         "RAY_AIR_NEW_OUTPUT": "0",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
         "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+        # A Ray that is not to be joined by other machines listens on the loopback interface alone.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "1" if settings().ray_address else "0",
     }
     for key, value in quiet.items():
         os.environ.setdefault(key, value)
     import ray
 
     address = settings().ray_address
-    # Ray keeps sockets in its folder, and a socket's path ends at 107 characters.
-    with TemporaryDirectory(prefix="ray", dir="/tmp", ignore_cleanup_errors=True) as scratch:
+    with scratch(settings().home) as folder:
         if address:
             ray.init(address=address, log_to_driver=False)
         else:
@@ -133,9 +134,9 @@ def _ray(size: int) -> Iterator[str]:
                 object_store_memory=_OBJECT_STORE + 2 * size,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
-                _temp_dir=scratch,
+                _temp_dir=folder,
             )
         try:
-            yield scratch
+            yield folder
         finally:
             ray.shutdown()

@@ -5,7 +5,7 @@ Spoken over MLflow's REST API: importing the client costs each task six seconds.
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from contracts.champion import model_name
 from contracts.context import run_context
 from contracts.settings import settings
 from contracts.store import Store
+from training.endings import LOCK, end_lost, told_by_signals
 from training.lock import locked
 from training.scope import Scope
 
@@ -77,6 +78,13 @@ class Mlflow:
 
 
 @dataclass(frozen=True)
+class _Under:
+    # The lock that a run's process holds, and the run that it is shown below.
+    lock: str
+    parent: str = ""
+
+
+@dataclass(frozen=True)
 class Run:
     """A run that is open for logging."""
 
@@ -88,6 +96,7 @@ class Run:
     experiment_id: str
     artifact_uri: str
     logged: Mapping[str, str]
+    lock: str
 
     @property
     def url(self) -> str:
@@ -135,7 +144,8 @@ class Run:
     @contextmanager
     def child(self, name: str) -> Iterator["Run"]:
         """A run below this one, the same one for the same name."""
-        made = _open(self.server, self.store, self.scope, f"{self.key}/{name}", name, self.id)
+        under = _Under(self.lock, self.id)
+        made = _open(self.server, self.store, self.scope, f"{self.key}/{name}", name, under)
         with _closing(made):
             yield made
 
@@ -144,32 +154,42 @@ class Run:
 def step(store: Store, scope: Scope, verb: str, detail: str = "") -> Iterator[Run]:
     """The run of this verb, below the one run that all steps of the DAG run share.
 
-    Inside Airflow the key is the task instance's; outside, verb and scope. Ends FINISHED, or
-    FAILED when the body raises. Of two trainings of one universe the later waits at each step.
+    Inside Airflow the key is the task instance's; outside, verb and scope. Ends FINISHED, FAILED
+    when the body raises, or KILLED when a signal tells the process to end; runs of processes that
+    were killed are ended by the next step. Of two trainings of one universe the later waits at
+    each step.
     """
     context, server = run_context(), Mlflow(settings().mlflow)
     above = context.airflow_run if context.dag_id else f"manual/{scope.name}"
     title = " ".join(part for part in (verb, detail) if part)
     own = "/".join(part for part in (above, verb, detail) if part)
-    with locked(store, f"training of {scope.universe}: {title}"):
-        parent = _open(server, store, scope, above, f"{scope.recipe.name} {scope.session}", "")
+    lock = f"training of {scope.universe}: {title}"
+    with locked(store, lock), told_by_signals():
+        where = experiment(server, store, model_name(scope.universe))
+        for lost in end_lost(store, server, where, lock):
+            typer.echo(f"MLflow run {lost} of a process that was killed is ended", err=True)
+        shown = f"{scope.recipe.name} {scope.session}"
+        parent = _open(server, store, scope, above, shown, _Under(lock))
         with _closing(parent):
-            run = _open(server, store, scope, context.airflow_key or own, title, parent.id)
+            under = _Under(lock, parent.id)
+            run = _open(server, store, scope, context.airflow_key or own, title, under)
             typer.echo(f"MLflow run {run.id} {run.url}", err=True)
             with _closing(run):
                 yield run
 
 
-def _open(server: Mlflow, store: Store, scope: Scope, key: str, name: str, parent: str) -> Run:
+def _open(server: Mlflow, store: Store, scope: Scope, key: str, name: str, under: _Under) -> Run:
     with locked(store, f"mlflow run {key}") as lock:
         where = experiment(server, store, model_name(scope.universe))
         query = {"experiment_ids": [where], "filter": f"tags.airflow_key = '{key}'"}
         runs = server.call("POST", "mlflow/runs/search", max_results=1, **query).get("runs")
         lock.require()
-        found = runs[0] if runs else _create(server, where, key, name, parent)
+        found = runs[0] if runs else _create(server, where, key, name, under.parent)
     info, data = found["info"], found.get("data", {})
     logged = {p["key"]: p["value"] for p in data.get("params", [])}
-    run = Run(server, store, scope, key, info["run_id"], where, info["artifact_uri"], logged)
+    place = (info["run_id"], where, info["artifact_uri"])
+    run = Run(server, store, scope, key, *place, logged, under.lock)
+    run.tag({LOCK: under.lock})
     _status(run, "RUNNING")
     known = {"universe": scope.universe, "recipe": scope.recipe.name, "as_of": scope.as_of}
     run.log(known | {"snapshot": scope.snapshot, "session": scope.session})
@@ -209,8 +229,11 @@ def experiment(server: Mlflow, store: Store, name: str) -> str:
 def _closing(run: Run) -> Iterator[None]:
     try:
         yield
-    except BaseException:
-        _status(run, "FAILED", end_time=_now())
+    except BaseException as error:
+        told = isinstance(error, SystemExit | KeyboardInterrupt)
+        # What happened matters more than a server that does not answer.
+        with suppress(TrackingError):
+            _status(run, "KILLED" if told else "FAILED", end_time=_now())
         raise
     _status(run, "FINISHED", end_time=_now())
 

@@ -7,11 +7,14 @@ from datetime import datetime
 from typing import Any
 
 import httpx
+from patience import Patience
 from stack import StackError
 
 from contracts.settings import Settings
 
 FINISHED = ("success", "failed")
+API_SERVER = "airflow-api-server"
+_EXPECTED = (httpx.codes.NOT_FOUND, httpx.codes.CONFLICT)
 _SECONDS_BETWEEN = 1.0
 _REMIND = 30
 
@@ -39,11 +42,18 @@ class Task:
 
 
 class Airflow:
-    """One Airflow, as its user sees it."""
+    """One Airflow, as its user sees it.
 
-    def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
+    patience: waits for the services while they live and work; without it the first call that gets
+    no answer raises.
+    """
+
+    def __init__(
+        self, settings: Settings, say: Callable[[str], None], patience: Patience | None = None
+    ) -> None:
         self.settings = settings
         self.say = say
+        self._patience = patience
         self._client = httpx.Client(trust_env=False, timeout=60)
 
     def _login(self) -> None:
@@ -58,24 +68,46 @@ class Airflow:
         self._client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
     def ask(self, method: str, path: str, **request: Any) -> httpx.Response:
-        """One request, logged in anew when the token has expired; raises on any error but 404."""
+        """The answer to one request, however long that takes; raises on any error but 404, 409."""
         url = f"{self.settings.airflow}/api/v2/{path}"
+
+        def once() -> httpx.Response:
+            answer = self._once(method, url, **request)
+            if answer.is_server_error:
+                answer.raise_for_status()
+            return answer
+
+        answer = self._patience.ask(API_SERVER, once) if self._patience else once()
+        if answer.is_error and answer.status_code not in _EXPECTED:
+            raise StackError(f"Airflow refused {method} {url}: {answer.text}")
+        return answer
+
+    def _once(self, method: str, url: str, **request: Any) -> httpx.Response:
         answer = self._client.request(method, url, **request)
         if answer.status_code == httpx.codes.UNAUTHORIZED:
             self._login()
             answer = self._client.request(method, url, **request)
-        if answer.is_error and answer.status_code != httpx.codes.NOT_FOUND:
-            raise StackError(f"Airflow refused {method} {url}: {answer.text}")
         return answer
 
     def wait_for(self, dag: str, seconds: float = 120) -> None:
-        """Return when the DAG is known and unpaused; raises StackError with import errors."""
+        """Return when the DAG is known and unpaused; raises StackError with import errors.
+
+        seconds: how long it may be unknown, where no patience says whether somebody reads it.
+        """
         deadline = time.monotonic() + seconds
-        while self.ask("PATCH", f"dags/{dag}", json={"is_paused": False}).is_error:
+
+        def known() -> bool:
+            if not self.ask("PATCH", f"dags/{dag}", json={"is_paused": False}).is_error:
+                return True
             errors = self.ask("GET", "importErrors").json()["import_errors"]
-            if errors or time.monotonic() > deadline:
+            if errors or (self._patience is None and time.monotonic() > deadline):
                 traces = "\n".join(e["stack_trace"] for e in errors)
                 raise StackError(f"Airflow does not know the DAG {dag}\n{traces}".strip())
+            return False
+
+        if self._patience:
+            self._patience.until("airflow-dag-processor", known)
+        while not self._patience and not known():
             time.sleep(1)
 
     def tasks(self, dag: str, run: str) -> list[Task]:
@@ -94,15 +126,33 @@ class Airflow:
         found = self.ask("GET", f"{path}/{run}")
         if found.status_code == httpx.codes.NOT_FOUND:
             body = {"dag_run_id": run, "logical_date": None, "conf": conf}
+            # Asked again after a lost answer it is there already: 409.
             self.ask("POST", path, json=body)
         elif found.json()["state"] in FINISHED:
             self._clear(dag, run)
+        else:
+            self.say(f"  {run} is at work already: picked up")
         return self._follow(dag, run)
 
     def _clear(self, dag: str, run: str) -> None:
         body = {"dry_run": False, "dag_run_id": run, "only_failed": False}
         body |= {"reset_dag_runs": True, "run_on_latest_version": True}
-        self.ask("POST", f"dags/{dag}/clearTaskInstances", json=body)
+        url = f"{self.settings.airflow}/api/v2/dags/{dag}/clearTaskInstances"
+        cleared = False
+        while not cleared:
+            try:
+                answer = self._once("POST", url, json=body)
+                if answer.is_client_error or not (answer.is_success or self._patience):
+                    raise StackError(f"Airflow refused POST {url}: {answer.text}")
+                cleared = answer.is_success
+            except httpx.TransportError:
+                if not self._patience:
+                    raise
+            # A lost answer may have been a yes: what runs already is not cleared a second time.
+            if not cleared:
+                time.sleep(_SECONDS_BETWEEN)
+                state = self.ask("GET", f"dags/{dag}/dagRuns/{run}").json()["state"]
+                cleared = state not in FINISHED
 
     def _follow(self, dag: str, run: str) -> list[Task]:
         told: set[str] = set()

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import down
-from programs import ray_folder
+from plainly import plainly
 from stack import ROOT, asked_settings
 
 
@@ -23,11 +23,10 @@ def main() -> int:
     if asked.home.exists():
         if down.main():
             return 1
-        shutil.rmtree(ray_folder(asked.home), ignore_errors=True)
         shutil.rmtree(asked.home)
         print(f"removed {asked.home}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(plainly(main, "`make clean` goes on where it stopped"))

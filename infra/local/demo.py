@@ -14,16 +14,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import partial
 
-import httpx
 import outcome
-import ports
-import postgres
 import stages
 from airflow_client import Airflow
+from patience import Patience
+from plainly import plainly
 from processes import PeakMemory
 from programs import PYTHON, outside, task_environment
 from stack import ROOT, Stack, StackError, asked_settings, write_private
 from supervise import Supervisor
+from turns import turn
 from up import Start
 
 from contracts.calendar import shift
@@ -58,6 +58,9 @@ class Demo:
     seconds: dict[str, float] = field(default_factory=dict)
     tasks: dict[str, dict[str, float]] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.patience = Patience(Supervisor(self.stack.home), say)
 
     def verb(self, *arguments: str) -> str:
         """Run a verb as a person would, and return what it prints; raises StackError."""
@@ -103,7 +106,8 @@ class Demo:
 
     def run_dags(self, span: Span) -> None:
         """Run the DAGs one after the other; the same parameters are the same run."""
-        asked, airflow = self.stack.asked, Airflow(self.stack.settings, say)
+        asked = self.stack.asked
+        airflow = Airflow(self.stack.settings, say, self.patience)
         decisive = [str(getattr(asked, name)) for name in DECISIVE]
         for dag, conf in self.runs(span).items():
             say(f"\n{dag}")
@@ -121,12 +125,15 @@ class Demo:
         say("\nservices")
         self.seconds["services"] = Start(self.stack, say).run()
         span = self.span()
-        before = outcome.count(self.stack)
+        before = self._count()
         self.run_dags(span)
-        self.added = outcome.count(self.stack) - before
-        say("\n" + outcome.predictions(self.stack, span.last))
+        self.added = self._count() - before
+        say("\n" + outcome.predictions(self.stack, span.last, self.patience))
         say(self.verb("training", "report", "--universe", self.stack.asked.universe))
         say(f"added by this demo: {self.added.rows} rows, {self.added.versions} model versions\n")
+
+    def _count(self) -> outcome.Count:
+        return self.patience.ask("mlflow", lambda: outcome.count(self.stack))
 
     def close(self, memory: PeakMemory) -> None:
         """Print and keep the stages' seconds and the peak of memory."""
@@ -144,10 +151,11 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--next", action="store_true", help="go on to the next session")
     onwards = options.parse_args().next
-    try:
-        demo = Demo(Stack.of(asked_settings()), onwards)
-        say(f"FinPulse demo: {demo.stack.asked.source} market in {demo.stack.home}")
-        supervisor = Supervisor(demo.stack.home)
+    asked = asked_settings()
+    with turn(asked.home, "demo", say):
+        demo = Demo(Stack.of(asked), onwards)
+        say(f"FinPulse demo: {asked.source} market in {asked.home}")
+        supervisor = demo.patience.supervisor
 
         def roots() -> list[int]:
             process = supervisor.process
@@ -156,19 +164,11 @@ def main() -> int:
         with PeakMemory(roots).watching() as memory:
             demo.run()
         demo.close(memory)
-    except (
-        StackError,
-        postgres.PostgresError,
-        ports.PortTaken,
-        ValueError,
-    ) as error:
-        say(f"\nerror: {error}", file=sys.stderr)
-        return 1
-    except httpx.HTTPError as error:
-        say(f"\nerror: a service stopped answering ({error}): see its log", file=sys.stderr)
-        return 1
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    goes_on = (
+        "services and run go on; `make demo` picks them up where they are, `make down` stops them"
+    )
+    sys.exit(plainly(main, goes_on))

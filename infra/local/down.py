@@ -4,9 +4,12 @@ import sys
 from pathlib import Path
 
 import psutil
+from plainly import plainly
 from processes import end, marked
 from stack import asked_settings
 from supervise import Supervisor
+
+from training.scratch import sweep
 
 
 def stop(home: Path) -> list[psutil.Process]:
@@ -17,6 +20,7 @@ def stop(home: Path) -> list[psutil.Process]:
         print(f"supervisord did not stop by itself ({error}): ending its processes")
     supervisor = Supervisor(home).process
     end([*([supervisor] if supervisor else []), *marked(home)])
+    sweep(home)
     return marked(home)
 
 
@@ -33,4 +37,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(plainly(main, "`make down` goes on where it stopped"))

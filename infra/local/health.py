@@ -1,14 +1,11 @@
 """Whether each service does its work, asked as its users would ask."""
 
-import time
 from collections.abc import Callable
 
 import httpx
 import postgres
-from stack import Stack, StackError
-from supervise import Starts, Supervisor
-
-SECONDS = 240
+from patience import Patience
+from stack import Stack
 
 # Loopback is never asked through a proxy.
 client = httpx.Client(trust_env=False, timeout=10)
@@ -35,35 +32,19 @@ def probes(stack: Stack) -> dict[str, Callable[[], bool]]:
     }
 
 
-def wait_postgres(stack: Stack, supervisor: Supervisor) -> None:
+def wait_postgres(stack: Stack, patience: Patience) -> None:
     """Return when the embedded server answers; raises StackError with its log."""
-    starts = Starts(supervisor)
-    deadline = time.monotonic() + SECONDS
-    while True:
-        starts.check("postgres")
+
+    def answers() -> bool:
         try:
-            return postgres.wait(stack.database("postgres"), 1)
+            postgres.wait(stack.database("postgres"), 1)
         except postgres.PostgresError as error:
-            if time.monotonic() > deadline:
-                raise StackError(f"{error}\n{supervisor.tail('postgres')}") from error
+            raise ValueError(str(error)) from error
+        return True
+
+    patience.until("postgres", answers)
 
 
-def wait(stack: Stack, supervisor: Supervisor, name: str) -> None:
+def wait(stack: Stack, patience: Patience, name: str) -> None:
     """Return when the program is healthy; raises StackError with the end of its log."""
-    probe = probes(stack)[name]
-    starts = Starts(supervisor)
-    deadline = time.monotonic() + SECONDS
-    while True:
-        starts.check(name)
-        try:
-            if probe():
-                return
-            found = "it answers, but not that it is healthy"
-        except (httpx.HTTPError, ValueError, KeyError) as error:
-            found = str(error)
-        if time.monotonic() > deadline:
-            raise StackError(
-                f"{name} is not healthy after {SECONDS} s ({found}); the end of its log "
-                f"{supervisor.home}/logs/{name}.log:\n{supervisor.tail(name)}"
-            )
-        time.sleep(0.3)
+    patience.until(name, probes(stack)[name])

@@ -1,11 +1,11 @@
 """What a demo leaves to see: how far it came, predictions as served, and where to look."""
 
-import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
 import httpx
+from patience import Patience
 from rich.console import Console
 from rich.table import Table
 from stack import Stack, StackError
@@ -74,29 +74,30 @@ def ask(stack: Stack, symbols: list[str]) -> httpx.Response:
     return client.post(f"{stack.predictor}/predict", json={"symbols": symbols}, headers=headers)
 
 
-def served(stack: Stack, session: date) -> list[dict[str, Any]]:
+def served(stack: Stack, session: date, patience: Patience) -> list[dict[str, Any]]:
     """The predictor's answer for every symbol of the session; waits while it swaps champions."""
     symbols = _symbols(stack, session)
     if not symbols:
         raise StackError(f"no prediction of {session} was recorded: see the task `predict`")
-    deadline = time.monotonic() + _SWAP_SECONDS
-    while True:
+    rows: list[dict[str, Any]] = []
+
+    def asked() -> bool:
         answer = ask(stack, symbols)
-        if answer.is_success:
-            rows: list[dict[str, Any]] = answer.json()["predictions"]
-            if all(row["session"] == str(session) for row in rows):
-                return rows
-        if time.monotonic() > deadline:
-            raise StackError(f"the predictor does not serve {session}: {answer.text[:500]}")
-        time.sleep(0.5)
+        if not answer.is_success:
+            raise ValueError(f"it does not serve {session}: {answer.text[:500]}")
+        rows[:] = answer.json()["predictions"]
+        return all(row["session"] == str(session) for row in rows)
+
+    replace(patience, seconds=_SWAP_SECONDS).until("predictor", asked)
+    return rows
 
 
-def predictions(stack: Stack, session: date) -> str:
+def predictions(stack: Stack, session: date, patience: Patience) -> str:
     """The table of predictions, as POST /predict answers them."""
     table = Table(title=f"Predictions of {session}, from POST {stack.predictor}/predict")
     for name in _SHOWN:
         table.add_column(name, justify="right" if name.startswith("p_") else "left")
-    for row in served(stack, session):
+    for row in served(stack, session, patience):
         shown = {"version": row["model_version"], "data": row["data_origin"]} | row
         cells = [shown.get(name, "") for name in _SHOWN]
         table.add_row(*(f"{c:.3f}" if isinstance(c, float) else str(c) for c in cells))

@@ -11,7 +11,6 @@ NAMES = (
     "postgres_port",
     "mlflow_port",
     "airflow_port",
-    "airflow_log_port",
     "predictor_port",
     "monitoring_port",
     "supervisor_port",

@@ -1,9 +1,7 @@
 """The programs of the stack: command, environment and how each is stopped."""
 
-import hashlib
 import os
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +12,7 @@ from processes import MARK
 from stack import ROOT, Stack
 
 PYTHON = sys.executable
+API_KEYS = "FINPULSE_API_KEYS"
 
 
 @dataclass(frozen=True)
@@ -31,12 +30,6 @@ def outside() -> dict[str, str]:
     return {k: v for k, v in os.environ.items() if not k.startswith(("FINPULSE_", "AIRFLOW_"))}
 
 
-def ray_folder(home: Path) -> Path:
-    """Ray's scratch folder: its sockets allow no deep path."""
-    name = hashlib.sha256(str(home).encode()).hexdigest()[:10]
-    return Path(tempfile.gettempdir()) / f"finpulse-ray-{name}"
-
-
 def base_environment(stack: Stack) -> dict[str, str]:
     """What every program gets: the mark, the venv's programs first, and no proxy for loopback."""
     binaries = Path(PYTHON).parent
@@ -48,9 +41,6 @@ def base_environment(stack: Stack) -> dict[str, str]:
         "PATH": f"{binaries}:{os.environ.get('PATH', os.defpath)}",
         "NO_PROXY": local,
         "no_proxy": local,
-        # Airflow's tasks have a socket as standard input; at the first shell level bash takes that
-        # for a remote login and reads ~/.bashrc, which may put another Python first.
-        "SHLVL": "1",
         "PYTHONUNBUFFERED": "1",
         "OMP_NUM_THREADS": "1",
         "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -58,19 +48,19 @@ def base_environment(stack: Stack) -> dict[str, str]:
 
 
 def task_environment(stack: Stack) -> dict[str, str]:
-    """What our own packages get, in services and in tasks."""
+    """What our own packages get, in services and in tasks; the keys of callers are not for them."""
+    ours = {k: v for k, v in stack.variables().items() if k != API_KEYS}
     offline = "1" if stack.asked.text_model == "minilm" else "0"
     home = java.java_home(stack.home / "java")
     return {
         **base_environment(stack),
-        **stack.variables(),
+        **ours,
         "JAVA_HOME": str(home),
         "SPARK_LOCAL_IP": "127.0.0.1",
         "PYSPARK_PYTHON": PYTHON,
         "PYSPARK_DRIVER_PYTHON": PYTHON,
         "GX_ANALYTICS_ENABLED": "false",
         "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_TMPDIR": str(ray_folder(stack.home)),
         "HF_HUB_OFFLINE": offline,
         "KERAS_BACKEND": "torch",
         "MLFLOW_TRACKING_URI": stack.settings.mlflow,
@@ -108,7 +98,6 @@ def airflow_environment(stack: Stack) -> dict[str, str]:
         "DAG_PROCESSOR__REFRESH_INTERVAL": 15,
         "DAG_PROCESSOR__PARSING_PROCESSES": 1,
         "LOGGING__BASE_LOG_FOLDER": home / "logs",
-        "LOGGING__WORKER_LOG_SERVER_PORT": asked.airflow_log_port,
         "USAGE_DATA_COLLECTION__ENABLED": False,
     }
     named = {f"AIRFLOW__{key}": str(value) for key, value in options.items()}
@@ -144,12 +133,20 @@ def programs(stack: Stack) -> list[Program]:
         found.append(mlflow_program(stack))
     if not asked.airflow_url:
         airflow = airflow_environment(stack)
+        # Tasks run below the scheduler: the others have nothing to do with the facts. Its server of
+        # logs would listen on all addresses, and the page reads the files.
+        bare = {k: v for k, v in airflow.items() if k != "FINPULSE_DATABASE_URL"}
         found += [
-            Program(f"airflow-{verb}", (PYTHON, "-m", "airflow", verb), airflow)
-            for verb in ("api-server", "scheduler", "dag-processor")
+            Program(f"airflow-{verb}", (PYTHON, "-m", "airflow", verb, *options), given)
+            for verb, options, given in (
+                ("api-server", (), bare),
+                ("scheduler", ("--skip-serve-logs",), airflow),
+                ("dag-processor", (), bare),
+            )
         ]
     ours = task_environment(stack)
     reads = ours | {"FINPULSE_DATABASE_URL": stack.facts_as("reader")}
+    reads |= {API_KEYS: stack.variables()[API_KEYS]}
     found.append(Program("predictor", (PYTHON, "-m", "serving", "run"), reads))
     found.append(Program("monitoring", (PYTHON, "-m", "monitoring", "export"), ours))
     return found

@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 from base64 import urlsafe_b64encode
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -11,10 +12,11 @@ import postgres
 from ports import reachable
 from pydantic import SecretStr
 
-from contracts.settings import PREFIX, Settings, settings
+from contracts.settings import PREFIX, Settings, read_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 SUPERVISOR_USER = "finpulse"
+_LOGIN = ("airflow_user", "airflow_password")
 
 
 class StackError(RuntimeError):
@@ -60,14 +62,18 @@ class Credentials:
         words = [postgres.new_password() for _ in range(6)]
         words += [secrets.token_hex(32), secrets.token_hex(64), fernet]
         made = cls(*words)
-        write_private(path, json.dumps(vars(made), indent=2))
-        return made
+        # Of two first starts at once one is first, and the other takes what it made.
+        mine = path.with_name(f"credentials.{secrets.token_hex(4)}")
+        write_private(mine, json.dumps(vars(made), indent=2))
+        with suppress(FileExistsError):
+            os.link(mine, path)
+        mine.unlink()
+        return cls(**json.loads(path.read_text()))
 
 
 def asked_settings() -> Settings:
     """What the environment and `.env` ask for, without what an earlier start generated."""
-    settings()  # names unknown keys
-    asked = Settings(_env_file=ROOT / ".env")  # type: ignore[call-arg]
+    asked = read_settings(ROOT / ".env")
     home = (ROOT / asked.home).absolute()
     data = asked.data.absolute() if asked.data else None
     return asked.model_copy(update={"home": home, "data": data})
@@ -154,9 +160,9 @@ class Stack:
         return f"http://{self.host}:{self.asked.monitoring_port}"
 
     def variables(self) -> dict[str, str]:
-        """Every setting as an environment variable."""
+        """The settings as environment variables, without Airflow's login, which no verb needs."""
         found = {}
-        for name, value in self.settings.model_dump().items():
+        for name, value in self.settings.model_dump(exclude=set(_LOGIN)).items():
             plain = value.get_secret_value() if isinstance(value, SecretStr) else value
             text = str(plain).lower() if isinstance(plain, bool) else str(plain)
             if plain is not None and text:

@@ -18,6 +18,7 @@ from stack import ROOT, SUPERVISOR_USER, Stack, StackError, write_private
 
 RUNNING = "RUNNING"
 _STOP_SECONDS = 40
+_LAUNCH_SECONDS = 120
 # A program that was started this often without getting healthy will not get there.
 _STARTS = 4
 
@@ -127,7 +128,7 @@ class Supervisor:
         done = subprocess.run(command, cwd=ROOT, env=outside(), capture_output=True, text=True)
         if done.returncode:
             raise StackError(f"supervisord did not start: {done.stderr or done.stdout}")
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + _LAUNCH_SECONDS
         while True:
             with contextlib.suppress(OSError):
                 self._rpc.getState()

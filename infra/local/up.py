@@ -7,24 +7,30 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 
 import health
 import ports
 import postgres
+from patience import Patience
+from plainly import plainly
 from processes import marked, tree
 from programs import (
     PYTHON,
     airflow_environment,
     outside,
     programs,
-    ray_folder,
     task_environment,
 )
 from stack import ROOT, Stack, StackError, asked_settings, write_private
 from supervise import RUNNING, Supervisor
+from turns import turn
 
 from contracts.connection import connect
+from training.scratch import sweep
+
+say = partial(print, flush=True)
 
 AIRFLOW = ("airflow-api-server", "airflow-scheduler", "airflow-dag-processor")
 
@@ -40,26 +46,39 @@ class Start:
     def __post_init__(self) -> None:
         self.supervisor = Supervisor(self.stack.home)
         self.programs = {p.name: p for p in programs(self.stack)}
+        self.patience = Patience(self.supervisor, self.say)
 
     def tell(self, name: str, what: str) -> None:
         """A line of progress with the seconds since the start."""
         self.say(f"  {name:<22} {what:<9} {time.monotonic() - self.began:5.1f} s")
 
     def run(self) -> float:
-        """Start what does not run; returns the seconds until all was healthy."""
+        """Start what does not run; returns the seconds until all was healthy.
+
+        Of two at once the later waits for the earlier.
+        """
+        with turn(self.stack.home, "up", self.say):
+            return self._run()
+
+    def _run(self) -> float:
         self._check_ports()
         for folder in ("airflow", "mlflow", "objects", "logs"):
             (self.stack.home / folder).mkdir(parents=True, exist_ok=True)
         postgres.initialise(self.stack.home / "postgres", self.stack.credentials.database)
         self._write_passwords()
         self.stack.write_stack_env()
-        ray_folder(self.stack.home).mkdir(exist_ok=True, mode=0o700)
+        sweep(self.stack.home)
         self.supervisor.apply(self.stack, list(self.programs.values()))
         self._start_postgres()
         with ThreadPoolExecutor(3) as pool:
             chains = [pool.submit(c) for c in (self._mlflow, self._airflow, self._ours)]
-            for chain in chains:
-                chain.result()
+            try:
+                for chain in chains:
+                    chain.result()
+            except BaseException:
+                # What failed, or a signal, is told at once: the others need not wait any more.
+                self.patience.over.set()
+                raise
         return time.monotonic() - self.began
 
     def _check_ports(self) -> None:
@@ -74,7 +93,7 @@ class Start:
 
     def _start_postgres(self) -> None:
         self.supervisor.start("postgres")
-        health.wait_postgres(self.stack, self.supervisor)
+        health.wait_postgres(self.stack, self.patience)
         wanted = ["mlflow", "airflow"]
         if not self.stack.asked.database_url.get_secret_value():
             wanted.append(self.stack.facts.rsplit("/", 1)[1])
@@ -87,7 +106,7 @@ class Start:
         for name in wanted:
             self.supervisor.start(name)
         for name in wanted:
-            health.wait(self.stack, self.supervisor, name)
+            health.wait(self.stack, self.patience, name)
             self.tell(name, "healthy")
 
     def _mlflow(self) -> None:
@@ -145,16 +164,13 @@ def healthy(stack: Stack) -> bool:
 
 def main() -> int:
     """Start the stack; returns the exit status."""
-    try:
-        stack = Stack.of(asked_settings())
-        print(f"starting the stack in {stack.home}")
-        seconds = Start(stack).run()
-    except (StackError, postgres.PostgresError, ports.PortTaken, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    asked = asked_settings()
+    say(f"starting the stack in {asked.home}")
+    seconds = Start(Stack.of(asked), say).run()
     print(f"all services are healthy after {seconds:.0f} s")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    goes_on = "what was started goes on: `make up` waits for it, `make down` stops it"
+    sys.exit(plainly(main, goes_on))

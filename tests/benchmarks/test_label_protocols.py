@@ -85,6 +85,7 @@ def test_a_window_with_a_missing_value_gives_no_sample() -> None:
     assert [day.day for day in found["date"]] == [7, 10, 14]
 
 
+@pytest.mark.data
 def test_stocknet_is_counted_as_published(data: Path) -> None:
     table, told = protocols.read_stocknet(data / "stocknet")
     samples = protocols.stocknet(table)
@@ -99,6 +100,7 @@ def test_stocknet_is_counted_as_published(data: Path) -> None:
     assert (released["train"].n, released["dev"].n) == (4_987, 656)
 
 
+@pytest.mark.data
 def test_adv_alstm_is_counted_as_published(data: Path) -> None:
     found = protocols.counts(
         protocols.adv_alstm(*protocols.read_adv_alstm(data / "acl18_features"), window=5)

@@ -24,7 +24,7 @@ def check(file: Path) -> int:
 
 
 def test_it_is_valid_and_a_wrong_one_is_not(tmp_path: Path) -> None:
-    assert check(FILE) == 0
+    assert all(check(file) == 0 for file in FOLDER.glob("*.yaml"))
     wrong = tmp_path / "compose.yaml"
     wrong.write_text(FILE.read_text().replace("depends_on:", "depend_on:"))
     assert check(wrong) == 1
@@ -40,8 +40,57 @@ def test_all_share_a_network_and_wait_for_health(name: str) -> None:
     service = SERVICES[name]
     assert service["networks"] == ["finpulse"]
     for needed, how in service.get("depends_on", {}).items():
-        assert how == {"condition": "service_healthy"}
-        assert SERVICES[needed]["healthcheck"]["test"][0] == "CMD"
+        ends = SERVICES[needed]["restart"] == "on-failure"
+        awaited = "service_completed_successfully" if ends else "service_healthy"
+        assert how == {"condition": awaited}
+        assert ends or SERVICES[needed]["healthcheck"]["test"][0] == "CMD"
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_each_is_bounded_and_has_no_rights_it_does_not_need(name: str) -> None:
+    service = SERVICES[name]
+    assert re.fullmatch(r"\d+[mg]", service["mem_limit"])
+    assert service["cpus"] <= 2 and service["pids_limit"] <= 3000
+    if name != "postgres":  # It changes its user when it starts.
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+    if "build" in service:
+        assert service["read_only"] is True and service["tmpfs"] == ["/tmp"]
+
+
+def test_each_has_a_role_of_its_own_and_none_is_the_superuser() -> None:
+    roles: dict[str, set[str]] = {}
+    for name, service in SERVICES.items():
+        for role, word in re.findall(r"//(\w+):\$\{(\w+)", str(service.get("environment"))):
+            roles.setdefault(role, set()).add(name)
+            assert word != "POSTGRES_PASSWORD"
+    airflow = {"airflow", "airflow-scheduler", "airflow-dag-processor"}
+    assert roles == {
+        "owner": {"migration"},
+        "writer": {"airflow-scheduler", "monitoring"},
+        "reader": {"predictor"},
+        "airflow": airflow,
+        "mlflow": {"mlflow"},
+    }
+
+
+def test_a_secret_reaches_only_whom_it_concerns() -> None:
+    holders = {
+        secret: {name for name, service in SERVICES.items() if secret in yaml.safe_dump(service)}
+        for secret in ("airflow_passwords", "API_KEYS", "AIRFLOW_JWT_SECRET", "GRAFANA_PASSWORD")
+    }
+    assert holders == {
+        "airflow_passwords": {"airflow"},
+        "API_KEYS": {"predictor"},
+        "AIRFLOW_JWT_SECRET": {"airflow", "airflow-scheduler", "airflow-dag-processor"},
+        "GRAFANA_PASSWORD": {"grafana"},
+    }
+
+
+def test_mlflow_is_reached_by_the_services_alone_unless_asked() -> None:
+    assert "ports" not in SERVICES["mlflow"]
+    asked = yaml.safe_load((FOLDER / "mlflow_page.yaml").read_text())["services"]
+    assert asked == {"mlflow": {"ports": ["127.0.0.1:5001:5001"]}}
 
 
 def test_names_that_are_spoken_to_are_waited_for() -> None:
@@ -64,7 +113,7 @@ def test_no_secret_is_written_down() -> None:
     assert asked | environment == {name for name, _ in listed}
     assert not any(value for _, value in listed)
     for word, value in re.findall(r"(PASSWORD|SECRET|FERNET_KEY)\w*: (\S+)", FILE.read_text()):
-        assert value.startswith(("${", "/run/secrets/")), word
+        assert value.startswith(("${", "/tmp/")), word
 
 
 def test_settings_and_ports_are_ours() -> None:
@@ -74,7 +123,7 @@ def test_settings_and_ports_are_ours() -> None:
         assert named <= known
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
     fields = Settings.model_fields
-    for name in ("mlflow", "airflow", "predictor"):
+    for name in ("airflow", "predictor"):
         port = fields[f"{name}_port"].default
         assert SERVICES[name]["ports"] == [f"127.0.0.1:{port}:{port}"]
 

@@ -45,3 +45,13 @@ def test_ranges_cover_every_session_once() -> None:
         {"first": "2024-11-27", "last": "2024-12-01"},
         {"first": "2024-12-02", "last": "2024-12-02"},
     ]
+
+
+@pytest.mark.troubleshooting("holds no session of")
+@pytest.mark.parametrize(
+    ("first", "last"), [("2024-12-02", "2024-11-25"), ("2024-11-30", "2024-12-01")]
+)
+def test_a_range_without_a_session_is_refused_and_not_green(first: str, last: str) -> None:
+    words = ["ranges", "--first", first, "--last", last, "--sessions", "2"]
+    refused = CliRunner().invoke(app, words, env={"COLUMNS": "200"})
+    assert refused.exit_code != 0 and "holds no session of XNYS" in refused.output

@@ -181,6 +181,7 @@ _BARS = ("open", "high", "low", "close", "volume", "total")
 
 @pytest.mark.spark
 @pytest.mark.slow
+@pytest.mark.data
 @pytest.mark.parametrize("market", [sp500, stocknet])
 def test_the_settings_agree_on_real_data(market: object, spark: "SparkSession") -> None:
     bars, told = market()  # type: ignore[operator]

@@ -72,6 +72,26 @@ def test_the_pod_has_no_rights_it_does_not_need(chart: Any) -> None:
     assert all(name in container(objects) for name in ("startupProbe", "livenessProbe"))
 
 
+def test_the_pod_is_reached_and_reaches_only_where_it_has_to(chart: Any) -> None:
+    objects = chart.by_kind()
+    policy = objects["NetworkPolicy"]["spec"]
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    assert policy["podSelector"] == objects["Deployment"]["spec"]["selector"]
+    [way_in] = policy["ingress"]
+    [port] = container(objects)["ports"]
+    assert way_in == {"ports": [{"protocol": "TCP", "port": port["name"]}]}
+    [way_out] = policy["egress"]
+    asked = {each["port"] for each in way_out["ports"]}
+    mlflow = {80} if chart.folder.name == "monitoring" else set()
+    assert asked == {53, 5432, 443} | mlflow
+    peer = {"namespaceSelector": {"matchLabels": {"name": "desk"}}}
+    narrow = chart.by_kind(networkPolicy={"from": [peer], "ports": [6432]})["NetworkPolicy"]["spec"]
+    assert narrow["ingress"][0]["from"] == [peer]
+    assert {each["port"] for each in narrow["egress"][0]["ports"]} == {53, 6432}
+    assert "NetworkPolicy" not in chart.by_kind(networkPolicy={"enabled": False})
+    assert "networkPolicy" in chart.refusal(networkPolicy={"ports": [0]})
+
+
 def test_every_setting_is_one_that_we_know(chart: Any) -> None:
     objects = chart.by_kind()
     # A service named finpulse-... would bring variables that the settings refuse.

@@ -13,8 +13,8 @@ EVERYTHING = {n: {"enabled": True} for n in ("serviceMonitor", "rules", "dashboa
 
 
 def test_the_operators_objects_are_off_by_default(monitoring: Any) -> None:
-    assert set(monitoring.by_kind()) == {"ConfigMap", "Deployment", "Service"}
-    assert len(monitoring.render()) == 3 and len(monitoring.render(**EVERYTHING)) == 6
+    assert set(monitoring.by_kind()) == {"ConfigMap", "Deployment", "NetworkPolicy", "Service"}
+    assert len(monitoring.render()) == 4 and len(monitoring.render(**EVERYTHING)) == 7
 
 
 def test_all_rules_arrive_unchanged(monitoring: Any) -> None:

@@ -14,7 +14,7 @@ def pod(objects: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_optional_objects_are_off_by_default(predictor: Any) -> None:
-    kinds = {"ConfigMap", "Deployment", "PodDisruptionBudget", "Service"}
+    kinds = {"ConfigMap", "Deployment", "NetworkPolicy", "PodDisruptionBudget", "Service"}
     assert set(predictor.by_kind()) == kinds
     assert set(predictor.by_kind(**EVERYTHING)) - kinds == {
         "HorizontalPodAutoscaler",
@@ -44,8 +44,9 @@ def test_probes_ask_what_the_predictor_answers(predictor: Any) -> None:
     paths = {route.path for route in router.routes}
     [made] = pod(predictor.by_kind())["containers"]
     for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
-        assert made[probe]["httpGet"]["path"] in paths
-    assert made["readinessProbe"]["httpGet"]["path"] == "/health/ready"
+        assert made[probe]["httpGet"]["path"].partition("?")[0] in paths
+    # All pods have one database: were they unready without it, nobody would answer any more.
+    assert made["readinessProbe"]["httpGet"]["path"] == "/health/ready?database=false"
 
 
 def test_a_pod_that_ends_is_forgotten_first(predictor: Any) -> None:

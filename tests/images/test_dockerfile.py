@@ -2,14 +2,18 @@
 
 import importlib.util
 import re
+import tomllib
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from environments import lines, stages
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = (ROOT / "infra" / "images" / "Dockerfile").read_text()
+LOCK = ROOT / "requirements.lock"
 TARGETS = ("predictor", "monitoring")
 
 
@@ -47,11 +51,23 @@ def test_the_command_is_a_verb(name: str) -> None:
     assert callable(getattr(main, found[2]))
 
 
-def test_every_package_is_locked_and_the_versions_are_those_of_the_makefile() -> None:
-    asked = re.findall(r"--constraint requirements\.lock \\\n((?: {6}.*\n)+)", DOCKERFILE)
-    names = {n.strip('"').partition("[")[0] for n in " ".join(asked).replace("\\", "").split()}
-    locked = set(re.findall(r"^([\w.-]+)==", (ROOT / "requirements.lock").read_text(), re.M))
-    assert len(names) > 15 and names <= locked
+def test_each_image_installs_what_its_room_declares_and_nothing_by_hand() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    rooms = {"predictor": "serving", "monitoring": "monitoring"}
+    for name in TARGETS:
+        words = [w for line in lines(stages()[name].copied_from()) for w in line.split()]
+        taken = [words[i + 1] for i, word in enumerate(words) if word == "--extra"]
+        assert taken == [rooms[name]] and taken[0] in project["optional-dependencies"]
+        assert words.count("install") - 1 == words.count("-r") + words.count("--no-deps")
+        assert words.count("-r") == words.count("--constraint")
+
+
+def test_every_declared_package_is_locked_and_the_versions_are_those_of_the_makefile() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
+    names = {re.split(r"[\[=>]", each)[0] for each in asked}
+    locked = set(re.findall(r"^([\w.-]+)(?:\[.*\])?==", LOCK.read_text(), re.M))
+    assert len(names) > 40 and names <= locked
     makefile = (ROOT / "Makefile").read_text()
     for name, version in re.findall(r"ARG (\w+_VERSION)=(\S+)", DOCKERFILE):
         assert f"{name} ?= {version}\n" in makefile
@@ -60,3 +76,10 @@ def test_every_package_is_locked_and_the_versions_are_those_of_the_makefile() ->
 def test_all_our_packages_are_copied() -> None:
     ours = {path.parent.name for path in ROOT.glob("*/__main__.py")}
     assert ours <= set(re.findall(r"^COPY (\w+) \1$", DOCKERFILE, re.M))
+
+
+def test_the_context_holds_what_is_copied_and_nothing_else() -> None:
+    lines_of = (ROOT / ".dockerignore").read_text().splitlines()
+    assert lines_of[1] == "*"
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.M)
+    assert {line[1:] for line in lines_of if line.startswith("!")} == set(" ".join(copied).split())

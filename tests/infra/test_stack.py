@@ -1,5 +1,6 @@
 """Settings, credentials and the programs' configuration, without starting anything."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import clean
@@ -87,6 +88,38 @@ def test_secrets_stay_out_of_arguments_and_of_readable_files(stack: Stack, home:
     for program in programs(stack):
         for secret in vars(stack.credentials).values():
             assert secret not in " ".join(program.command), program.name
+
+
+def test_each_program_gets_what_it_needs_and_no_more(stack: Stack) -> None:
+    found = {p.name: p.environment for p in programs(stack)}
+    secret = stack.credentials
+    holders = {
+        key: {name for name, given in found.items() if value in " ".join(given.values())}
+        for key, value in vars(secret).items()
+    }
+    airflow = {"airflow-api-server", "airflow-scheduler", "airflow-dag-processor"}
+    assert holders["airflow"] == set(), "its file is read by Airflow alone"
+    assert holders["api"] == {"predictor"}
+    assert holders["reader"] == {"predictor"}
+    assert holders["writer"] == {"monitoring", "airflow-scheduler"}
+    # Its tables in the embedded server; tasks get none of Airflow's settings.
+    assert holders["database"] == {"mlflow", *airflow}
+    for kind in ("fernet_key", "jwt_secret", "session_secret"):
+        assert holders[kind] == airflow
+    stack.write_stack_env()
+    pasted = (stack.home / "stack.env").read_text()
+    assert secret.airflow not in pasted and secret.database not in pasted
+
+
+def test_no_server_of_logs_listens_beside_the_services(stack: Stack) -> None:
+    [scheduler] = [p for p in programs(stack) if p.name == "airflow-scheduler"]
+    assert "--skip-serve-logs" in scheduler.command
+
+
+def test_two_first_starts_at_once_have_the_same_credentials(home: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: Credentials.of(home), range(8)))
+    assert all(each == made[0] for each in made)
 
 
 def parsed(stack: Stack, program: Program) -> dict[str, str]:

@@ -230,11 +230,11 @@ def test_a_failing_source_fails_the_run_with_its_cause(demo: Demo) -> None:
     before = count(demo.stack)
     with pytest.raises(
         RunFailed,
-        match=r"the task collect of market_day failed; the end of its log(?s:.*)FINPULSE_DATA",
+        match=r"the task extent of market_day failed; the end of its log(?s:.*)FINPULSE_DATA",
     ):
         airflow.run("market_day", "failing", conf)
     states = {task.name: task.state for task in airflow.tasks("market_day", "failing")}
-    assert states.pop("collect") == "failed"
+    assert states.pop("extent") == "failed"
     assert set(states.values()) == {"upstream_failed"}
     assert count(demo.stack) == before
 

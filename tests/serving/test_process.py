@@ -97,6 +97,7 @@ def test_a_lost_database_leaves_the_newest_forecasts_and_comes_back(
     wait_for(lambda: not predictor.ready)
     told = httpx.get(f"{predictor.url}/health/ready").json()
     assert told["code"] == "database_unavailable" and told["data_age_seconds"] > 0
+    assert predictor.status("/health/ready?database=false") == 200, "it answers all the same"
     answer = httpx.get(f"{predictor.url}/predict/SIM001")
     assert answer.status_code == 200 and answer.json()["predictions"][0]["data_age_seconds"] > 0
     assert predictor.status("/health/live") == 200

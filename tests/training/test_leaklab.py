@@ -125,6 +125,7 @@ def test_r_squared_finds_an_autoregression() -> None:
     assert r_squared(np.array(series)) == pytest.approx(0.64, abs=0.05)
 
 
+@pytest.mark.data
 @pytest.mark.skipif("FINPULSE_TEST_DATA" not in os.environ, reason="FINPULSE_TEST_DATA is unset")
 def test_a_smoothed_target_looks_foretold_on_real_returns() -> None:
     found = artefact(str(Path(os.environ["FINPULSE_TEST_DATA"])))

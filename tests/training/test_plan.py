@@ -1,6 +1,9 @@
 """What tuning tries, and what it keeps."""
 
+import subprocess
+import sys
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +12,8 @@ from training.expert import EXPERTS
 from training.recipes import RECIPES, UnknownRecipe, recipe
 from training.search import Trial
 from training.tune import best, plan
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_trials_are_the_defaults_first_then_seeded_draws() -> None:
@@ -38,3 +43,13 @@ def test_every_recipe_names_experts_that_exist() -> None:
         assert known.ensemble in ENSEMBLES.names()
     with pytest.raises(UnknownRecipe, match="demo"):
         recipe("none")
+
+
+@pytest.mark.troubleshooting("no recipe is named ...")
+@pytest.mark.parametrize("verb", ["view", "experts"])
+def test_an_unknown_recipe_is_one_line(verb: str) -> None:
+    command = [sys.executable, "-m", "training", verb, "--recipe", "nosuch"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 1
+    [line] = done.stderr.strip().splitlines()
+    assert "no recipe is named 'nosuch'; found: default, demo" in line

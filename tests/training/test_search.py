@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,14 +15,16 @@ from uuid import uuid4
 import psutil
 import pytest
 from descendants import names
-from processes import MARK
+from processes import MARK, marked
 
+from contracts.settings import settings
 from contracts.store import Store
 from training import search, tune
 from training.experts.trees import Trees
 from training.folds import WalkForward
 from training.samples import Samples
 from training.scope import Scope
+from training.scratch import scratch_root, sweep
 from training.search import Trial, TuningFailed
 from training.tracking import Mlflow
 from training.walk import mean_log_loss
@@ -78,11 +81,24 @@ def test_a_search_that_is_ended_leaves_no_process(end: signal.Signals) -> None:
         assert driver.poll() is None and time.monotonic() < deadline, "no trial was started"
         time.sleep(0.5)
     assert len(names(mark)) > 3
+    assert listeners(mark) <= {"127.0.0.1", "::1"}
     driver.send_signal(end)
     driver.wait(60)
     while left := names(mark):
         assert time.monotonic() < deadline, f"left behind: {left}"
         time.sleep(0.5)
+    sweep(settings().home)  # As `make down` and the next search do.
+    assert list(scratch_root(settings().home).glob("*")) == []
+
+
+def listeners(mark: str) -> set[str]:
+    """The addresses on which the marked processes listen."""
+    found = set()
+    for process in marked(Path(mark)):
+        with suppress(psutil.Error):
+            found |= {c.laddr.ip for c in process.net_connections() if c.status == "LISTEN"}
+    assert found
+    return {address.removeprefix("::ffff:") for address in found}
 
 
 def test_a_failed_trial_fails_the_tuning_with_what_it_said() -> None:

@@ -1,0 +1,116 @@
+"""A step of a DAG: one verb in a process of its own, and parameters that are what they say."""
+
+import os
+import pkgutil
+import re
+import shlex
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from airflow.providers.common.compat.sdk import context_to_airflow_vars
+from airflow.providers.standard.hooks.subprocess import SubprocessHook
+from airflow.sdk import BaseOperator, Context, Param
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+# Verbs run in the repository, where their commands can be pasted.
+ROOT = Path(__file__).resolve().parents[3]
+# Airflow's own configuration, connections and logins, and the keys of the predictor's callers.
+KEPT_BACK = ("AIRFLOW", "_AIRFLOW", "__AIRFLOW", "FINPULSE_AIRFLOW_", "FINPULSE_API_KEYS")
+# A service away for a minute ends no run: tried again after half a minute and after one more.
+AGAIN: dict[str, Any] = {
+    "retries": 2,
+    "retry_delay": timedelta(seconds=30),
+    "retry_exponential_backoff": True,
+    "max_retry_delay": timedelta(minutes=5),
+}
+_USAGE = 2  # the exit status of a verb that was asked for what cannot be
+# What a universe, a recipe or an expert may be called.
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}$"
+_WORD = re.compile(r"(?:\{\{.*?\}\}|[^\s{])+")
+
+
+def words(command: str) -> list[str]:
+    """The words of a command, split before its templates are filled: a value stays one word."""
+    return _WORD.findall(command)
+
+
+class Step(BaseOperator):
+    """Runs the words of `argv` without a shell and without Airflow's secrets.
+
+    answer: what becomes of the last line printed, which is the step's result. part: what the step
+    is expanded over; templates find theirs by `ti.map_index`. Any exit status but 0 fails the step;
+    2, which says that the command is wrong, for good.
+    """
+
+    template_fields: Sequence[str] = ("argv",)
+    ui_color = "#f0ede4"
+
+    def __init__(
+        self,
+        *,
+        argv: Sequence[str],
+        answer: Callable[[str], Any] = str,
+        part: Any = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self.argv = argv
+        self.answer = answer
+        self.part = part
+
+    @cached_property
+    def _process(self) -> SubprocessHook:
+        return SubprocessHook()
+
+    def environment(self, context: Context) -> dict[str, str]:
+        """What the verb gets: the scheduler's environment less its secrets, and who it runs for."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(KEPT_BACK)}
+        return {
+            **kept,
+            **context_to_airflow_vars(context, in_env_var_format=True),
+            "AIRFLOW_CTX_MAP_INDEX": str(context["ti"].map_index),
+        }
+
+    def execute(self, context: Context) -> Any:
+        """Called by Airflow."""
+        argv = [str(word) for word in self.argv]
+        self.log.info("in %s: %s", ROOT, shlex.join(argv))
+        done = self._process.run_command(argv, self.environment(context), cwd=str(ROOT))
+        if done.exit_code:
+            failed = AirflowFailException if done.exit_code == _USAGE else AirflowException
+            raise failed(f"{shlex.join(argv)} ended with exit status {done.exit_code}")
+        return self.answer(done.output)
+
+    def on_kill(self) -> None:
+        """Called by Airflow when the task is to end."""
+        self._process.send_sigterm()
+
+
+def steps(commands: dict[str, str]) -> list[Step]:
+    """One step for each command, by name."""
+    return [Step(task_id=name, argv=words(command)) for name, command in commands.items()]
+
+
+def source() -> Param:
+    """One of the members of etl/sources; default: the settings'."""
+    # Looked for, not imported: a DAG file is read again and again.
+    found = find_spec("etl.sources")
+    places = (found.submodule_search_locations or []) if found else []
+    names = sorted(module.name for module in pkgutil.iter_modules(places))
+    chosen = os.environ.get("FINPULSE_SOURCE", "simulated")
+    return Param(chosen, type="string", enum=names, description="a member of etl/sources")
+
+
+def universe() -> Param:
+    """A universe's name; default: the settings'."""
+    chosen = os.environ.get("FINPULSE_UNIVERSE", "sim20")
+    return Param(chosen, type="string", pattern=NAME, description="whose facts or models")
+
+
+def session(meaning: str) -> Param:
+    """A session that must be given."""
+    return Param(type="string", format="date", description=meaning)

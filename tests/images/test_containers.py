@@ -1,0 +1,167 @@
+"""The images as they ship: built by buildah, run without rights on a root that is for reading."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import postgres
+import pytest
+from environments import DOCKERFILE, ROOT
+from market import FLAT, Market
+from predictor import wait_for
+
+from contracts.store import Store
+
+TOOLS = ("buildah", "mmdebstrap", "unshare", "setpriv")
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.slow,
+    pytest.mark.timeout(3600),
+    pytest.mark.skipif(
+        os.geteuid() != 0 or not all(map(shutil.which, TOOLS)),
+        reason="images are built by root with the Debian packages buildah and mmdebstrap",
+    ),
+]
+
+BASE = "docker.io/library/python:3.11-slim"
+PACKAGES = "python3,python3-pip,python3-venv,ca-certificates"
+# Where this machine's registries are known from, for the time of the build.
+LENT = ("/etc/ssl/certs", "/root/.cache/uv")
+CERTIFICATES = "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt"
+# The root for reading, a scratch of memory, no capability and no way to get one: as compose does.
+HARDENED = """
+set -eu
+mount --make-rprivate /
+mount --bind "$1" "$1"
+mount -t tmpfs tmpfs "$1/tmp"
+mount --rbind /proc "$1/proc"
+mount --rbind /dev "$1/dev"
+mkdir -p "$1/tmp/objects"
+mount --bind "$2" "$1/tmp/objects"
+mount -o remount,ro,bind "$1"
+root=$1
+shift 2
+exec chroot "$root" setpriv --reuid=10001 --regid=10001 --clear-groups --no-new-privs \
+  --inh-caps=-all --bounding-set=-all "$@"
+"""
+
+
+@dataclass(frozen=True)
+class Buildah:
+    """buildah with a store of its own."""
+
+    folder: Path
+
+    def __call__(self, *words: str) -> str:
+        command = ["buildah", "--storage-driver", "vfs"]
+        command += ["--root", str(self.folder / "root"), "--runroot", str(self.folder / "run")]
+        done = subprocess.run([*command, *words], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-4000:]
+        return done.stdout.strip()
+
+    def base(self) -> None:
+        """An image of Debian's Python under the name that the Dockerfile asks for."""
+        archive = self.folder / "base.tar"
+        made = ["mmdebstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm"]
+        subprocess.run([*made, str(archive)], check=True, capture_output=True)
+        name = self("from", "scratch")
+        self("add", "--quiet", name, str(archive), "/")
+        script = "ln -sf python3 /usr/bin/python; rm -f /usr/lib/python3.11/EXTERNALLY-MANAGED"
+        self("run", "--isolation=chroot", name, "--", "sh", "-c", script)
+        self("config", "--env", CERTIFICATES, name)
+        self("commit", "--quiet", "--rm", name, BASE)
+
+    def image(self, target: str) -> Path:
+        """The root folder of a container of the target, built from the Dockerfile."""
+        lent = [f"--volume={place}:{place}" for place in LENT if Path(place).exists()]
+        words = ["--isolation=chroot", "--pull-never", "--network=host", *lent]
+        self("build", *words, "-f", str(DOCKERFILE), "--target", target, "-t", target, ".")
+        return Path(self("mount", self("from", target)))
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Path]]:
+    """The root folder of an image."""
+    buildah = Buildah(tmp_path_factory.mktemp("images"))
+    buildah.base()
+    yield buildah.image
+    buildah("umount", "--all")
+    buildah("rm", "--all")
+    shutil.rmtree(buildah.folder, ignore_errors=True)
+
+
+def hardened(
+    root: Path, objects: Path, words: list[str], environment: dict[str, str]
+) -> "subprocess.Popen[bytes]":
+    command = ["unshare", "--mount", "sh", "-c", HARDENED, "sh"]
+    fixed = {
+        "PATH": "/opt/finpulse/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "NUMBA_CACHE_DIR": "/tmp/numba",
+    }
+    fixed |= {"FINPULSE_HOME": "/tmp/finpulse", "FINPULSE_OBJECTS_URL": "/tmp/objects"}
+    return subprocess.Popen([*command, str(root), str(objects), *words], env=fixed | environment)
+
+
+@pytest.fixture
+def objects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An object store that all may read, also by way of pytest's closed folders."""
+    made = tmp_path / "objects"
+    made.mkdir(mode=0o755)
+    monkeypatch.setenv("FINPULSE_OBJECTS_URL", str(made))
+    return made
+
+
+def test_the_predictor_serves_without_any_right(
+    store: Store, root: Callable[[str], Path], objects: Path
+) -> None:
+    market, port = Market(), postgres.free_port()
+    market.crown(store, FLAT, 1)
+    settings = {"FINPULSE_DATABASE_URL": store.url, "FINPULSE_PREDICTOR_PORT": str(port)}
+    place = root("predictor")
+    server = hardened(place, objects, ["python", "-m", "serving", "run"], settings)
+    url = f"http://127.0.0.1:{port}"
+
+    def serves() -> bool:
+        assert server.poll() is None
+        try:
+            return httpx.get(f"{url}/predict/SIM001", timeout=10).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    try:
+        wait_for(serves, 300)
+        wait_for(lambda: store.query("SELECT FROM requests").num_rows > 0)
+    finally:
+        server.terminate()
+        server.wait(60)
+    probe = "import os; print(os.getuid()); open('/opt/finpulse/x', 'w')"
+    refused = hardened(place, objects, ["python", "-c", probe], settings)
+    assert refused.wait(60) == 1, "its root is for reading alone"
+
+
+def test_monitoring_exports_without_any_right(
+    store: Store, root: Callable[[str], Path], objects: Path, mlflow_server: str
+) -> None:
+    port = postgres.free_port()
+    settings = {"FINPULSE_DATABASE_URL": store.url, "FINPULSE_MONITORING_PORT": str(port)}
+    settings |= {"FINPULSE_MLFLOW_URL": mlflow_server}
+    words = ["python", "-m", "monitoring", "export"]
+    exporter = hardened(root("monitoring"), objects, words, settings)
+
+    def exports() -> bool:
+        assert exporter.poll() is None
+        try:
+            text = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text
+        except httpx.TransportError:
+            return False
+        return "finpulse_database_up 1.0" in text
+
+    try:
+        wait_for(exports, 300)
+    finally:
+        exporter.terminate()
+        exporter.wait(60)

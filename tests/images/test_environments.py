@@ -1,0 +1,256 @@
+"""What ships, tried: the images' environments serve, forecast and reconcile on real services."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import environments
+import httpx
+import numpy as np
+import postgres
+import pytest
+from market import Market
+from predictor import wait_for
+
+from contracts.calendar import last_sessions
+from contracts.champion import ALIAS, model_name
+from contracts.settings import settings
+from contracts.store import Store
+from features.matrix import materialise
+from training.bundle import Bundle
+from training.ensemble import ENSEMBLES
+from training.expert import EXPERTS
+from training.fitting import pack, pack_together
+from training.recipes import RECIPES, Recipe
+from training.scope import Scope
+from training.tracking import Mlflow
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(3000)]
+
+SNAPSHOT = 7
+COMPARED = "finpulse_feature_comparisons_total"
+QUICK = {"lstm": {"epochs": 1}, "xgboost": {"rounds": 5}}
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """The python of an image's environment, built once."""
+    made: dict[str, str] = {}
+
+    def of(target: str) -> str:
+        if target not in made:
+            folder = tmp_path_factory.mktemp(target)
+            made[target] = str(environments.build(target, folder))
+        return made[target]
+
+    return of
+
+
+@pytest.fixture(scope="module")
+def numba(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Where the images keep compiled features."""
+    return str(tmp_path_factory.mktemp("numba"))
+
+
+@dataclass
+class Image:
+    """Runs commands in an image's environment, away from the repository."""
+
+    python: str
+    folder: Path
+    numba: str
+
+    def start(self, *words: str, **settings: Any) -> subprocess.Popen[bytes]:
+        changed = {f"FINPULSE_{k.upper()}": str(v) for k, v in settings.items()}
+        environment = {**os.environ, "NUMBA_CACHE_DIR": self.numba, **changed}
+        environment.pop("PYTHONPATH", None)
+        command = [self.python, "-m", *words]
+        with (self.folder / f"{words[0]}.log").open("ab") as log:
+            return subprocess.Popen(
+                command, cwd=self.folder, env=environment, stdout=log, stderr=log
+            )
+
+    def log(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text()
+
+
+@pytest.fixture
+def image(python: Callable[[str], str], tmp_path: Path, numba: str) -> Callable[[str], Image]:
+    def of(target: str) -> Image:
+        folder = tmp_path / target
+        folder.mkdir(exist_ok=True)
+        return Image(python(target), folder, numba)
+
+    return of
+
+
+@pytest.fixture
+def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An S3 server of this test's own, named by the settings as the object store."""
+    port = postgres.free_port()
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    with (tmp_path / "s3.log").open("wb") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log)
+    url = f"http://127.0.0.1:{port}"
+
+    def answers() -> bool:
+        assert server.poll() is None, (tmp_path / "s3.log").read_text()
+        try:
+            return httpx.get(url, timeout=5).status_code < 500
+        except httpx.TransportError:
+            return False
+
+    try:
+        wait_for(answers)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.setenv(key, "testing")
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        httpx.put(f"{url}/finpulse").raise_for_status()
+        monkeypatch.setenv("FINPULSE_OBJECTS_URL", "s3://finpulse/objects")
+        settings.cache_clear()
+        yield "s3://finpulse/objects"
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def loaded(store: Store) -> Market:
+    """A market of ninety sessions that touches its barriers now and then."""
+    made, random = Market(), np.random.default_rng(3)
+    made.sessions = last_sessions("XNYS", made.last, 90)
+    made.load(
+        store,
+        *(
+            made.bar(symbol, session, *random.choice([0.0005, 0.02], 2))
+            for symbol in made.symbols
+            for session in made.sessions
+        ),
+    )
+    return made
+
+
+def trained(store: Store, market: Market, recipe: Recipe) -> Bundle:
+    """The bundle that the recipe contests, its experts fitted in a moment."""
+    scope = Scope(market.universe, market.last, SNAPSHOT, recipe, "XNYS", contest_sessions=3)
+    first, last = market.sessions[0], market.last
+    materialise(store, scope.view, market.universe, first, last, SNAPSHOT)
+    samples = scope.training(store)
+    members = {
+        name: pack(scope, EXPERTS.get(name)(**QUICK.get(name, {})), samples)
+        for name in recipe.experts
+    }
+    ensemble = ENSEMBLES.get(recipe.ensemble)()
+    said = np.stack([member.forecast(samples.windows(member.manifest.window))
+                     for member in members.values()])  # fmt: skip
+    return pack_together(scope, members, ensemble.fit(said, samples.labels), samples)
+
+
+def registered(server: Mlflow, bundles: list[Bundle], universe: str) -> None:
+    """The universe's model in MLflow, one version per bundle, without an alias."""
+    name = model_name(universe)
+    server.call("POST", "mlflow/registered-models/create", name=name)
+    for each in bundles:
+        tags = [{"key": "bundle", "value": each.hash}]
+        path = "mlflow/model-versions/create"
+        server.call("POST", path, name=name, source="s3://finpulse/model", tags=tags)
+
+
+def alive(process: subprocess.Popen[bytes], url: str, said: Callable[[], str]) -> bool:
+    assert process.poll() is None, said()
+    try:
+        return httpx.get(url, timeout=10).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@dataclass
+class Shipped:
+    """The predictor and the monitoring service as their images run them."""
+
+    predictor: Image
+    monitoring: Image
+    served: str
+    watched: str
+    server: subprocess.Popen[bytes]
+    watcher: subprocess.Popen[bytes]
+
+    @property
+    def ready(self) -> bool:
+        return alive(
+            self.server, f"{self.served}/health/ready", lambda: self.predictor.log("serving")
+        )
+
+    @property
+    def watching(self) -> bool:
+        return alive(
+            self.watcher, f"{self.watched}/metrics", lambda: self.monitoring.log("monitoring")
+        )
+
+    def forecast(self, market: Market) -> None:
+        """As the monitoring service asks for a new champion's forecasts."""
+        words = ["--universe", market.universe, "--session", str(market.last)]
+        words += ["--snapshot", str(SNAPSHOT), "--catch-up", "2"]
+        done = self.monitoring.start("serving", "predict", *words)
+        assert done.wait(900) == 0, self.monitoring.log("serving")
+
+    def versions(self, market: Market) -> set[int]:
+        """The versions that answer for the market."""
+        answer = httpx.post(f"{self.served}/predict", json={"symbols": list(market.symbols)})
+        return {row["model_version"] for row in answer.json().get("predictions", [])}
+
+    def number(self, name: str) -> float:
+        """The sum of a series, as the predictor's /metrics tells it."""
+        lines = httpx.get(f"{self.served}/metrics", timeout=30).text.splitlines()
+        ours = [line for line in lines if line.startswith((f"{name} ", f"{name}{{"))]
+        return sum(float(line.rpartition(" ")[2]) for line in ours)
+
+
+@pytest.fixture
+def shipped(
+    store: Store, bucket: str, image: Callable[[str], Image], mlflow_server: str
+) -> Iterator[Shipped]:
+    """Both services, on free ports; they end with the test."""
+    predictor, monitoring = image("predictor"), image("monitoring")
+    port, exporter = postgres.free_port(), postgres.free_port()
+    server = predictor.start("serving", "run", predictor_port=port, drain_seconds=0)
+    watcher = monitoring.start(
+        "monitoring", "export", monitoring_port=exporter, mlflow_url=mlflow_server
+    )
+    urls = (f"http://127.0.0.1:{port}", f"http://127.0.0.1:{exporter}")
+    try:
+        yield Shipped(predictor, monitoring, *urls, server, watcher)
+    finally:
+        for process in (server, watcher):
+            process.terminate()
+        for process in (server, watcher):
+            process.wait(60)
+
+
+def test_every_recipes_champion_is_forecast_served_and_watched_by_the_images(
+    store: Store, shipped: Shipped, mlflow_server: str
+) -> None:
+    market, values = loaded(store), 0
+    bundles = [trained(store, market, recipe) for recipe in RECIPES.values()]
+    registered(Mlflow(mlflow_server), bundles, market.universe)
+    for version, each in enumerate(bundles, 1):
+        market.promote(store, market.champion(each, version))
+        shipped.forecast(market)
+        wait_for(lambda: shipped.ready)
+        wait_for(lambda version=version: shipped.versions(market) == {version})
+        values += len(market.symbols) * len(each.manifest.features)
+        wait_for(lambda values=values: shipped.number(COMPARED) == values, 900)
+    assert shipped.number("finpulse_feature_skew_total") == 0
+    wait_for(lambda: store.query("SELECT FROM requests").num_rows > 0)
+    model = {"name": model_name(market.universe), "alias": ALIAS}
+
+    def alias() -> int:
+        found = Mlflow(mlflow_server).found("GET", "mlflow/registered-models/alias", **model)
+        return int(found["model_version"]["version"]) if found else 0
+
+    wait_for(lambda: alias() == len(bundles))
+    assert shipped.watching
