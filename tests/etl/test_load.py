@@ -72,6 +72,7 @@ def test_loading_twice_adds_nothing(store: Store, market: Settings) -> None:
     assert set(load(store, whole(), datetime.now(UTC)).values()) == {0}
 
 
+@pytest.mark.troubleshooting("this database holds the simulated market of ...")
 @pytest.mark.parametrize(("key", "value"), [("SEED", "8"), ("NOISE", "true"), ("INSTRUMENTS", "4")])
 def test_a_database_takes_one_simulated_market(
     store: Store, market: Settings, monkeypatch: pytest.MonkeyPatch, key: str, value: str
@@ -80,7 +81,9 @@ def test_a_database_takes_one_simulated_market(
     before = facts(store)
     monkeypatch.setenv(f"FINPULSE_SIM_{key}", value)
     settings.cache_clear()
-    with pytest.raises(OriginError, match=r"holds the simulated market of seed 7.*FINPULSE_SIM_"):
+    with pytest.raises(
+        OriginError, match=r"this database holds the simulated market of seed 7.*FINPULSE_SIM_"
+    ):
         load(store, whole())
     assert facts(store) == before
 
