@@ -17,6 +17,8 @@ API_SERVER = "airflow-api-server"
 _EXPECTED = (httpx.codes.NOT_FOUND, httpx.codes.CONFLICT)
 _SECONDS_BETWEEN = 1.0
 _REMIND = 30
+_AT_WORK = ("running", "up_for_retry")
+_SHOWN = 120  # characters of a task's line
 
 
 class RunFailed(StackError):
@@ -171,22 +173,33 @@ class Airflow:
             if state == "failed":
                 raise RunFailed(self._failure(dag, run, tasks))
             if time.monotonic() - reminded > _REMIND:
-                running = (
-                    ", ".join(t.name for t in tasks if t.state == "running") or "the scheduler"
-                )
-                self.say(f"  ... waiting for {running}")
+                self._remind(dag, run, [task for task in tasks if task.state in _AT_WORK])
                 reminded = time.monotonic()
             time.sleep(_SECONDS_BETWEEN)
+
+    def _remind(self, dag: str, run: str, working: list[Task]) -> None:
+        """What is waited for, and what each of it said last."""
+        if not working:
+            self.say("  ... waiting for the scheduler")
+        for task in working:
+            said = next(iter(self._log(dag, run, task)[-1:]), "")
+            state = "" if task.state == "running" else f" ({task.state.replace('_', ' ')})"
+            self.say(f"  ... waiting for {task.name}{state}{': ' if said else ''}{said[:_SHOWN]}")
+
+    def _log(self, dag: str, run: str, task: Task) -> list[str]:
+        """The lines of the task's newest try; none where there is no log yet."""
+        row = task.row
+        path = f"dags/{dag}/dagRuns/{run}/taskInstances/{row['task_id']}/logs/{row['try_number']}"
+        answer = self.ask("GET", path, params={"map_index": row["map_index"], "full_content": True})
+        content = answer.json().get("content", []) if answer.is_success else []
+        lines = [line["event"] if isinstance(line, dict) else str(line) for line in content]
+        return [line for line in lines if line.strip()]
 
     def _failure(self, dag: str, run: str, tasks: list[Task]) -> str:
         failed = next((task for task in tasks if task.state == "failed"), None)
         if failed is None:
             return f"the run {run} of {dag} failed without a failed task"
-        row, task = failed.row, failed.row["task_id"]
-        path = f"dags/{dag}/dagRuns/{run}/taskInstances/{task}/logs/{row['try_number']}"
-        answer = self.ask("GET", path, params={"map_index": row["map_index"], "full_content": True})
-        content = answer.json().get("content", []) if answer.is_success else []
-        lines = [line["event"] if isinstance(line, dict) else str(line) for line in content]
+        row, task, lines = failed.row, failed.row["task_id"], self._log(dag, run, failed)
         mapped = f"/mapped/{row['map_index']}" if row["map_index"] >= 0 else ""
         url = f"{self.settings.airflow}/dags/{dag}/runs/{run}/tasks/{task}{mapped}"
         tail = "\n".join(f"    {line}" for line in lines[-40:])
