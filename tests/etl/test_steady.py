@@ -67,6 +67,6 @@ def test_a_reload_after_a_consolidation_adds_no_bar(store: Store, folder: Any) -
         clean(store, batch)
         return append(store, batch)["bars"].added
 
-    assert load(1.0, "AAA,2024-06-03,dividend,0.01") == 5
+    assert load(1.0, "AAA,2024-06-03,split,2") == 5  # all is known of its splits
     assert load(10.0, "AAA,2024-07-09,split,0.1") == 1
     assert store.versions(BARS, NOW, 99).num_rows == 6
