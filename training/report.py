@@ -66,7 +66,7 @@ def contest_table(row: Mapping[str, Any]) -> Table:
         f"challenger {found.log_loss_challenger:.5f}, champion {found.log_loss_champion:.5f}",
     )
     known = isfinite(found.low)
-    ends = f"[{found.low:+.5f}, {found.high:+.5f}]" if known else "[too few sessions]"
+    ends = f"[{found.low:+.5f}, {found.high:+.5f}]" if known else "(too few sessions)"
     table.add_row(
         "gain in direction",
         f"{found.gain:+.5f} {ends} nats, p = {found.p_value:.4f}, {found.n} rows of "
@@ -96,7 +96,7 @@ def _newest_contest(store: Store, universe: str) -> Mapping[str, Any] | None:
 def _cell(metric: str, value: Value, sign: str = "") -> str:
     shape = f"{sign}.{3 if metric in _SHORT else 4}f"
     if not isfinite(value.low):
-        return f"{value.value:{shape}} [too few sessions]"
+        return f"{value.value:{shape}} (too few sessions)"
     return f"{value.value:{shape}} [{value.low:{shape}}, {value.high:{shape}}]"
 
 

@@ -66,7 +66,8 @@ def test_the_verb_ends_with_the_alarms(store: Store, market: Market, trained: An
     done = CliRunner().invoke(app, [*options, "--sessions", "5"], catch_exceptions=False)
     count = len(VIEW.features) * len(DRIFT_TESTS.names())
     alarms = [line for line in done.stdout.splitlines() if line.endswith("ALARM")]
-    assert {line.split()[0] for line in alarms} == set(DRIFT_TESTS.names())
+    # A feature of twenty sessions changes too seldom within five for a limit of ks.
+    assert {line.split()[0] for line in alarms} == {"psi"}
     assert done.stdout.splitlines()[-1] == f"{len(alarms)} alarms in {count} scores"
 
 

@@ -71,7 +71,7 @@ def test_a_contest_of_few_sessions_says_so(store: Store) -> None:
     fields |= {"evidence": found.as_json(), "previous_bundle": "a" * 64}  # type: ignore[dict-item]
     office.record(store, "sim", Fit("xgboost", "b" * 64, 2), fields, NOW)
     text = shown(store)
-    assert "[too few sessions]" in text and "5 sessions are fewer than 40" in text
+    assert "(too few sessions)" in text and "5 sessions are fewer than 40" in text
     assert "needed below 0.0000, 5 sessions" in text
 
 
