@@ -246,11 +246,12 @@ def test_every_recipes_champion_is_forecast_served_and_watched_by_the_images(
         wait_for(lambda values=values: shipped.number(COMPARED) == values, 900)
     assert shipped.number("finpulse_feature_skew_total") == 0
     wait_for(lambda: store.query("SELECT FROM requests").num_rows > 0)
-    model = {"name": model_name(market.universe), "alias": ALIAS}
 
-    def alias() -> int:
-        found = Mlflow(mlflow_server).found("GET", "mlflow/registered-models/alias", **model)
-        return int(found["model_version"]["version"]) if found else 0
+    def alias() -> str | None:
+        asked = {"name": model_name(market.universe)}
+        found = Mlflow(mlflow_server).call("GET", "mlflow/registered-models/get", **asked)
+        held = found["registered_model"].get("aliases", [])
+        return next((a["version"] for a in held if a["alias"] == ALIAS), None)
 
-    wait_for(lambda: alias() == len(bundles))
+    wait_for(lambda: alias() == str(len(bundles)))
     assert shipped.watching
