@@ -30,7 +30,7 @@ pytestmark = [
 BASE = "docker.io/library/python:3.11-slim"
 PACKAGES = "python3,python3-pip,python3-venv,ca-certificates"
 # Where this machine's registries are known from, for the time of the build.
-LENT = ("/etc/ssl/certs", "/root/.cache/uv")
+LENT = ("/etc/ssl/certs", str(Path.home() / ".cache" / "uv"))
 CERTIFICATES = "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt"
 # The root for reading, a scratch of memory, no capability and no way to get one: as compose does.
 HARDENED = """
