@@ -16,7 +16,8 @@ BEFORE = """
 INSERT INTO loads
   VALUES (1, 'bars', 'append', 'simulated', 'simulated', '', 'abc', 1, %(t)s, %(t)s);
 INSERT INTO bars
-  SELECT 'SIM001', '1d', '2024-06-10', NULL, %(t)s, 'simulated', 1, 2, 0.5, 1.5, 10, 'none', %(t)s, 1;
+  SELECT 'SIM001', '1d', '2024-06-10', NULL, %(t)s, 'simulated', 1, 2, 0.5, 1.5, 10, 'none',
+    %(t)s, 1;
 INSERT INTO actions (instrument_id, ex_date, kind, source, value, known_at, load_id)
   VALUES ('SIM001', '2024-06-10', 'dividend', 'simulated', 0.25, %(t)s, 1);
 """
