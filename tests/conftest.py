@@ -27,6 +27,19 @@ from contracts.store import Store  # noqa: E402
 hypothesis.settings.register_profile("finpulse", deadline=None)
 hypothesis.settings.load_profile("finpulse")
 
+# What tests ask of calendars while they are collected knows nothing of a stack in this checkout.
+_HOME = os.environ.get("FINPULSE_HOME")
+os.environ["FINPULSE_HOME"] = str(ROOT / "tests" / "no_home")
+
+
+def pytest_collection_finish() -> None:
+    """Give the shell's home back to what runs once for many tests."""
+    os.environ.pop("FINPULSE_HOME")
+    if _HOME is not None:
+        os.environ["FINPULSE_HOME"] = _HOME
+    settings.cache_clear()
+
+
 # pyspark takes a main module without file and specification, as in a worker of xdist, for a run
 # of doctests and exits. A specification of this name starts nothing in spawned processes.
 if sys.modules["__main__"].__spec__ is None:
