@@ -13,7 +13,7 @@ from contracts.settings import Settings
 from contracts.tables import SECTOR, TABLES
 from etl.account import Account
 from etl.folder import headlines, prices
-from etl.folder import sessions as stated
+from etl.folder import sessions as folder_sessions
 from etl.folder.contents import Contents, contents
 from etl.folder.headlines import Headline
 from etl.folder.instruments import Listed, instruments
@@ -65,7 +65,7 @@ def extent(settings: Settings, now: datetime) -> Extent:
     The last is the newest session closed by `now` where that bar belongs to the next.
     """
     folder, held = folder_of(settings)
-    with stating(stated.read(held, settings.calendar).told):
+    with stating(folder_sessions.read(held, settings.calendar).told):
         return _extent(folder, held, settings.calendar, now)
 
 
@@ -120,7 +120,7 @@ def files(request: Request) -> Frames:
     """Deliver the folder's rows of the sessions asked for, and all that cannot be read."""
     _, held = folder_of(request.settings)
     calendar = request.settings.calendar
-    sessions = stated.read(held, calendar)
+    sessions = folder_sessions.read(held, calendar)
     request.account.unread.update(held.unread)
     with stating(sessions.told):
         if sessions.rows:
@@ -134,6 +134,7 @@ def _facts(request: Request, held: Contents, owned: Window) -> Frames:
     listed = instruments(held, account)
     today = request.collected_at.date()
     told = list(prices.actions(held, account))
+    stated = prices.splits(told, today)
     seen, beside = [], []
     for each in prices.prices(held, calendar, listed.symbols, account):
         sound = _sound(each.bars, request.collected_at)
@@ -142,7 +143,7 @@ def _facts(request: Request, held: Contents, owned: Window) -> Frames:
                 pl.min("session").alias("valid_from"), pl.first("calendar", "currency")
             )
         )
-        inside = prices.splits([*told, each.actions], today)
+        inside = pl.concat([stated, prices.splits([each.actions], today)])
         account.read["actions"] += each.actions.height
         paid = prices.as_paid(each.actions, inside)
         beside.append(_cut(paid, "actions", owned.on("ex_date"), "ex_date", request))
@@ -167,9 +168,8 @@ def _facts(request: Request, held: Contents, owned: Window) -> Frames:
     yield from _listings(known, request.universe)
     for frame in beside:
         yield "actions", frame
-    inside = prices.splits(told, today)
     for found in told:
-        paid = prices.as_paid(found, inside)
+        paid = prices.as_paid(found, stated)
         yield "actions", _cut(paid, "actions", owned.on("ex_date"), "ex_date", request)
     yield from _headlines(held, request, owned, set(known["symbol"]))
 
