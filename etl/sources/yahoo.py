@@ -36,13 +36,13 @@ NAME = "yahoo"
 _MINUTE = timedelta(minutes=1)
 # Who does not say when it began counts from here on, whatever range is asked for.
 _OLDEST = date(1990, 1, 1)
-_SESSIONS = 750  # offered when nobody says which
+_SESSIONS = 1000  # offered when nobody says which: a contest takes 440 of them
 _CLASSES = {"CRYPTOCURRENCY": "crypto", "CURRENCY": "currency", "MUTUALFUND": "fund", "ETF": "fund"}
 Rows = list[dict[str, Any]]
 
 
 def extent(settings: Settings, now: datetime) -> Extent:
-    """The newest 750 sessions that had closed by `now`."""
+    """The newest 1,000 sessions that had closed by `now`."""
     days = last_sessions(settings.calendar, last_session(settings.calendar, now), _SESSIONS)
     return days[0], days[-1]
 
