@@ -1,7 +1,7 @@
 """How often drift alarms on a market that does not drift, and on one that does."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,8 @@ import pytest
 from stationary import stationary_minutes, stationary_panel
 
 from features.engine import evaluate
-from features.feature import FEATURES
+from features.feature import EDITION, Feature, find
+from features.panel import Panel
 from features.views import FeatureView, views
 from monitoring.drift_test import DRIFT_TESTS, DriftTest
 from monitoring.feature_drift import FALSE_ALARMS, threshold
@@ -22,6 +23,7 @@ RULES = Path(__file__).resolve().parents[2] / "helm/monitoring/rules/alerts.yml"
 DAILY = [view for view in views() if view.interval == "1d"]
 Matrix = np.ndarray  # (sessions, rows of a session)
 Looks = np.ndarray  # (markets, tests, windows), a score in units of its limit
+Columns = dict[Feature, Matrix]
 
 
 @dataclass(frozen=True)
@@ -47,41 +49,73 @@ def looks(test: DriftTest, values: Matrix, learnt: int, memory: int) -> Iterator
         yield test.score(before.ravel(), values[start : start + LENGTH].ravel()) / limit
 
 
-def daily(seed: int, names: list[str], shape: Watched) -> dict[str, Matrix]:
+def daily(seed: int, features: Iterable[Feature], shape: Watched) -> Columns:
     """The features (sessions, instruments) of a market that does not drift, once warm."""
-    warm = max(FEATURES.get(name).lookback for name in names) + 20
+    warm = max(feature.lookback for feature in features) + 20
     rows = warm + shape.learnt + shape.watched
     panel = stationary_panel(seed, shape.instruments, rows)
-    values = evaluate(panel, [FEATURES.get(name) for name in names], threads=1)
-    whole = {name: values[name].reshape(shape.instruments, rows) for name in names}
-    return {name: np.ascontiguousarray(each[:, warm:].T) for name, each in whole.items()}
+    whole = {
+        feature: values.reshape(shape.instruments, rows)
+        for feature, values in columns(panel, features).items()
+    }
+    return {f: np.ascontiguousarray(each[:, warm:].T) for f, each in whole.items()}
+
+
+def columns(panel: Panel, features: Iterable[Feature]) -> dict[Feature, np.ndarray]:
+    """The values (n,) of features of any edition: one edition's names are another's."""
+    found: dict[Feature, np.ndarray] = {}
+    for edition in sorted({feature.edition for feature in features}):
+        some = [feature for feature in features if feature.edition == edition]
+        values = evaluate(panel, some, threads=1)
+        found |= {feature: values[feature.name] for feature in some}
+    return found
+
+
+def features_of(chosen: Iterable[FeatureView]) -> list[Feature]:
+    """The features that any of the views has, each once, by name and edition."""
+    found = {(member.name, member.edition): member for view in chosen for member in view.members}
+    return [found[key] for key in sorted(found)]
+
+
+def scored(
+    features: Iterable[Feature], values: Columns, learnt: int, memory: int | None = None
+) -> dict[Feature, list[list[float]]]:
+    """The looks of each test at each feature; memory: its lookback, unless it is given."""
+    found: dict[Feature, list[list[float]]] = {}
+    for one in features:
+        same = next((other for other in found if other.name == one.name), None)
+        if same and np.array_equal(values[one], values[same], equal_nan=True):
+            found[one] = found[same]
+            continue
+        held = one.lookback if memory is None else memory
+        found[one] = [list(looks(test, values[one], learnt, held)) for test in DRIFT_TESTS]
+    return found
 
 
 @pytest.fixture(scope="module")
-def years() -> dict[str, Looks]:
+def years() -> dict[Feature, Looks]:
     """Each feature of each view of days, a year of each market long."""
-    names = sorted({name for view in DAILY for name in view.features})
-    found: dict[str, list[list[list[float]]]] = {name: [] for name in names}
-    for seed in range(1, DAYS.seeds + 1):
-        for name, values in daily(seed, names, DAYS).items():
-            memory = FEATURES.get(name).lookback
-            found[name].append(
-                [list(looks(test, values, DAYS.learnt, memory)) for test in DRIFT_TESTS]
-            )
-    return {name: np.array(each) for name, each in found.items()}
+    features = features_of(DAILY)
+    newest_first = sorted(features, key=lambda feature: -feature.edition)
+    markets = [
+        scored(newest_first, daily(seed, features, DAYS), DAYS.learnt)
+        for seed in range(1, DAYS.seeds + 1)
+    ]
+    return {feature: np.array([market[feature] for market in markets]) for feature in features}
 
 
-def too_often(found: dict[str, Looks]) -> dict[str, float]:
+def too_often(found: dict[Feature, Looks]) -> dict[str, float]:
     """The (test, feature)s whose rate is surely not the one stated, and that of all.
 
     Windows overlap, so that a year holds about six: rates are judged as of so many.
     """
     wrong = {}
-    for name, each in found.items():
+    for feature, each in found.items():
+        name = feature.name if feature.edition == EDITION else f"{feature.name} of before"
         alone = each.shape[0] * max(1, each.shape[2] * STEP // LENGTH)
         most = FALSE_ALARMS + 1.645 * np.sqrt(FALSE_ALARMS * (1 - FALSE_ALARMS) / alone)
         for test, rate in zip(DRIFT_TESTS.names(), (each > 1).mean(axis=(0, 2)), strict=True):
-            print(f"{test:4} {name:24} {rate:7.2%}")
+            print(f"{test:4} {name:32} {rate:7.2%}")
             if rate > most:
                 wrong[f"{test} {name}"] = float(rate)
     overall = float(np.mean([each > 1 for each in found.values()]))
@@ -89,22 +123,21 @@ def too_often(found: dict[str, Looks]) -> dict[str, float]:
     return wrong | ({"all": overall} if overall > FALSE_ALARMS else {})
 
 
-def test_each_feature_of_each_daily_view_keeps_the_stated_rate(years: dict[str, Looks]) -> None:
+def test_each_feature_of_each_daily_view_keeps_the_stated_rate(years: dict[Feature, Looks]) -> None:
     assert too_often(years) == {}
 
 
 def test_each_feature_of_each_view_of_minutes_keeps_the_stated_rate() -> None:
     chosen = [view for view in views() if view.interval == "1m"]
     assert chosen
-    names = sorted({name for view in chosen for name in view.features})
-    found: dict[str, list[list[list[float]]]] = {name: [] for name in names}
+    features = features_of(chosen)
+    sessions = MINUTES.learnt + MINUTES.watched
+    markets = []
     for seed in range(1, MINUTES.seeds + 1):
-        panel = stationary_minutes(seed, MINUTES.learnt + MINUTES.watched)
-        values = evaluate(panel, [FEATURES.get(name) for name in names], threads=1)
-        for name in names:
-            each = values[name].reshape(MINUTES.learnt + MINUTES.watched, -1)
-            found[name].append([list(looks(t, each, MINUTES.learnt, 0)) for t in DRIFT_TESTS])
-    assert too_often({name: np.array(each) for name, each in found.items()}) == {}
+        values = columns(stationary_minutes(seed, sessions), features)
+        days = {feature: each.reshape(sessions, -1) for feature, each in values.items()}
+        markets.append(scored(features, days, MINUTES.learnt, memory=0))
+    assert too_often({f: np.array([market[f] for market in markets]) for f in features}) == {}
 
 
 def limits() -> tuple[float, float]:
@@ -117,9 +150,11 @@ def limits() -> tuple[float, float]:
 
 
 @pytest.mark.parametrize("view", DAILY, ids=lambda view: str(view.name))
-def test_the_alerts_hold_at_most_once_a_year(years: dict[str, Looks], view: FeatureView) -> None:
+def test_the_alerts_hold_at_most_once_a_year(
+    years: dict[Feature, Looks], view: FeatureView
+) -> None:
     share, times = limits()
-    each = np.array([years[name] for name in view.features]).max(axis=2)
+    each = np.array([years[member] for member in view.members]).max(axis=2)
     holds = ((each > 1).mean(axis=0) > share) | (each > times).any(axis=0)
     begins = holds & ~np.hstack([np.zeros((len(holds), 1), bool), holds[:, :-1]])
     a_year = begins.sum(axis=1).mean() * YEAR / (holds.shape[1] * STEP)
@@ -130,13 +165,13 @@ def test_the_alerts_hold_at_most_once_a_year(years: dict[str, Looks], view: Feat
 @pytest.mark.parametrize("name", ["return_1", "momentum_5", "volatility_20", "news_sentiment_1"])
 def test_a_shift_is_found_before_the_window_is_full_of_it(name: str) -> None:
     shape = Watched(seeds=6, learnt=500, watched=2 * LENGTH, instruments=14)
-    memory, late = FEATURES.get(name).lookback, []
+    feature, late = find(name), []
     for seed in range(1, shape.seeds + 1):
-        values = daily(seed, [name], shape)[name]
+        values = daily(seed, [feature], shape)[feature]
         before = values[: shape.learnt]
         rows = np.repeat(np.arange(shape.learnt).astype("datetime64[D]"), shape.instruments)
         values[-LENGTH:] += 1.5 * before.std()
-        late.append(min(delay(test, values, rows, memory) for test in DRIFT_TESTS))
+        late.append(min(delay(test, values, rows, feature.lookback) for test in DRIFT_TESTS))
     print(name, "found after", sorted(late), "sessions")
     assert np.median(late) < LENGTH
 
