@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 
 from contracts.store import Store
-from serving.access import Access
-from serving.journal import Journal
-from serving.lane import Lane
-from serving.metrics import Metrics
-from serving.skew import SkewWatch
-from serving.watch import Watch
+from serving.edge.access import Access
+from serving.edge.journal import Journal
+from serving.edge.lane import Lane
+from serving.edge.metrics import Metrics
+from serving.served.skew import SkewWatch
+from serving.served.watch import Watch
 
 # Each thread keeps a connection to the database.
 _READERS = 4

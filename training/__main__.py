@@ -9,11 +9,11 @@ import typer
 from contracts import verbs
 from contracts.settings import settings
 from contracts.store import open_store
-from training import recipes
-from training.recipes import DEFAULT
-from training.samples import TrainingError
-from training.scope import Scope, scope
-from training.tracking import TrackingError
+from training import recipe as recipes
+from training.recipe import DEFAULT
+from training.run.scope import Scope, scope
+from training.run.tracking import TrackingError
+from training.samples.samples import TrainingError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -37,8 +37,8 @@ def score_text(
     session: Session, snapshot: Snapshot, universe: Universe = "", recipe: Recipe = DEFAULT
 ) -> None:
     """Score the texts of headlines known at the session's close that have no sentiment yet."""
-    from contracts.calendar import session_close
-    from training import texts
+    from contracts.time.calendar import session_close
+    from training.steps import score_text as texts
 
     asked, store = _scope(universe, session, snapshot, recipe), open_store()
     as_of = session_close(asked.calendar, asked.session)
@@ -56,7 +56,8 @@ def zero(
 ) -> None:
     """Put the class prior into office as champion zero, unless the universe has a champion."""
     from contracts.champion import champion
-    from training import fitting, office
+    from training.steps import fit as fitting
+    from training.steps import promote as office
 
     asked, store = _scope(universe, session, snapshot, recipe), open_store()
     if in_office := champion(store, asked.universe):
@@ -74,7 +75,7 @@ def tune(
     """Search hyperparameters of the recipe's experts by walk-forward log loss."""
     import orjson
 
-    from training import tune
+    from training.steps import tune
 
     asked, store = _scope(universe, session, snapshot, recipe), open_store()
     found = tune.tune(store, asked, settings().trials, _progress)
@@ -90,7 +91,7 @@ def fit(
     recipe: Recipe = DEFAULT,
 ) -> None:
     """Walk one expert forward, fit it on all that had settled, and register its bundle."""
-    from training import fitting
+    from training.steps import fit as fitting
 
     asked, store = _scope(universe, session, snapshot, recipe), open_store()
     done = fitting.fit(store, asked, expert, told=_progress)
@@ -117,7 +118,7 @@ def ensemble(
     session: Session, snapshot: Snapshot, universe: Universe = "", recipe: Recipe = DEFAULT
 ) -> None:
     """Combine the fitted experts by what they said out of sample, and register the bundle."""
-    from training import fitting
+    from training.steps import fit as fitting
 
     asked, store = _scope(universe, session, snapshot, recipe), open_store()
     done = fitting.fit_together(store, asked)
@@ -136,11 +137,11 @@ def evidence(
     """Score experts and ensemble out of sample beside naive baselines, with intervals."""
     from rich.console import Console
 
-    from training import proving
-    from training.report import WIDTH, evidence_table
+    from training.steps import prove
+    from training.steps.report import WIDTH, evidence_table
 
     asked, store = _scope(universe, session, snapshot, recipe), open_store()
-    found, page = proving.prove(store, asked, explained)
+    found, page = prove.prove(store, asked, explained)
     *_, of_ensemble = found.values()
     Console(stderr=True, width=WIDTH).print(evidence_table(of_ensemble))
     for bundle in found:
@@ -153,7 +154,7 @@ def contest(
     session: Session, snapshot: Snapshot, universe: Universe = "", recipe: Recipe = DEFAULT
 ) -> None:
     """Let the challenger meet the champion on sessions that neither was trained on."""
-    from training import office
+    from training.steps import promote as office
 
     asked, store = _scope(universe, session, snapshot, recipe), open_store()
     decision = office.contest(store, asked)
@@ -168,7 +169,7 @@ def promote(
     session: Session, snapshot: Snapshot, universe: Universe = "", recipe: Recipe = DEFAULT
 ) -> None:
     """Write the contest's decision into the ledger, then move the champion's alias."""
-    from training import office
+    from training.steps import promote as office
 
     asked, store = _scope(universe, session, snapshot, recipe), open_store()
     decision, added = office.promote(store, asked, datetime.now(UTC))
@@ -185,8 +186,8 @@ def rollback(
     bundle: Annotated[str, typer.Option(help="who is to leave, or its first digits")] = "",
 ) -> None:
     """Put the champion before the one that is to leave back, after checking that it loads."""
-    from training import office
-    from training.ledger import require_champion
+    from training.office.ledger import require_champion
+    from training.steps import promote as office
 
     asked, store = universe or settings().universe, open_store()
     if not bundle:
@@ -204,7 +205,7 @@ def rollback(
 @app.command()
 def register(universe: Universe = "") -> None:
     """Let MLflow show the champion: registered again if it was lost there, alias and all."""
-    from training.ledger import show
+    from training.office.ledger import show
 
     asked = universe or settings().universe
     shown = show(open_store(), asked)
@@ -216,7 +217,7 @@ def report(universe: Universe = "") -> None:
     """Show evidence beside its baselines, the newest contest's decision and the champion."""
     from rich.console import Console
 
-    from training.report import WIDTH, tables
+    from training.steps.report import WIDTH, tables
 
     for table in tables(open_store(), universe or settings().universe):
         Console(width=WIDTH).print(table)
@@ -231,8 +232,8 @@ def leaklab(
     """Plant leaks that guards must catch; exit 1 when one is missed or a clean twin is accused."""
     from rich.console import Console
 
-    from training import leaklab as laboratory
-    from training.lab import Lab
+    from training.leaklab import examine as laboratory
+    from training.leaklab.market import Lab
 
     findings = list(laboratory.examine(Lab()))
     Console(width=160).print(laboratory.table(findings))
@@ -243,12 +244,12 @@ def leaklab(
 
 
 def _failures() -> verbs.Kinds:
-    from training.answers import Leak
-    from training.bundle import BundleError
-    from training.evidence import LeakUntilExplained
-    from training.labelled import LabelledTextError
-    from training.office import StaleContest
-    from training.search import TuningFailed
+    from training.bundle.bundle import BundleError
+    from training.bundle.checks import Leak
+    from training.evidence.evidence import LeakUntilExplained
+    from training.steps.promote import StaleContest
+    from training.steps.search import TuningFailed
+    from training.text.labelled import LabelledTextError
 
     ours = (TrainingError, BundleError, Leak, LeakUntilExplained, LabelledTextError, StaleContest)
     # MLflow's client is imported by those steps alone that register a model.

@@ -9,10 +9,10 @@ from world import REGISTERED, World, away, won
 
 from contracts import objects
 from contracts.champion import ALIAS
-from training import office
 from training.__main__ import app
-from training.records import StepMissing
-from training.tracking import TrackingError
+from training.run.records import StepMissing
+from training.run.tracking import TrackingError
+from training.steps import promote as office
 
 pytestmark = pytest.mark.integration
 
