@@ -71,6 +71,6 @@ def create_app(
     app = FastAPIOffline(title="FinPulse", description=_DESCRIPTION, lifespan=_lifespan)
     app.state.service = service
     app.include_router(router)
-    app.add_middleware(Requests, service=service)
+    app.add_middleware(Requests, metrics=metrics, journal=journal, phase=service.phase)
     errors.install(app)
     return app

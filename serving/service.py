@@ -7,6 +7,7 @@ from serving.edge.access import Access
 from serving.edge.journal import Journal
 from serving.edge.lane import Lane
 from serving.edge.metrics import Metrics
+from serving.edge.workers import Phase
 from serving.served.skew import SkewWatch
 from serving.served.watch import Watch
 
@@ -16,13 +17,6 @@ _READERS = 4
 
 def _readers() -> Lane:
     return Lane("readers", _READERS)
-
-
-@dataclass
-class Phase:
-    """stopping: this process was told to end; it answers, and asks its callers to go elsewhere."""
-
-    stopping: bool = False
 
 
 @dataclass(frozen=True)

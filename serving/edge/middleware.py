@@ -11,8 +11,9 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.edge.errors import ApiError, error_response
-from serving.edge.journal import Call
-from serving.service import Service
+from serving.edge.journal import Call, Journal
+from serving.edge.metrics import Metrics
+from serving.edge.workers import Phase
 
 log = logging.getLogger(__name__)
 
@@ -31,9 +32,11 @@ _CLOSE = (b"connection", b"close")
 class Requests:
     """ASGI middleware; as such it sees what frameworks' own middleware cannot: a broken answer."""
 
-    def __init__(self, app: ASGIApp, service: Service) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, journal: Journal, phase: Phase) -> None:
         self._app = app
-        self._service = service
+        self._metrics = metrics
+        self._journal = journal
+        self._phase = phase
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -51,7 +54,7 @@ class Requests:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message["headers"], *stamps]
-                if self._service.phase.stopping:  # Another worker or host takes the next one.
+                if self._phase.stopping:  # Another worker or host takes the next one.
                     message["headers"].append(_CLOSE)
             await send(message)
 
@@ -80,7 +83,7 @@ class Requests:
     def _observe(self, scope: Scope, status: int, seconds: float) -> None:
         # The route's pattern, never the path: a metric has few series, whatever is asked.
         route = getattr(scope.get("route"), "path", "unmatched")
-        self._service.metrics.observe(scope["method"], route, status, seconds)
+        self._metrics.observe(scope["method"], route, status, seconds)
         if route in _QUIET:
             return
         state = cast(dict[str, Any], scope["state"])
@@ -97,7 +100,7 @@ class Requests:
         if "caller" in state:
             about = state.get("symbols", ()), state.get("version"), state["caller"]
             known = state["request_id"], time.time(), scope["method"], route, status, seconds
-            self._service.journal.add(Call(*known, *about))
+            self._journal.add(Call(*known, *about))
 
 
 class _Capped:

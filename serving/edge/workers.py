@@ -30,6 +30,13 @@ _RESTART_SECONDS = 0.5
 _END_SECONDS = _LINGER_SECONDS + END_SECONDS + 3.0
 
 
+@dataclass
+class Phase:
+    """stopping: this process was told to end; it answers, and asks its callers to go elsewhere."""
+
+    stopping: bool = False
+
+
 @dataclass(frozen=True)
 class Group:
     """Processes that serve together.
