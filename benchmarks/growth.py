@@ -63,7 +63,7 @@ def main(requests: int = 10_000_000, predictions: int = 5_000_000) -> None:
     from serving.served.served import decided_by, newest
     from serving.served.watch import Watch
     from training.bundle import bundle
-    from training.run.tracking import Mlflow
+    from training.run.mlflow_api import Mlflow
 
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)

@@ -76,7 +76,7 @@ def export() -> None:
     from contracts.listener import Server, listen
     from contracts.logs import json_logs
     from monitoring.export.exporter import Exporter
-    from training.run.tracking import Mlflow
+    from training.run.mlflow_api import Mlflow
 
     json_logs()
     chosen = settings()

@@ -11,8 +11,8 @@ from contracts.settings import settings
 from contracts.store import open_store
 from training import recipe as recipes
 from training.recipe import DEFAULT
+from training.run.mlflow_api import TrackingError
 from training.run.scope import Scope, scope
-from training.run.tracking import TrackingError
 from training.samples.samples import TrainingError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -38,14 +38,14 @@ def score_text(
 ) -> None:
     """Score the texts of headlines known at the session's close that have no sentiment yet."""
     from contracts.time.calendar import session_close
-    from training.steps import score_text as texts
+    from training.steps import score_text
 
     asked, store = _scope(universe, session, snapshot, recipe), open_store()
     as_of = session_close(asked.calendar, asked.session)
-    model = texts.model(settings().text_model, settings().text_labels)
-    left = texts.unscored(store, as_of, snapshot, model.model_version)
+    model = score_text.model(settings().text_model, settings().text_labels)
+    left = score_text.unscored(store, as_of, snapshot, model.model_version)
     _progress(f"{left.num_rows} new texts for {model.model_version}")
-    for done in texts.score(store, left, model, datetime.now(UTC)):
+    for done in score_text.score(store, left, model, datetime.now(UTC)):
         _progress(f"{done} of {left.num_rows} texts scored")
     typer.echo(left.num_rows)
 
@@ -56,15 +56,15 @@ def zero(
 ) -> None:
     """Put the class prior into office as champion zero, unless the universe has a champion."""
     from contracts.champion import champion
-    from training.steps import fit as fitting
-    from training.steps import promote as office
+    from training.steps.fit import fit
+    from training.steps.zero import install_first
 
     asked, store = _scope(universe, session, snapshot, recipe), open_store()
     if in_office := champion(store, asked.universe):
         typer.echo(f"{asked.universe} has a champion: {in_office.bundle}")
         return
-    prior = fitting.fit(store, asked, "class_prior", verb="zero")
-    first = office.install_first(store, asked.universe, prior, datetime.now(UTC))
+    prior = fit(store, asked, "class_prior", verb="zero")
+    first = install_first(store, asked.universe, prior, datetime.now(UTC))
     typer.echo(f"champion of {asked.universe}: {first.bundle} (version {first.model_version})")
 
 
@@ -91,10 +91,10 @@ def fit(
     recipe: Recipe = DEFAULT,
 ) -> None:
     """Walk one expert forward, fit it on all that had settled, and register its bundle."""
-    from training.steps import fit as fitting
+    from training.steps import fit
 
     asked, store = _scope(universe, session, snapshot, recipe), open_store()
-    done = fitting.fit(store, asked, expert, told=_progress)
+    done = fit.fit(store, asked, expert, told=_progress)
     _progress(f"model version {done.version}")
     typer.echo(done.bundle)
 
@@ -118,10 +118,10 @@ def ensemble(
     session: Session, snapshot: Snapshot, universe: Universe = "", recipe: Recipe = DEFAULT
 ) -> None:
     """Combine the fitted experts by what they said out of sample, and register the bundle."""
-    from training.steps import fit as fitting
+    from training.steps.combine import combine
 
     asked, store = _scope(universe, session, snapshot, recipe), open_store()
-    done = fitting.fit_together(store, asked)
+    done = combine(store, asked)
     _progress(f"model version {done.version}")
     typer.echo(done.bundle)
 
@@ -154,10 +154,10 @@ def contest(
     session: Session, snapshot: Snapshot, universe: Universe = "", recipe: Recipe = DEFAULT
 ) -> None:
     """Let the challenger meet the champion on sessions that neither was trained on."""
-    from training.steps import promote as office
+    from training.steps import contest
 
     asked, store = _scope(universe, session, snapshot, recipe), open_store()
-    decision = office.contest(store, asked)
+    decision = contest.contest(store, asked)
     if decision is None:
         typer.echo("the challenger is the champion already: nothing to contest")
     else:
@@ -169,10 +169,10 @@ def promote(
     session: Session, snapshot: Snapshot, universe: Universe = "", recipe: Recipe = DEFAULT
 ) -> None:
     """Write the contest's decision into the ledger, then move the champion's alias."""
-    from training.steps import promote as office
+    from training.steps import promote
 
     asked, store = _scope(universe, session, snapshot, recipe), open_store()
-    decision, added = office.promote(store, asked, datetime.now(UTC))
+    decision, added = promote.promote(store, asked, datetime.now(UTC))
     if decision is None:
         typer.echo("the challenger is the champion already: nothing to record")
     else:
@@ -187,7 +187,7 @@ def rollback(
 ) -> None:
     """Put the champion before the one that is to leave back, after checking that it loads."""
     from training.office.ledger import require_champion
-    from training.steps import promote as office
+    from training.steps.rollback import roll_back
 
     asked, store = universe or settings().universe, open_store()
     if not bundle:
@@ -195,7 +195,7 @@ def rollback(
         in_office = require_champion(store, asked)
         leaving = in_office.bundle[:12]
         raise typer.BadParameter(f"name who is to leave: --bundle {leaving} is in office")
-    back = office.roll_back(store, asked, bundle, reason, datetime.now(UTC))
+    back = roll_back(store, asked, bundle, reason, datetime.now(UTC))
     if back is None:
         typer.echo(f"{bundle} is not in office: nothing to roll back")
     else:

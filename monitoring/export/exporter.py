@@ -22,7 +22,7 @@ from contracts.store import Store, StoreUnavailable
 from monitoring.export.gauges import Sums, state
 from monitoring.office import catch_up
 from monitoring.office.alias import RESULTS, reconcile
-from training.run.tracking import Mlflow
+from training.run.mlflow_api import Mlflow
 
 log = logging.getLogger(__name__)
 

@@ -18,8 +18,8 @@ from training.bundle import bundle
 from training.office.ledger import record, require_champion
 from training.office.registration import AGREED_TAG, agree, show_champion
 from training.run.lock import Lock, locked
+from training.run.mlflow_api import Mlflow
 from training.run.records import Fit
-from training.run.tracking import Mlflow
 
 log = logging.getLogger(__name__)
 

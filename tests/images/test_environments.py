@@ -25,9 +25,10 @@ from training.bundle.bundle import Bundle
 from training.ensemble import ENSEMBLES
 from training.expert import EXPERTS
 from training.recipe import RECIPES, Recipe
+from training.run.mlflow_api import Mlflow
 from training.run.scope import Scope
-from training.run.tracking import Mlflow
-from training.steps.fit import pack, pack_together
+from training.steps.combine import pack_together
+from training.steps.fit import pack
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(3000)]
 

@@ -22,7 +22,7 @@ from contracts.store import Store
 from serving.batch import Run, predict
 from training.bundle.bundle import Bundle
 from training.office.registration import move_alias
-from training.run.tracking import Mlflow
+from training.run.mlflow_api import Mlflow
 
 pytestmark = pytest.mark.integration
 

@@ -14,7 +14,7 @@ from contracts.store import Store
 from monitoring.office.alias import ACTOR, reconcile
 from training.bundle.bundle import Bundle
 from training.office.registration import move_alias
-from training.run.tracking import Mlflow
+from training.run.mlflow_api import Mlflow
 
 pytestmark = pytest.mark.integration
 

@@ -21,7 +21,7 @@ from contracts.store import Store
 from contracts.tables import BARS, DRIFT, MEMBERSHIPS, OUTCOMES, PREDICTIONS, REJECTED
 from monitoring.export.exporter import Exporter
 from monitoring.truth.performance import performance
-from training.run.tracking import Mlflow
+from training.run.mlflow_api import Mlflow
 
 pytestmark = pytest.mark.integration
 

@@ -19,8 +19,8 @@ from training.evidence.evidence import Evidence, gather
 from training.evidence.walk import walk
 from training.expert import Expert
 from training.recipe import recipe
+from training.run.mlflow_api import Mlflow
 from training.run.scope import Scope
-from training.run.tracking import Mlflow
 from training.samples.folds import WalkForward
 from training.samples.samples import Samples, from_matrix
 

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from contracts.store import Store
+from training.run.mlflow_api import Mlflow
 from training.run.scope import Scope
-from training.run.tracking import Mlflow, step
+from training.run.tracking import step
 
 pytestmark = pytest.mark.integration
 

@@ -21,9 +21,9 @@ from contracts.settings import settings
 from contracts.store import Store
 from training.evidence.walk import mean_log_loss
 from training.experts.trees import Trees
+from training.run.mlflow_api import Mlflow
 from training.run.scope import Scope
 from training.run.scratch import scratch_root, sweep
-from training.run.tracking import Mlflow
 from training.samples.folds import WalkForward
 from training.samples.samples import Samples
 from training.steps import search, tune

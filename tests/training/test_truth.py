@@ -21,8 +21,9 @@ from training.expert import EXPERTS
 from training.recipe import recipe
 from training.run.records import Fit
 from training.run.scope import Scope
-from training.steps import promote
-from training.steps.fit import expert_of, pack, pack_together
+from training.steps.combine import pack_together
+from training.steps.contest import hold
+from training.steps.fit import expert_of, pack
 
 SEEDS = (1, 2, 3, 4, 5)
 DEMO = recipe("demo")
@@ -96,7 +97,7 @@ def contest(store: Store, scope: Scope) -> Decision:
     members = {name: pack(scope, expert_of(scope, name), samples) for name in DEMO.experts}
     ours = pack_together(scope, members, {}, samples)
     against = Champion("zero", scope.universe, zero.hash, "", 1, "", scope.as_of)
-    return promote.hold(store, scope, against, Fit(DEMO.ensemble, ours.hash, 2))
+    return hold(store, scope, against, Fit(DEMO.ensemble, ours.hash, 2))
 
 
 @pytest.mark.integration

@@ -22,8 +22,8 @@ from contracts.table import Table
 from contracts.tables import PROMOTIONS
 from training.office.registration import show_champion, version
 from training.run.lock import locked
+from training.run.mlflow_api import Mlflow, TrackingError
 from training.run.records import Fit, StepMissing
-from training.run.tracking import Mlflow, TrackingError
 
 
 class Ledger(Protocol):

@@ -13,7 +13,8 @@ from training.bundle.bundle import Bundle, copy_to, load
 from training.bundle.mlflow_model import columns
 from training.forecast import CLASSES
 from training.run.lock import locked
-from training.run.tracking import Mlflow, Run, experiment
+from training.run.mlflow_api import Mlflow
+from training.run.tracking import Run, experiment
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature

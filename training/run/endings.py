@@ -6,12 +6,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING
 
 from contracts.store import Store
-
-if TYPE_CHECKING:
-    from training.run.tracking import Mlflow
+from training.run.mlflow_api import Mlflow
 
 # The tag that names the lock which the process of a run holds while it lives.
 LOCK = "finpulse.lock"
@@ -41,7 +38,7 @@ def _leave(number: int, _: FrameType | None) -> None:
     raise SystemExit(128 + number)
 
 
-def end_lost(store: Store, server: "Mlflow", experiment: str, mine: str) -> list[str]:
+def end_lost(store: Store, server: Mlflow, experiment: str, mine: str) -> list[str]:
     """End the experiment's runs whose processes are gone as KILLED; returns their ids.
 
     A run's process holds the lock that its tag names: a lock that is free has no process, and
