@@ -18,7 +18,7 @@ import polars as pl
 
 from features.label import NEUTRAL, Outcomes
 from features.labels.triple_barrier import TripleBarrier
-from features.panel import Inside, Panel
+from features.panel.panel import Inside, Panel
 
 PRICES = ("open", "high", "low", "close")
 FILES = {"hours": "us_equity_hourly_trades.parquet", "minutes": "us_equity_minute_trades.parquet"}

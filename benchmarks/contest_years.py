@@ -16,7 +16,7 @@ import numpy as np
 import typer
 
 from contracts.champion import PROMOTED
-from training.contest import Comparison, Decision, Parties, Rules, decide
+from training.evidence.decision import Comparison, Decision, Parties, Rules, decide
 from training.forecast import Floats
 
 # Of the demo's challenger on the simulated market, per session (docs/training.md).

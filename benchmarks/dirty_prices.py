@@ -18,10 +18,10 @@ from tempfile import TemporaryDirectory
 import polars as pl
 
 from contracts.settings import Settings, settings
-from etl.batch import Batch, manifest
-from etl.clean import judged
+from etl.batch.batch import Batch, manifest
 from etl.load import collect
-from etl.plausible import PLAUSIBLE
+from etl.plausible.plausible import PLAUSIBLE
+from etl.quality.clean import judged
 from etl.rules import REASON
 from etl.source import SOURCES
 

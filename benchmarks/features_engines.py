@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-    from features.panel import Panel
+    from features.panel.panel import Panel
 
 BARS = ("open", "high", "low", "close", "volume")
 _PRODUCT = (
@@ -73,7 +73,7 @@ def borders(table: "pa.Table") -> Any:
 
 def panel_of(table: "pa.Table") -> "Panel":
     """The bars as a panel in which every row is decided."""
-    from features.panel import Panel
+    from features.panel.panel import Panel
 
     offsets, days = borders(table), table["date"].to_numpy().astype("datetime64[D]")
     count = len(offsets) - 1
@@ -92,8 +92,8 @@ def panel_of(table: "pa.Table") -> "Panel":
 def members() -> list[Any]:
     """Our 99 features. Log volumes are taken of v + 1 as the comparison demands; the product's
     are taken of v, which is free of scale."""
-    from features import roll
     from features.feature import FEATURES, Feature
+    from features.panel import roll
 
     def one_more(x: Any) -> Any:
         return np.log1p(x.volume)

@@ -21,12 +21,12 @@ import polars as pl
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "infra" / "local"))
 import postgres as launcher
 
-from contracts.calendar import sessions
 from contracts.settings import settings
 from contracts.store import Store
-from etl.batch import Batch
-from etl.clean import clean
+from contracts.time.calendar import sessions
+from etl.batch.batch import Batch
 from etl.load import append, collect
+from etl.quality.clean import clean
 from etl.source import SOURCES
 
 T = TypeVar("T")

@@ -58,12 +58,12 @@ def main(requests: int = 10_000_000, predictions: int = 5_000_000) -> None:
 
     from contracts.settings import settings
     from contracts.store import Store
-    from monitoring.exporter import Exporter
-    from serving.metrics import Metrics
-    from serving.view import decided_by, newest
-    from serving.watch import Watch
-    from training import bundle
-    from training.tracking import Mlflow
+    from monitoring.export.exporter import Exporter
+    from serving.edge.metrics import Metrics
+    from serving.served.served import decided_by, newest
+    from serving.served.watch import Watch
+    from training.bundle import bundle
+    from training.run.mlflow_api import Mlflow
 
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)

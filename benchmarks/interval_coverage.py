@@ -13,8 +13,8 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from training.evidence.intervals import ratio
 from training.forecast import Floats
-from training.intervals import ratio
 
 BLOCK = 10
 PHIS = {"independent": 0.0, "phi 0.2": 0.2, "phi 0.5": 0.5}

@@ -22,12 +22,12 @@ import postgres as launcher
 
 from contracts.settings import Settings, settings
 from contracts.store import Store
-from etl.batch import Batch
-from etl.clean import clean
-from etl.gate import check
+from etl.batch.batch import Batch
 from etl.load import append, collect
+from etl.quality.clean import clean
+from etl.quality.gate import check
+from etl.quality.spark import spark_judge
 from etl.source import SOURCES
-from etl.spark import spark_judge
 
 STEPS = ("collect", "clean", "spark start", "spark clean", "gate", "append")
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import polars as pl
 import typer
 
-from contracts.calendar import sessions
+from contracts.time.calendar import sessions
 
 CALENDAR = "XNSE"
 # Days of Lakshmi's worship. The exchange announces an hour between these times for each of them.

@@ -22,9 +22,9 @@ import polars as pl
 import typer
 
 from etl.simulation import news
-from training.encoder import TOKENS, folder, open_encoder, torch_encoder
 from training.forecast import Floats
-from training.sentiment import by_length
+from training.text.encoder import TOKENS, folder, open_encoder, torch_encoder
+from training.text.scorer import by_length
 
 BATCH = 32
 

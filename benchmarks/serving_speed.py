@@ -59,7 +59,7 @@ def bundle() -> Any:
     from market import MANIFEST
     from xgboost import DMatrix, train
 
-    from training.bundle import save
+    from training.bundle.bundle import save
 
     random, count = np.random.default_rng(0), len(MANIFEST.features)
     values = random.normal(size=(5_000, count)).astype(np.float32)
@@ -100,8 +100,8 @@ def save_for_mlflow(found: Any, folder: Path) -> Path:
     """The bundle as an MLflow model in a folder, as a registered one is."""
     import mlflow
 
-    from training.bundle import copy_to
-    from training.served import columns
+    from training.bundle.bundle import copy_to
+    from training.bundle.mlflow_model import columns
 
     artifact, code, model = folder / found.hash, folder / "model.py", folder / "model"
     artifact.mkdir()
@@ -126,7 +126,7 @@ def peers(stack: ExitStack, folder: Path) -> list[Peer]:
 
     from contracts.settings import settings
     from contracts.store import Store
-    from training.served import columns
+    from training.bundle.mlflow_model import columns
 
     ports = [postgres.free_port() for _ in range(3)]
     database = stack.enter_context(postgres.running(folder))

@@ -22,7 +22,7 @@ import pyarrow as pa
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "infra" / "local"))
 import postgres as launcher
 
-from contracts import copy
+from contracts.database import copy
 from contracts.store import Provenance, Store
 from contracts.table import LOAD_ID, TIME, quoted
 from contracts.tables import BARS

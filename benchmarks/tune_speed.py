@@ -12,11 +12,11 @@ import time
 
 import numpy as np
 
-from training.recipes import recipe
-from training.samples import UNKNOWN, Samples
-from training.search import Trial, search
-from training.tune import plan
-from training.windows import History
+from training.bundle.history import History
+from training.recipe import recipe
+from training.samples.samples import UNKNOWN, Samples
+from training.steps.search import Trial, search
+from training.steps.tune import plan
 
 
 def made(stocks: int, sessions: int, features: int, seed: int = 0) -> Samples:

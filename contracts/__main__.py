@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 
 import typer
 
-from contracts import calendar, objects, verbs
+from contracts import objects, verbs
 from contracts.settings import settings
 from contracts.store import open_store
+from contracts.time import calendar
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 

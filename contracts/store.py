@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 
-from contracts import connection as connections
-from contracts import copy, merge
-from contracts.conditions import known
-from contracts.connection import WORK, Patience, Unanswered
 from contracts.context import git_commit, run_context
-from contracts.reader import Reader, bind
+from contracts.database import connection as connections
+from contracts.database import copy, merge
+from contracts.database.conditions import known
+from contracts.database.connection import WORK, Patience, Unanswered
+from contracts.database.reader import Reader, bind
 from contracts.settings import settings
 from contracts.table import LOAD_ID, Table, quoted
 

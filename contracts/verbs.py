@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 import typer
 
-from contracts.calendar import CalendarError
 from contracts.registry import UnknownMember
 from contracts.settings import SettingsError
 from contracts.store import OriginError, StatementFailed, StoreUnavailable
 from contracts.table import FrameError
+from contracts.time.calendar import CalendarError
 
 Kinds = tuple[type[Exception], ...]
 

@@ -38,7 +38,7 @@ with DAG(
         "first": session("first session learnt from, before the last"),
         "session": session("trained at its close"),
         "recipe": Param(
-            "default", type="string", pattern=NAME, description="a name in training/recipes.py"
+            "default", type="string", pattern=NAME, description="a name in training/recipe.py"
         ),
     },
     doc_md="A challenger is tuned, fitted and judged against the champion on sessions that neither "

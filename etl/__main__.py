@@ -12,23 +12,23 @@ from typing import Annotated
 import typer
 
 from contracts import verbs
-from contracts.calendar import CalendarError
 from contracts.registry import UnknownMember
 from contracts.settings import SettingsError, settings
 from contracts.store import OriginError, StoreUnavailable, open_store
 from contracts.table import FrameError
-from etl import aftercare, failures
-from etl import clean as cleaning
-from etl import gate as quality
+from contracts.time.calendar import CalendarError
 from etl import load as loading
-from etl import prune as pruning
+from etl import maintenance, outages
 from etl.account import told
-from etl.batch import Batch, NotCollected, manifest
-from etl.coverage import NotListed
-from etl.redrive import MendError
+from etl.batch import retention as pruning
+from etl.batch.batch import Batch, NotCollected, manifest
+from etl.quality import clean as cleaning
+from etl.quality import gate as quality
+from etl.quality.coverage import NotListed
+from etl.quality.findings import lines
+from etl.quality.redrive import MendError
+from etl.quality.spark import WORTH_ROWS, spark_judge
 from etl.source import SOURCES, SourceError
-from etl.spark import WORTH_ROWS, spark_judge
-from etl.told import lines
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -68,7 +68,7 @@ def _batch(source: str, universe: str, first: str, last: str, session: str) -> B
     if not (first and last):
         begin, end = SOURCES.get(source).extent(given, datetime.now(UTC))
         first, last = first or str(begin), last or str(end)
-    batch = Batch(source, universe, aftercare.day(first), aftercare.day(last))
+    batch = Batch(source, universe, maintenance.day(first), maintenance.day(last))
     if batch.first > batch.last:
         raise typer.BadParameter(f"--first {first} lies after --last {last}")
     return batch
@@ -192,18 +192,18 @@ def load(
 def extent(source: Source = "", through: Through = "") -> None:
     """Print the first and the last session that the source can deliver."""
     given = settings()
-    asked = aftercare.day(through) if through else None
+    asked = maintenance.day(through) if through else None
     begin, end = SOURCES.get(source or given.source).extent(given, datetime.now(UTC), asked)
     typer.echo(f"{begin} {end}")
 
 
-for beside in (aftercare.replay, aftercare.redrive, aftercare.coverage, aftercare.sessions):
+for beside in (maintenance.replay, maintenance.redrive, maintenance.coverage, maintenance.sessions):
     app.command()(beside)
 
 
 def main() -> None:
     """Run a verb; what is expected to fail fails with one message."""
-    verbs.run(app, lambda: _FAILURES, failures.told)
+    verbs.run(app, lambda: _FAILURES, outages.told)
 
 
 if __name__ == "__main__":

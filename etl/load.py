@@ -2,14 +2,14 @@
 
 from datetime import datetime
 
-from contracts.amendments import forget
 from contracts.settings import Settings
 from contracts.settings import settings as configured
 from contracts.store import Load, Store
 from contracts.tables import TABLES
-from etl.batch import Batch, Manifest, Writer, manifest
+from contracts.time.amendments import forget
+from etl.batch.batch import Batch, Manifest, Writer, manifest
+from etl.batch.staging import staged_tables
 from etl.source import SOURCES, Cause, Request, SourceError
-from etl.staging import staged_tables
 
 
 def collect(batch: Batch, settings: Settings, now: datetime) -> Manifest:

@@ -31,7 +31,7 @@ class Context:
 
     collected_at: when the source was asked. instruments: columns instrument_id, calendar and
     currency.
-    sheet, spans: see `etl.sheet`. refused: native ids of refused headlines.
+    sheet, spans: see `etl.sessions`. refused: native ids of refused headlines.
     """
 
     collected_at: datetime

@@ -7,18 +7,20 @@ from typing import Annotated
 import typer
 
 from contracts import verbs
-from contracts.calendar import CalendarError, last_sessions
 from contracts.registry import UnknownMember
 from contracts.settings import SettingsError, settings
 from contracts.store import StoreUnavailable, open_store
-from features import catalogue, guards, label_guards, matrix, views
-from features.facts import NoFacts
+from contracts.time.calendar import CalendarError, last_sessions
+from features import view as views
+from features.facts.facts import NoFacts
 from features.feature import FEATURES
+from features.guards import of_features, of_labels, page
 from features.label import LABELS
+from features.matrix import matrix
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
-View = Annotated[str, typer.Option(help="feature view, see features/views.py")]
+View = Annotated[str, typer.Option(help="feature view, see features/view.py")]
 Universe = Annotated[str, typer.Option(help="default: FINPULSE_UNIVERSE")]
 First = Annotated[str, typer.Option(help="first session; default: the last")]
 Last = Annotated[str, typer.Option(help="last session; default: the first")]
@@ -76,12 +78,12 @@ def latest(
     universe: Universe = "", count: Count = 60, as_of: AsOf = "", snapshot: Snapshot = None
 ) -> None:
     """Print the last complete one-minute bars of each instrument, never the forming one."""
-    from features.latest import latest_bars
+    from features.facts.latest import latest_bars
 
     store, moment = open_store(), _moment(as_of)
     pinned = store.snapshot() if snapshot is None else snapshot
     bars = latest_bars(store, universe or settings().universe, moment, count, pinned)
-    for line in catalogue.bar_lines(bars):
+    for line in page.bar_lines(bars):
         typer.echo(line)
     full = int((bars.group_by("instrument_id").len()["len"] == count).sum())
     typer.echo(f"{full} instruments with {count} complete bars at {moment.isoformat()}")
@@ -102,7 +104,7 @@ def _moment(text: str) -> datetime:
 def describe(view: View = "daily_3", everything: All = False) -> None:
     """Print the view's features with their units and lookbacks, then its hash and label."""
     if everything:
-        typer.echo("\n".join(catalogue.page()))
+        typer.echo("\n".join(page.page()))
         return
     chosen = views.view(view)
     for feature in chosen.members:
@@ -114,11 +116,11 @@ def describe(view: View = "daily_3", everything: All = False) -> None:
 def check() -> None:
     """Run all guards on every feature and label; exit 1 when one is broken."""
     features, labels = list(FEATURES), [member() for member in LABELS]
-    typer.echo(f"{len(features)} features, guards: {', '.join(guards.GUARDS)}")
-    typer.echo(f"{len(labels)} labels, guards: {', '.join(label_guards.LABEL_GUARDS)}")
-    found = guards.broken(features)
-    by_label = {rule.name: label_guards.label_broken(rule) for rule in labels}
-    for line in catalogue.verdicts(features, found, by_label):
+    typer.echo(f"{len(features)} features, guards: {', '.join(of_features.GUARDS)}")
+    typer.echo(f"{len(labels)} labels, guards: {', '.join(of_labels.LABEL_GUARDS)}")
+    found = of_features.broken(features)
+    by_label = {rule.name: of_labels.label_broken(rule) for rule in labels}
+    for line in page.verdicts(features, found, by_label):
         typer.echo(line)
     breaches = sum(map(len, [*found.values(), *by_label.values()]))
     typer.echo(f"{breaches} breaches")
@@ -130,7 +132,7 @@ def check() -> None:
 def compile_kernels() -> None:
     """Compile what features and labels are computed with; later processes read it from the disk."""
     from features.engine import evaluate
-    from features.trial import trial_panel
+    from features.guards.trial import trial_panel
 
     panel = trial_panel()
     for view in views.views():

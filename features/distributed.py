@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 
 from features.engine import by_session, evaluate, read_across, require_one_edition
 from features.feature import Feature, find
-from features.panel import Panel
-from features.series import Numbers
+from features.panel.panel import Panel
+from features.panel.series import Numbers
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from features.feature import Feature, FeatureError, find
-from features.kernels import finite
-from features.panel import Panel
-from features.series import Numbers, Scratch, Segments, Series, Values, Whole
+from features.panel.kernels import finite
+from features.panel.panel import Panel
+from features.panel.series import Numbers, Scratch, Segments, Series, Values, Whole
 
 BLOCK_ROWS = 16_384
 

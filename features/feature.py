@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from contracts.registry import Registry
-from features.series import TOLERANCE, Values
+from features.panel.series import TOLERANCE, Values
 
 if TYPE_CHECKING:
     from features.engine import Inputs

@@ -22,8 +22,8 @@ from typing import ClassVar, TypeVar
 import numpy as np
 
 from contracts.registry import Registry
-from features.panel import Flags, Panel, Times
-from features.series import Values, Whole
+from features.panel.panel import Flags, Panel, Times
+from features.panel.series import Values, Whole
 
 DOWN, NEUTRAL, UP = 0, 1, 2
 

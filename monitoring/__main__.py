@@ -8,7 +8,7 @@ import typer
 from contracts import verbs
 from contracts.settings import settings
 from contracts.store import open_store
-from training.bundle import BundleError
+from training.bundle.bundle import BundleError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -24,8 +24,8 @@ def settle(
     session: Session, snapshot: Snapshot, universe: Universe = "", sessions: Sessions = None
 ) -> None:
     """Record the truth of the last sessions' forecasts; a restated truth is a new version."""
-    from monitoring.settlement import Settling
-    from monitoring.settlement import settle as record
+    from monitoring.truth.settlement import Settling
+    from monitoring.truth.settlement import settle as record
 
     chosen = settings()
     run = Settling(
@@ -47,7 +47,7 @@ def drift(
     """Score how far the last sessions' features are from those that the champion learnt from."""
     from contracts.champion import champion
     from monitoring import feature_drift
-    from training import bundle
+    from training.bundle import bundle
 
     chosen, store = settings(), open_store()
     office = champion(store, universe or chosen.universe)
@@ -72,11 +72,11 @@ def export() -> None:
 
     from prometheus_client import make_asgi_app
 
-    from contracts.connection import LIVE
+    from contracts.database.connection import LIVE
     from contracts.listener import Server, listen
     from contracts.logs import json_logs
-    from monitoring.exporter import Exporter
-    from training.tracking import Mlflow
+    from monitoring.export.exporter import Exporter
+    from training.run.mlflow_api import Mlflow
 
     json_logs()
     chosen = settings()
@@ -92,8 +92,8 @@ def export() -> None:
 @app.command()
 def trim() -> None:
     """Drop answered calls older than FINPULSE_REQUEST_DAYS; print their number."""
-    from contracts.connection import ASIDE
-    from monitoring.exporter import trim as drop
+    from contracts.database.connection import ASIDE
+    from monitoring.export.exporter import trim as drop
 
     typer.echo(drop(open_store(ASIDE)))
 

@@ -11,12 +11,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy import special
 
-from contracts.calendar import last_sessions
 from contracts.store import Store
 from contracts.tables import DRIFT
+from contracts.time.calendar import last_sessions
 from monitoring.drift_test import DRIFT_TESTS, DriftTest, Values
 from monitoring.matrix import matrix, training_window
-from training.bundle import Bundle, Manifest
+from training.bundle.bundle import Bundle, Manifest
 
 # A feature of a market wanders with its regimes: an alarm is what hardly a past window would raise.
 FALSE_ALARMS = 0.01
@@ -112,7 +112,7 @@ def _own_scores(test: DriftTest, values: Values, sessions: Days, length: int) ->
 
 
 def _memories(manifest: Manifest) -> dict[str, int]:
-    from features.views import view
+    from features.view import view
 
     chosen = view(manifest.view)
     # A minute looks back within its session alone.

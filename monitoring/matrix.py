@@ -4,17 +4,17 @@ from datetime import date
 
 import pyarrow as pa
 
-from contracts.calendar import last_session
 from contracts.store import Store
-from training.bundle import Manifest
+from contracts.time.calendar import last_session
+from training.bundle.bundle import Manifest
 
 
 def matrix(
     store: Store, manifest: Manifest, universe: str, days: tuple[date, date], snapshot: int
 ) -> pa.Table:
     """The bundle's view over `days` (both included) at that snapshot, materialised if need be."""
-    from features.matrix import load_matrix, materialise
-    from features.views import view
+    from features.matrix.matrix import load_matrix, materialise
+    from features.view import view
 
     chosen = view(manifest.view)
     materialise(store, chosen, universe, *days, snapshot)

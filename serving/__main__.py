@@ -13,10 +13,10 @@ from pathlib import Path
 import typer
 
 from contracts import verbs
-from contracts.connection import LIVE
+from contracts.database.connection import LIVE
 from contracts.settings import settings
 from contracts.store import open_store
-from training.bundle import BundleError
+from training.bundle.bundle import BundleError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -34,15 +34,15 @@ def run(
         _run_anew_when_code_changes()
         return
     from contracts.listener import listen
-    from serving.workers import Group
+    from serving.edge.workers import Group
 
     chosen = settings()
     count = workers or chosen.predictor_workers
     listener = listen(chosen.host, chosen.predictor_port, "FINPULSE_PREDICTOR_PORT")
     folder = chosen.home.absolute() / f"predictor-{chosen.predictor_port}"
     with _shared_metrics(folder) if count > 1 else nullcontext():
-        from serving.access import Access
         from serving.app import create_app
+        from serving.edge.access import Access
 
         store = open_store(LIVE)
         access = Access.of(chosen.api_keys.get_secret_value(), chosen.api_quota)
@@ -85,7 +85,7 @@ def predict(
     """Record the champion's forecasts of a session and of those before it that have none."""
     from contracts.champion import champion
     from serving import batch
-    from training import bundle
+    from training.bundle import bundle
 
     store, name = open_store(), universe or settings().universe
     office = champion(store, name)

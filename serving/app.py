@@ -8,18 +8,18 @@ from contextlib import asynccontextmanager, suppress
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from contracts.connection import ASIDE
+from contracts.database.connection import ASIDE
 from contracts.store import Store
-from serving import errors
-from serving.access import OPEN, Access
-from serving.journal import Journal
-from serving.metrics import Metrics
-from serving.requests import DISCLAIMER, Requests
-from serving.routes import router
+from serving.edge import errors
+from serving.edge.access import OPEN, Access
+from serving.edge.journal import Journal
+from serving.edge.metrics import Metrics
+from serving.edge.middleware import DISCLAIMER, Requests
+from serving.routes.routes import router
+from serving.served.skew import SkewWatch
+from serving.served.watch import Watch
 from serving.service import Service
-from serving.skew import SkewWatch
-from serving.watch import Watch
-from training import bundle
+from training.bundle import bundle
 
 # A database that does not even refuse must not keep the predictor from saying so.
 FIRST_LOOK_SECONDS = 10.0
@@ -71,6 +71,6 @@ def create_app(
     app = FastAPIOffline(title="FinPulse", description=_DESCRIPTION, lifespan=_lifespan)
     app.state.service = service
     app.include_router(router)
-    app.add_middleware(Requests, service=service)
+    app.add_middleware(Requests, metrics=metrics, journal=journal, phase=service.phase)
     errors.install(app)
     return app

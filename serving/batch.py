@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contracts.calendar import last_sessions, session_close
 from contracts.champion import Champion
 from contracts.store import Store
 from contracts.tables import PREDICTIONS
-from training.bundle import Bundle
-from training.windows import History, lookback
+from contracts.time.calendar import last_sessions, session_close
+from training.bundle.bundle import Bundle
+from training.bundle.history import History, lookback
 
 _CHANCES = ("p_down", "p_neutral", "p_up")
 
@@ -69,8 +69,8 @@ def _done(store: Store, bundle: str, run: Run) -> set[date]:
 
 
 def _matrix(store: Store, bundle: Bundle, run: Run, sessions: Sequence[date]) -> pa.Table:
-    from features.matrix import load_matrix, materialise
-    from features.views import view
+    from features.matrix.matrix import load_matrix, materialise
+    from features.view import view
 
     bundle.require_view()
     chosen = view(bundle.manifest.view)

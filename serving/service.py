@@ -3,12 +3,13 @@
 from dataclasses import dataclass, field
 
 from contracts.store import Store
-from serving.access import Access
-from serving.journal import Journal
-from serving.lane import Lane
-from serving.metrics import Metrics
-from serving.skew import SkewWatch
-from serving.watch import Watch
+from serving.edge.access import Access
+from serving.edge.journal import Journal
+from serving.edge.lane import Lane
+from serving.edge.metrics import Metrics
+from serving.edge.workers import Phase
+from serving.served.skew import SkewWatch
+from serving.served.watch import Watch
 
 # Each thread keeps a connection to the database.
 _READERS = 4
@@ -16,13 +17,6 @@ _READERS = 4
 
 def _readers() -> Lane:
     return Lane("readers", _READERS)
-
-
-@dataclass
-class Phase:
-    """stopping: this process was told to end; it answers, and asks its callers to go elsewhere."""
-
-    stopping: bool = False
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ import typer
 from contracts import verbs
 from contracts.settings import settings
 from contracts.store import open_store
-from training import recipes
-from training.recipes import DEFAULT
-from training.samples import TrainingError
-from training.scope import Scope, scope
-from training.tracking import TrackingError
+from training import recipe as recipes
+from training.recipe import DEFAULT
+from training.run.mlflow_api import TrackingError
+from training.run.scope import Scope, scope
+from training.samples.samples import TrainingError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -37,15 +37,15 @@ def score_text(
     session: Session, snapshot: Snapshot, universe: Universe = "", recipe: Recipe = DEFAULT
 ) -> None:
     """Score the texts of headlines known at the session's close that have no sentiment yet."""
-    from contracts.calendar import session_close
-    from training import texts
+    from contracts.time.calendar import session_close
+    from training.steps import score_text
 
     asked, store = _scope(universe, session, snapshot, recipe), open_store()
     as_of = session_close(asked.calendar, asked.session)
-    model = texts.model(settings().text_model, settings().text_labels)
-    left = texts.unscored(store, as_of, snapshot, model.model_version)
+    model = score_text.model(settings().text_model, settings().text_labels)
+    left = score_text.unscored(store, as_of, snapshot, model.model_version)
     _progress(f"{left.num_rows} new texts for {model.model_version}")
-    for done in texts.score(store, left, model, datetime.now(UTC)):
+    for done in score_text.score(store, left, model, datetime.now(UTC)):
         _progress(f"{done} of {left.num_rows} texts scored")
     typer.echo(left.num_rows)
 
@@ -56,14 +56,15 @@ def zero(
 ) -> None:
     """Put the class prior into office as champion zero, unless the universe has a champion."""
     from contracts.champion import champion
-    from training import fitting, office
+    from training.steps.fit import fit
+    from training.steps.zero import install_first
 
     asked, store = _scope(universe, session, snapshot, recipe), open_store()
     if in_office := champion(store, asked.universe):
         typer.echo(f"{asked.universe} has a champion: {in_office.bundle}")
         return
-    prior = fitting.fit(store, asked, "class_prior", verb="zero")
-    first = office.install_first(store, asked.universe, prior, datetime.now(UTC))
+    prior = fit(store, asked, "class_prior", verb="zero")
+    first = install_first(store, asked.universe, prior, datetime.now(UTC))
     typer.echo(f"champion of {asked.universe}: {first.bundle} (version {first.model_version})")
 
 
@@ -74,7 +75,7 @@ def tune(
     """Search hyperparameters of the recipe's experts by walk-forward log loss."""
     import orjson
 
-    from training import tune
+    from training.steps import tune
 
     asked, store = _scope(universe, session, snapshot, recipe), open_store()
     found = tune.tune(store, asked, settings().trials, _progress)
@@ -90,10 +91,10 @@ def fit(
     recipe: Recipe = DEFAULT,
 ) -> None:
     """Walk one expert forward, fit it on all that had settled, and register its bundle."""
-    from training import fitting
+    from training.steps import fit
 
     asked, store = _scope(universe, session, snapshot, recipe), open_store()
-    done = fitting.fit(store, asked, expert, told=_progress)
+    done = fit.fit(store, asked, expert, told=_progress)
     _progress(f"model version {done.version}")
     typer.echo(done.bundle)
 
@@ -117,10 +118,10 @@ def ensemble(
     session: Session, snapshot: Snapshot, universe: Universe = "", recipe: Recipe = DEFAULT
 ) -> None:
     """Combine the fitted experts by what they said out of sample, and register the bundle."""
-    from training import fitting
+    from training.steps.combine import combine
 
     asked, store = _scope(universe, session, snapshot, recipe), open_store()
-    done = fitting.fit_together(store, asked)
+    done = combine(store, asked)
     _progress(f"model version {done.version}")
     typer.echo(done.bundle)
 
@@ -136,11 +137,11 @@ def evidence(
     """Score experts and ensemble out of sample beside naive baselines, with intervals."""
     from rich.console import Console
 
-    from training import proving
-    from training.report import WIDTH, evidence_table
+    from training.steps import prove
+    from training.steps.report import WIDTH, evidence_table
 
     asked, store = _scope(universe, session, snapshot, recipe), open_store()
-    found, page = proving.prove(store, asked, explained)
+    found, page = prove.prove(store, asked, explained)
     *_, of_ensemble = found.values()
     Console(stderr=True, width=WIDTH).print(evidence_table(of_ensemble))
     for bundle in found:
@@ -153,10 +154,10 @@ def contest(
     session: Session, snapshot: Snapshot, universe: Universe = "", recipe: Recipe = DEFAULT
 ) -> None:
     """Let the challenger meet the champion on sessions that neither was trained on."""
-    from training import office
+    from training.steps import contest
 
     asked, store = _scope(universe, session, snapshot, recipe), open_store()
-    decision = office.contest(store, asked)
+    decision = contest.contest(store, asked)
     if decision is None:
         typer.echo("the challenger is the champion already: nothing to contest")
     else:
@@ -168,10 +169,10 @@ def promote(
     session: Session, snapshot: Snapshot, universe: Universe = "", recipe: Recipe = DEFAULT
 ) -> None:
     """Write the contest's decision into the ledger, then move the champion's alias."""
-    from training import office
+    from training.steps import promote
 
     asked, store = _scope(universe, session, snapshot, recipe), open_store()
-    decision, added = office.promote(store, asked, datetime.now(UTC))
+    decision, added = promote.promote(store, asked, datetime.now(UTC))
     if decision is None:
         typer.echo("the challenger is the champion already: nothing to record")
     else:
@@ -185,8 +186,8 @@ def rollback(
     bundle: Annotated[str, typer.Option(help="who is to leave, or its first digits")] = "",
 ) -> None:
     """Put the champion before the one that is to leave back, after checking that it loads."""
-    from training import office
-    from training.ledger import require_champion
+    from training.office.ledger import require_champion
+    from training.steps.rollback import roll_back
 
     asked, store = universe or settings().universe, open_store()
     if not bundle:
@@ -194,7 +195,7 @@ def rollback(
         in_office = require_champion(store, asked)
         leaving = in_office.bundle[:12]
         raise typer.BadParameter(f"name who is to leave: --bundle {leaving} is in office")
-    back = office.roll_back(store, asked, bundle, reason, datetime.now(UTC))
+    back = roll_back(store, asked, bundle, reason, datetime.now(UTC))
     if back is None:
         typer.echo(f"{bundle} is not in office: nothing to roll back")
     else:
@@ -204,7 +205,7 @@ def rollback(
 @app.command()
 def register(universe: Universe = "") -> None:
     """Let MLflow show the champion: registered again if it was lost there, alias and all."""
-    from training.ledger import show
+    from training.office.ledger import show
 
     asked = universe or settings().universe
     shown = show(open_store(), asked)
@@ -216,7 +217,7 @@ def report(universe: Universe = "") -> None:
     """Show evidence beside its baselines, the newest contest's decision and the champion."""
     from rich.console import Console
 
-    from training.report import WIDTH, tables
+    from training.steps.report import WIDTH, tables
 
     for table in tables(open_store(), universe or settings().universe):
         Console(width=WIDTH).print(table)
@@ -231,8 +232,8 @@ def leaklab(
     """Plant leaks that guards must catch; exit 1 when one is missed or a clean twin is accused."""
     from rich.console import Console
 
-    from training import leaklab as laboratory
-    from training.lab import Lab
+    from training.leaklab import examine as laboratory
+    from training.leaklab.market import Lab
 
     findings = list(laboratory.examine(Lab()))
     Console(width=160).print(laboratory.table(findings))
@@ -243,12 +244,12 @@ def leaklab(
 
 
 def _failures() -> verbs.Kinds:
-    from training.answers import Leak
-    from training.bundle import BundleError
-    from training.evidence import LeakUntilExplained
-    from training.labelled import LabelledTextError
-    from training.office import StaleContest
-    from training.search import TuningFailed
+    from training.bundle.bundle import BundleError
+    from training.bundle.checks import Leak
+    from training.evidence.evidence import LeakUntilExplained
+    from training.steps.promote import StaleContest
+    from training.steps.search import TuningFailed
+    from training.text.labelled import LabelledTextError
 
     ours = (TrainingError, BundleError, Leak, LeakUntilExplained, LabelledTextError, StaleContest)
     # MLflow's client is imported by those steps alone that register a model.

@@ -9,7 +9,7 @@ import numpy as np
 
 from contracts.registry import Registry
 from training.forecast import Floats, Forecasts, Values
-from training.samples import Samples
+from training.samples.samples import Samples
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Expert(ABC, Generic[Fitted]):
 
     @abstractmethod
     def export(self, fitted: Fitted) -> Mapping[str, bytes]:
-        """The fitted model as files that `training.engines.read` understands."""
+        """The fitted model as files that `training.bundle.models.read` understands."""
 
     def forecast(self, fitted: Fitted, samples: Samples) -> Forecasts:
         """Forecasts of the samples."""

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from training.bundle.scaler import FAR, Scaler
 from training.forecast import Values
-from training.samples import Samples
-from training.scaler import FAR, Scaler
+from training.samples.samples import Samples
 
 if TYPE_CHECKING:
     from keras import Model

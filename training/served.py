@@ -1,40 +1,5 @@
-"""A bundle as MLflow sees it, so that `mlflow models serve` can load one."""
+"""What registered models import: two lines of code that MLflow keeps with each of them."""
 
-from pathlib import Path
-from typing import Any
+from training.bundle.mlflow_model import set_bundle_model
 
-import numpy as np
-
-from training.bundle import Manifest, load_folder
-from training.forecast import CLASSES
-
-
-def columns(manifest: Manifest) -> list[str]:
-    """Names of a window's values as columns, oldest row first: `close_2_back`, ..., `close`."""
-    return [
-        f"{name}_{back}_back" if back else name
-        for back in range(manifest.window - 1, -1, -1)
-        for name in manifest.features
-    ]
-
-
-def set_bundle_model() -> None:
-    """Called by the two lines of code that MLflow keeps with each model."""
-    import pandas as pd
-    from mlflow.models import set_model
-    from mlflow.pyfunc import PythonModel
-
-    class BundleModel(PythonModel):  # type: ignore[misc]
-        """Verifies the bundle on loading; answers with p_down, p_neutral, p_up."""
-
-        def load_context(self, context: Any) -> None:
-            folder = Path(context.artifacts["bundle"])
-            self.bundle = load_folder(folder, folder.name)
-
-        def predict(self, model_input: pd.DataFrame) -> pd.DataFrame:
-            values = model_input[columns(self.bundle.manifest)].to_numpy(dtype=np.float32)
-            shape = (len(values), self.bundle.manifest.window, -1)
-            names = [f"p_{name}" for name in CLASSES]
-            return pd.DataFrame(self.bundle.forecast(values.reshape(shape)), columns=names)
-
-    set_model(BundleModel())
+__all__ = ["set_bundle_model"]

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from contracts.connection import MIGRATE, engine
+from contracts.database.connection import MIGRATE, engine
 from contracts.migrations.declared import metadata
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from io import BytesIO
 
 import polars as pl
 
-from etl.texts import seen
+from etl.parsing.texts import seen
 
 LONGEST = 1 << 20  # bytes of a line; a longer one is no row
 SHOWN = 500  # characters of a line that cannot be read

@@ -12,10 +12,10 @@ from typing import Any
 
 import orjson
 
-from etl import cells
 from etl.folder.contents import Found
 from etl.folder.delimited import LONGEST, SHOWN
 from etl.folder.tabular import LAYOUT, Delivered, cell_of, delivered
+from etl.parsing import cells
 from etl.source import Cause, SourceError
 
 # Ours, and what others call it (FNSPID, analyst ratings, feeds); the first that is there counts.

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from contracts.calendar import known
+from contracts.time.calendar import known
 from etl.account import Account
-from etl.columns import SYMBOL, TEXT
 from etl.folder.contents import Contents
 from etl.folder.tabular import LAYOUT, delivered, frame, stored
+from etl.parsing.columns import SYMBOL, TEXT
 from etl.source import FAULT, RAW, Cause, SourceError
 
 _KINDS: dict[str, pl.DataType] = {"symbol": SYMBOL}

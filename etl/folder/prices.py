@@ -7,13 +7,13 @@ from datetime import date, timedelta
 import polars as pl
 import pyarrow as pa
 
-from etl import cells
 from etl.account import Account
-from etl.columns import DAY, MOMENT, NUMBER, SYMBOL, TEXT
 from etl.folder.contents import Contents, Found
 from etl.folder.layouts import BOARDS, NEEDED, Layout, layout_of
 from etl.folder.tabular import LAYOUT, Delivered, cell_of, delivered, frame, stored
-from etl.sheet import eve, sheet
+from etl.parsing import cells
+from etl.parsing.columns import DAY, MOMENT, NUMBER, SYMBOL, TEXT
+from etl.sessions import eve, sheet
 from etl.source import FAULT, OUTSIDE, RAW, Cause, SourceError
 from etl.splits import as_traded
 

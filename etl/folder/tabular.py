@@ -9,10 +9,10 @@ import orjson
 import polars as pl
 import pyarrow as pa
 
-from etl import cells
-from etl.columns import Typed, typed
 from etl.folder.contents import Found, content
 from etl.folder.delimited import NotDelimited, RowLike, named, table
+from etl.parsing import cells
+from etl.parsing.columns import Typed, typed
 from etl.source import FAULT, RAW, Cause, SourceError
 
 LAYOUT = "see docs/files_layout.md"

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import numpy as np
 
-from contracts.calendar import session_open
+from contracts.time.calendar import session_open
 from etl.simulation.market import EPOCH, Market
 
 _RELEASED_ON = {"SIM:INFLATION": 12, "SIM:PAYROLLS": 5, "SIM:OUTPUT": 25}  # day of the month

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from contracts.calendar import next_session, shift
 from contracts.settings import Settings
+from contracts.time.calendar import next_session, shift
 from etl.simulation.market import Market
 from etl.simulation.news import company
 

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.signal import lfilter
 
-from contracts.calendar import all_sessions, sessions
+from contracts.time.calendar import all_sessions, sessions
 
 EPOCH = date(2010, 1, 4)
 # Saturdays on which Mumbai traded and the simulated exchange of that name does not.

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from contracts.calendar import session_close, session_open
 from contracts.tables import BARS
+from contracts.time.calendar import session_close, session_open
 from etl.simulation.market import Path, Reals
 
 _MINUTE = timedelta(minutes=1)

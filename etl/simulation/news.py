@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 
-from contracts.calendar import session_close, session_open
+from contracts.time.calendar import session_close, session_open
 from etl.simulation.market import EPOCH, Market, Reals
 
 MOST = 4  # headlines of one instrument and session

@@ -7,17 +7,17 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from contracts.amendments import stating
-from contracts.calendar import last_session
 from contracts.settings import Settings
 from contracts.tables import SECTOR, TABLES
+from contracts.time.amendments import stating
+from contracts.time.calendar import last_session
 from etl.account import Account
 from etl.folder import headlines, prices
-from etl.folder import sessions as folder_sessions
+from etl.folder import trading_sessions as folder_sessions
 from etl.folder.contents import Contents, contents
 from etl.folder.headlines import Headline
 from etl.folder.instruments import Listed, instruments
-from etl.sheet import Window, eve, owner, spans, window
+from etl.sessions import Window, eve, owner, spans, window
 from etl.source import (
     FAULT,
     OUTSIDE,

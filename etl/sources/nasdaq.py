@@ -7,11 +7,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from contracts.calendar import last_session, last_sessions
 from contracts.settings import Settings
 from contracts.tables import TABLES
-from etl import cells
-from etl.sheet import window
+from contracts.time.calendar import last_session, last_sessions
+from etl.parsing import cells
+from etl.sessions import window
 from etl.source import (
     FAULT,
     OUTSIDE,

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from contracts.calendar import session_close, timezone
 from contracts.settings import Settings
 from contracts.tables import SECTOR, TABLES
-from etl.sheet import days_asked, listed_at
+from contracts.time.calendar import session_close, timezone
+from etl.sessions import days_asked, listed_at
 from etl.simulation import events
 from etl.simulation import market as simulation
 from etl.simulation import news as headlines

@@ -8,11 +8,11 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from contracts.calendar import last_session, last_sessions
 from contracts.settings import Settings
 from contracts.tables import TABLES
-from etl import cells
-from etl.sheet import Window, eve, listed_at, sheet, window
+from contracts.time.calendar import last_session, last_sessions
+from etl.parsing import cells
+from etl.sessions import Window, eve, listed_at, sheet, window
 from etl.source import (
     FAULT,
     OUTSIDE,

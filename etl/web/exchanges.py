@@ -3,7 +3,7 @@
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from contracts.calendar import timezone
+from contracts.time.calendar import timezone
 from etl.source import Cause, SourceError
 
 # Where trade goes on after the main exchange's close, the calendar is one that closes no sooner:

@@ -11,7 +11,7 @@ from datetime import datetime
 from xml.etree import ElementTree
 from xml.parsers import expat
 
-from etl import cells
+from etl.parsing import cells
 
 # Encodings in which feeds come; expat knows but the first few.
 _ENCODINGS = re.compile(

@@ -1,7 +1,7 @@
 """Which symbols a provider on the web is asked for."""
 
 from contracts.settings import Settings
-from etl.cells import symbol
+from etl.parsing.cells import symbol
 from etl.source import Cause, SourceError
 
 

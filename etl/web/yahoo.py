@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from etl import cells
+from etl.parsing import cells
 from etl.source import FAULT, Cause, SourceError
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ defined (nothing moved or was traded in the window) it is null.
 
 import numpy as np
 
-from features import roll
 from features.engine import Inputs
 from features.feature import feature
-from features.series import Values
-from features.ties import difference
+from features.panel import roll
+from features.panel.series import Values
+from features.panel.ties import difference
 
 WINDOWS = (5, 10, 20, 30, 60)
 

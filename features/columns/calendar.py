@@ -2,7 +2,7 @@
 
 from features.engine import Inputs
 from features.feature import feature
-from features.series import Values
+from features.panel.series import Values
 
 
 @feature(lookback=1, inputs=("minute",), unit="time")

@@ -4,8 +4,8 @@ import numpy as np
 
 from features.engine import Inputs
 from features.feature import feature
-from features.series import Values
-from features.ties import difference
+from features.panel.series import Values
+from features.panel.ties import difference
 
 
 @feature(lookback=1, inputs=("open", "close"), unit="return")

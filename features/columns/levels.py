@@ -1,9 +1,9 @@
 """Distances of the close to levels at which prices turned or were traded most."""
 
-from features import roll
 from features.engine import Inputs
 from features.feature import feature
-from features.series import Values
+from features.panel import roll
+from features.panel.series import Values
 
 SIDE = 3  # sessions on either side that a swing exceeds
 PARTS = 20  # of the range, in a volume profile

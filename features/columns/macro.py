@@ -3,10 +3,10 @@
 Null where the store has no observations of the series.
 """
 
-from features import roll
 from features.engine import Inputs
 from features.feature import feature
-from features.series import Values
+from features.panel import roll
+from features.panel.series import Values
 
 
 @feature(lookback=1, inputs=("inflation",), unit="level")

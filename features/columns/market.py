@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from features import cross, roll
 from features.engine import Inputs
 from features.feature import feature
-from features.series import Values
-from features.ties import difference
+from features.panel import cross, roll
+from features.panel.series import Values
+from features.panel.ties import difference
 
 
 @feature(lookback="w + 1", w=(5, 20, 60), inputs=("index_return",), unit="return")

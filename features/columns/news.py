@@ -7,11 +7,11 @@ sessions needs w + 1 rows.
 
 import numpy as np
 
-from features import roll
 from features.engine import Inputs
 from features.feature import feature
-from features.series import Values
-from features.ties import difference
+from features.panel import roll
+from features.panel.series import Values
+from features.panel.ties import difference
 
 SPAN = 5
 DECAYED = roll.warm_up(SPAN) + 1

@@ -6,11 +6,11 @@ J. Welles Wilder, New Concepts in Technical Trading Systems (1978).
 
 import numpy as np
 
-from features import roll
 from features.engine import Inputs
 from features.feature import feature
-from features.series import Values
-from features.ties import difference
+from features.panel import roll
+from features.panel.series import Values
+from features.panel.ties import difference
 
 WILDER = 2 * 14 - 1
 WARM = roll.warm_up(WILDER)

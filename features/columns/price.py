@@ -2,10 +2,10 @@
 
 from math import sqrt
 
-from features import roll
 from features.engine import Inputs
 from features.feature import feature
-from features.series import Values
+from features.panel import roll
+from features.panel.series import Values
 
 
 @feature(lookback=2, inputs=("total",), unit="return")

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from features import roll
 from features.engine import Inputs
 from features.feature import feature
-from features.series import Values
+from features.panel import roll
+from features.panel.series import Values
 
 
 @feature(lookback="w", w=(5, 20, 60), inputs=("close",), unit="score")

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from features import roll
 from features.engine import Inputs
 from features.feature import feature
-from features.series import Values
-from features.ties import difference
+from features.panel import roll
+from features.panel.series import Values
+from features.panel.ties import difference
 
 PAUSE = 5  # sessions of equality that a crossing may take
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from features import roll
 from features.engine import Inputs
 from features.feature import superseded
-from features.series import Values
+from features.panel import roll
+from features.panel.series import Values
 
 
 @superseded(lookback="w", w=(60,), inputs=("index_return", "return_1"), unit="ratio")

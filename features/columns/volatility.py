@@ -4,10 +4,10 @@ from math import log
 
 import numpy as np
 
-from features import roll
 from features.engine import Inputs
 from features.feature import feature
-from features.series import Values
+from features.panel import roll
+from features.panel.series import Values
 
 _LN2 = log(2.0)
 

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from features import roll
 from features.label import Held, label
+from features.labels.touch import TouchLabel
 from features.labels.triple_barrier import volatility
-from features.panel import Panel
-from features.series import Segments, Series, Values
-from features.touch import TouchLabel
+from features.panel import roll
+from features.panel.panel import Panel
+from features.panel.series import Segments, Series, Values
 
 
 @label("level_touch", classes=True, from_close=True)

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from features.label import Held, Label, label
-from features.series import Values
+from features.panel.series import Values
 
 Estimator = Literal["garman_klass", "close_to_close"]
 

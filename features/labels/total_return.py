@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from features.label import Held, Label, label
-from features.series import Values
+from features.panel.series import Values
 
 
 @label("total_return")

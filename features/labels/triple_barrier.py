@@ -4,17 +4,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from features import roll
 from features.label import Held, label
-from features.panel import Panel
-from features.series import TOLERANCE, Segments, Series, Values
-from features.touch import TouchLabel
+from features.labels.touch import TouchLabel
+from features.panel import roll
+from features.panel.panel import Panel
+from features.panel.series import TOLERANCE, Segments, Series, Values
 
 
 @label("triple_barrier", classes=True)
 @dataclass(frozen=True)
 class TripleBarrier(TouchLabel):
-    """Which of two barriers the position touches first (features/touch.py), else neutral.
+    """Which of two barriers the position touches first (features/labels/touch.py), else neutral.
 
     They lie at +-(width x volatility x sqrt(horizon)) around the entry; the volatility is that of
     `window` daily total returns, as known at the decision.

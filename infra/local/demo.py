@@ -26,7 +26,7 @@ from supervise import Supervisor
 from turns import turn
 from up import Start
 
-from contracts.calendar import shift
+from contracts.time.calendar import shift
 
 say = partial(print, flush=True)
 

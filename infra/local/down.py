@@ -9,7 +9,7 @@ from processes import end, marked
 from stack import asked_settings
 from supervise import Supervisor
 
-from training.scratch import sweep
+from training.run.scratch import sweep
 
 
 def stop(home: Path) -> list[psutil.Process]:

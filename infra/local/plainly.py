@@ -11,9 +11,9 @@ import ports
 import postgres
 from stack import StackError
 
-from contracts.calendar import CalendarError
 from contracts.settings import SettingsError
 from contracts.store import StoreUnavailable
+from contracts.time.calendar import CalendarError
 
 _FAILURES = (
     StackError,

@@ -17,7 +17,7 @@ from tempfile import NamedTemporaryFile
 import psycopg2
 from psycopg2 import sql
 
-from contracts.connection import LIVE, connect
+from contracts.database.connection import LIVE, connect
 
 
 def _binaries() -> Path:

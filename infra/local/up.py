@@ -27,8 +27,8 @@ from stack import ROOT, Stack, StackError, asked_settings, write_private
 from supervise import RUNNING, Supervisor
 from turns import turn
 
-from contracts.connection import connect
-from training.scratch import sweep
+from contracts.database.connection import connect
+from training.run.scratch import sweep
 
 say = partial(print, flush=True)
 

@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
 from contest_years import FIRST, WEEK, WEEKS, Setting, contests, curve, year
 
-from training.contest import Rules
+from training.evidence.decision import Rules
 
 NOISE = {
     "class prior, challengers of their own": Setting(0.0, 0.0),

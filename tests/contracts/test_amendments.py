@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts import calendar
-from contracts.amendments import Amendment, forget, stating
 from contracts.store import Provenance, Store
 from contracts.tables import TRADING_SESSIONS
+from contracts.time import calendar
+from contracts.time.amendments import Amendment, forget, stating
 
 JANUARY = date(2024, 1, 1)
 

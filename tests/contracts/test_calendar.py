@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from contracts import calendar
+from contracts.time import calendar
 
 
 def test_early_close_and_holiday_of_new_york() -> None:

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pytest
 from mortal import Mortal
 
-from contracts import connection
-from contracts.connection import LIVE, Patience, Unanswered, address, connect, in_time
+from contracts.database import connection
+from contracts.database.connection import LIVE, Patience, Unanswered, address, connect, in_time
 from contracts.migrations.upgrade import differences
 from contracts.settings import SettingsError
 from contracts.store import Store, StoreUnavailable
@@ -47,7 +47,7 @@ def test_only_one_module_makes_connections() -> None:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call) and ast.unparse(node.func) in made
     ]
-    assert found and {name.split(":")[0] for name in found} == {"contracts/connection.py"}
+    assert found and {name.split(":")[0] for name in found} == {"contracts/database/connection.py"}
 
 
 def test_what_the_url_says_of_a_limit_wins() -> None:
@@ -110,7 +110,7 @@ def test_a_server_that_hangs_is_given_up_by_every_kind_of_connection(
 def test_a_copy_and_a_commit_of_a_server_that_hangs_are_given_up(
     hung: Mortal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from contracts import copy, merge
+    from contracts.database import copy, merge
 
     monkeypatch.setattr(connection, "_GRACE", 0.2)
     store = Store(hung.url, SHORT)

@@ -8,7 +8,7 @@ import pytest
 from calendar_sessions import counted
 from exchange_calendars import get_calendar_names
 
-from contracts.exchange import canonical, library_exchange
+from contracts.time.exchange import canonical, library_exchange
 
 COUNTS: dict[str, Any] = json.loads(
     (Path(__file__).parents[1] / "fixtures" / "calendar_sessions.json").read_text()

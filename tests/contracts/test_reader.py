@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
-from contracts.reader import bind
+from contracts.database.reader import bind
 from contracts.store import Store
 
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))

@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 from typer.testing import CliRunner
 
 from training.__main__ import app as training
-from training.recipes import DEFAULT, RECIPES, recipe
+from training.recipe import DEFAULT, RECIPES, recipe
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG

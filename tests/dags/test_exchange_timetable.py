@@ -67,7 +67,7 @@ def test_mumbai_keeps_independence_day(mumbai: "Timetable") -> None:
 
 
 def test_as_of_is_the_session_close(new_york: "Timetable", mumbai: "Timetable") -> None:
-    from contracts.calendar import last_session, session_close
+    from contracts.time.calendar import last_session, session_close
 
     for timetable, calendar in ((new_york, "XNYS"), (mumbai, "XNSE")):
         for close, _ in runs(timetable, "2025-01-01T00:00:00Z", 60):
@@ -115,7 +115,7 @@ def test_it_survives_being_stored(new_york: "Timetable") -> None:
 
 
 def test_where_the_calendar_ends_no_run_is_scheduled(mumbai: "Timetable") -> None:
-    from contracts.calendar import NotKnown
+    from contracts.time.calendar import NotKnown
 
     assert [close for close, _ in runs(mumbai, "2026-12-30T12:00:00Z", 1)] == [
         utc(2026, 12, 31, 10)
@@ -127,7 +127,7 @@ def test_where_the_calendar_ends_no_run_is_scheduled(mumbai: "Timetable") -> Non
 
 
 def test_a_stated_session_has_its_run(mumbai: "Timetable") -> None:
-    from contracts.amendments import Amendment, stating
+    from contracts.time.amendments import Amendment, stating
 
     opens, closes = utc(2019, 10, 27, 12, 45), utc(2019, 10, 27, 13, 45)
     day, known = opens.date(), utc(2019, 10, 15)

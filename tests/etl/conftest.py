@@ -18,9 +18,9 @@ from nasdaq_server import feeds  # noqa: F401
 from yahoo_server import serve  # noqa: F401
 
 from contracts.settings import Settings, settings
-from etl.batch import Batch, manifest
-from etl.clean import judged
+from etl.batch.batch import Batch, manifest
 from etl.load import collect
+from etl.quality.clean import judged
 from etl.source import SOURCES, Request
 
 # What is not ours is told apart: without it nothing is skipped.

@@ -11,7 +11,7 @@ import pytest
 
 from contracts.settings import settings
 from etl.account import told
-from etl.batch import Batch, manifest
+from etl.batch.batch import Batch, manifest
 from etl.load import collect
 from etl.source import SOURCES, SourceError
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl import cells
-from etl.columns import DAY, MOMENT, NUMBER, SYMBOL, TEXT, typed
+from etl.parsing import cells
+from etl.parsing.columns import DAY, MOMENT, NUMBER, SYMBOL, TEXT, typed
 
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary()

@@ -18,11 +18,11 @@ from nasdaq_server import feed, item
 from yahoo_server import chart, news_item
 
 from contracts.settings import Settings, settings
-from etl import staging
 from etl.account import AccountError
-from etl.batch import Batch, Manifest, manifest
-from etl.clean import judged
+from etl.batch import staging
+from etl.batch.batch import Batch, Manifest, manifest
 from etl.load import collect
+from etl.quality.clean import judged
 from etl.source import SOURCES, Request, SourceError, source
 from etl.web import patience
 

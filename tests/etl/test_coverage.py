@@ -7,10 +7,10 @@ import pytest
 
 from contracts.settings import settings
 from contracts.store import Store
-from etl.batch import Batch
-from etl.clean import clean
-from etl.coverage import NotListed, coverage, newest
+from etl.batch.batch import Batch
 from etl.load import append, collect
+from etl.quality.clean import clean
+from etl.quality.coverage import NotListed, coverage, newest
 
 pytestmark = pytest.mark.integration
 

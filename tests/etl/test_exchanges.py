@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 from yahoo_server import Serve, chart
 
-from contracts.calendar import session_close, timezone
 from contracts.settings import settings
+from contracts.time.calendar import session_close, timezone
 from etl.source import SOURCES, Cause, Request, SourceError
 from etl.web.exchanges import CALENDARS, calendar_of
 

@@ -18,7 +18,7 @@ import pytest
 from contracts.settings import settings
 from contracts.store import Store
 from contracts.tables import TABLES
-from etl.staging import ORDER
+from etl.batch.staging import ORDER
 
 pytestmark = pytest.mark.integration
 

@@ -16,12 +16,12 @@ import pytest
 from contracts.settings import Settings, settings
 from contracts.store import OriginError, Store
 from contracts.tables import BARS, TABLES
-from etl.batch import Batch, NotCollected, manifest
-from etl.clean import clean
-from etl.gate import GateError, check
+from etl.batch.batch import Batch, NotCollected, manifest
+from etl.batch.staging import ORDER
 from etl.load import append, collect
+from etl.quality.clean import clean
+from etl.quality.gate import GateError, check
 from etl.source import SOURCES, Source
-from etl.staging import ORDER
 
 pytestmark = pytest.mark.integration
 

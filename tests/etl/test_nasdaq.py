@@ -11,11 +11,11 @@ from nasdaq_server import Serve, feed, item
 from contracts.settings import settings
 from contracts.store import Provenance, Store
 from contracts.tables import HEADLINE_SYMBOLS, HEADLINES, INSTRUMENTS
-from etl.batch import Batch
-from etl.clean import clean
-from etl.gate import check
+from etl.batch.batch import Batch
 from etl.load import append, collect
-from etl.redrive import Choice, redrive
+from etl.quality.clean import clean
+from etl.quality.gate import check
+from etl.quality.redrive import Choice, redrive
 from etl.source import SOURCES, Cause, Request, SourceError
 from etl.web import nasdaq as client
 from etl.web import patience

@@ -15,8 +15,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 import commodities_files
 import nifty_files
 
-from contracts.calendar import sessions
 from contracts.settings import settings
+from contracts.time.calendar import sessions
 
 needs_data = pytest.mark.skipif(
     "FINPULSE_TEST_DATA" not in os.environ,

@@ -9,12 +9,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from contracts.calendar import last_sessions
-from etl import plausible
-from etl.dividends import FEW, TWICE, UNPAID
-from etl.dividends import UNIT as DIVIDEND_UNIT
-from etl.levels import IDLE, MIXED, SCALE, UNIT
-from etl.past import ACTION, BAR, Past
+from contracts.time.calendar import last_sessions
+from etl.plausible import plausible
+from etl.plausible.dividends import FEW, TWICE, UNPAID
+from etl.plausible.dividends import UNIT as DIVIDEND_UNIT
+from etl.plausible.levels import IDLE, MIXED, SCALE, UNIT
+from etl.plausible.past import ACTION, BAR, Past
 from etl.rules import PLACE, REASON
 
 DAYS = last_sessions("XNYS", date(2024, 12, 30), 60)

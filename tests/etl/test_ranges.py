@@ -11,14 +11,14 @@ import pytest
 from typer.testing import CliRunner
 from yahoo_server import Serve, chart
 
-from contracts.amendments import stating
-from contracts.calendar import session_close, sessions, timezone
 from contracts.settings import settings
 from contracts.store import Store
 from contracts.tables import TABLES
+from contracts.time.amendments import stating
+from contracts.time.calendar import session_close, sessions, timezone
 from etl.__main__ import app
 from etl.folder.contents import contents
-from etl.folder.sessions import read
+from etl.folder.trading_sessions import read
 from etl.source import SOURCES, Request
 
 FIRST, LAST = date(2024, 2, 29), date(2024, 3, 28)  # New York's clocks change, Easter follows

@@ -13,10 +13,10 @@ import pytest
 from contracts.settings import settings
 from contracts.store import Store
 from contracts.tables import ACTIONS, BARS, HEADLINE_SYMBOLS, HEADLINES
-from etl.batch import Batch
-from etl.clean import clean
+from etl.batch.batch import Batch
 from etl.load import append, collect
-from etl.redrive import Choice, MendError, Redriven, redrive
+from etl.quality.clean import clean
+from etl.quality.redrive import Choice, MendError, Redriven, redrive
 from etl.source import SOURCES
 
 pytestmark = pytest.mark.integration

@@ -7,14 +7,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from contracts.calendar import session_close, session_open
 from contracts.settings import Settings, settings
 from contracts.store import Store
 from contracts.tables import BARS
-from etl.clean import Context
+from contracts.time.calendar import session_close, session_open
+from etl.quality.clean import Context
 from etl.replay import _paced, replay, session_minutes
 from etl.rules import apply
-from etl.sheet import sheet, spans
+from etl.sessions import sheet, spans
 from etl.simulation.minutes import Day, minutes
 from etl.source import SourceError, raw_frame
 

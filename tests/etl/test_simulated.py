@@ -11,8 +11,8 @@ import pyarrow as pa
 import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
-from contracts.calendar import is_session, session_close, sessions
 from contracts.settings import Settings, settings
+from contracts.time.calendar import is_session, session_close, sessions
 from etl.simulation.listing import listings
 from etl.simulation.market import MOMENTUM_SESSIONS, Market, path
 from etl.simulation.news import news

@@ -8,9 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from contracts.calendar import is_session, last_sessions, session_close
 from contracts.settings import Settings, settings
 from contracts.tables import TABLES
+from contracts.time.calendar import is_session, last_sessions, session_close
 from etl.source import SOURCES, Cause, SourceError, raw_schema, source
 
 OFFLINE = ("files", "simulated")

@@ -15,11 +15,11 @@ from processes import MARK
 
 from contracts.settings import settings
 from contracts.store import Store
-from etl.batch import Batch, manifest
-from etl.clean import judged
+from etl.batch.batch import Batch, manifest
 from etl.load import collect
+from etl.quality.clean import judged
+from etl.quality.spark import spark_judge
 from etl.source import SOURCES
-from etl.spark import spark_judge
 
 pytestmark = pytest.mark.spark
 

@@ -10,7 +10,6 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from contracts.calendar import last_sessions, session_close
 from contracts.store import Provenance, Store
 from contracts.table import Table
 from contracts.tables import (
@@ -23,10 +22,11 @@ from contracts.tables import (
     SENTIMENTS,
     SYMBOLS,
 )
-from features.matrix import load_matrix, materialise
-from features.panel import Panel
-from features.trial import CALENDAR, LAST, trial_panel
-from features.views import view
+from contracts.time.calendar import last_sessions, session_close
+from features.guards.trial import CALENDAR, LAST, trial_panel
+from features.matrix.matrix import load_matrix, materialise
+from features.panel.panel import Panel
+from features.view import view
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "fixtures"))
 

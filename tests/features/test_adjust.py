@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from features.adjust import PRICES, Actions, adjusted
+from features.inputs.adjust import PRICES, Actions, adjusted
 
 DAYS = np.arange("2025-03-03", "2025-03-08", dtype="datetime64[D]")
 NONE = Actions(np.empty(0, "datetime64[D]"), np.empty(0))

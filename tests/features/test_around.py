@@ -8,16 +8,16 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from contracts.calendar import session_close, session_open
 from contracts.tables import BARS, MEMBERSHIPS, OBSERVATIONS, SECTOR
+from contracts.time.calendar import session_close, session_open
 from features.engine import evaluate
-from features.facts import Request, read
+from features.facts.facts import Request, read
+from features.facts.panels import decision_panel
 from features.feature import FEATURES
-from features.history import decision_panel
-from features.index import index_column, index_of
-from features.macro import macro_columns
-from features.matrix import load_matrix, materialise
-from features.views import view
+from features.inputs.index import index_column, index_of
+from features.inputs.macro import macro_columns
+from features.matrix.matrix import load_matrix, materialise
+from features.view import view
 
 DAYS = np.array(["2025-06-02T20", "2025-06-03T20", "2025-06-04T20"], dtype="datetime64[us]")
 

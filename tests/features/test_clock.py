@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime
 import numpy as np
 import pytest
 
-from contracts.calendar import session_close, sessions
-from features.clock import clock_columns
+from contracts.time.calendar import session_close, sessions
+from features.inputs.clock import clock_columns
 
 
 def at(calendar: str, day: date, moment: datetime | None = None) -> dict[str, float]:

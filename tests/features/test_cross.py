@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
-from features import cross
-from features.series import Segments, Series
+from features.panel import cross
+from features.panel.series import Segments, Series
 
 VALUES = np.array([3.0, 1.0, np.nan, 1.0, 2.0, np.nan, 7.0])
 

@@ -8,12 +8,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from contracts.calendar import session_close
-from features.facts import Facts
-from features.history import decision_panel, newest_panel
+from contracts.time.calendar import session_close
+from features.facts.facts import Facts
+from features.facts.panels import decision_panel, newest_panel
 from features.label import LABELS, Label
-from features.panel import Panel
-from training.lab import GONE, Lab
+from features.panel.panel import Panel
+from training.leaklab.market import GONE, Lab
 
 MINUTES, HORIZON = 20, 5
 

@@ -12,24 +12,24 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from contracts.calendar import session_close
 from contracts.settings import settings
 from contracts.store import Provenance, Store
 from contracts.tables import SENTIMENTS, TABLES
-from etl.batch import Batch, manifest
-from etl.clean import judged
+from contracts.time.calendar import session_close
+from etl.batch.batch import Batch, manifest
 from etl.load import collect
+from etl.quality.clean import judged
+from etl.quality.spark import session as spark_session
 from etl.source import SOURCES
-from etl.spark import session as spark_session
-from features.clock import clock_columns
 from features.distributed import evaluate_in_spark
 from features.engine import evaluate
-from features.facts import Request, read
+from features.facts.facts import Request, read
+from features.facts.panels import decision_panel
 from features.feature import COLUMNS, FEATURES, Feature
-from features.headlines import headline_columns
-from features.history import decision_panel
-from features.panel import Panel
-from features.series import Numbers, Values
+from features.inputs.clock import clock_columns
+from features.inputs.headlines import headline_columns
+from features.panel.panel import Panel
+from features.panel.series import Numbers, Values
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -7,8 +7,8 @@ import pytest
 
 from features.engine import Inputs, evaluate
 from features.feature import COLUMNS, FEATURES, Feature, FeatureError, declared
-from features.panel import Panel
-from features.series import Values
+from features.panel.panel import Panel
+from features.panel.series import Values
 
 
 def plain(x: Inputs) -> Values:

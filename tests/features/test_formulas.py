@@ -9,8 +9,8 @@ import pytest
 
 from features.engine import evaluate
 from features.feature import FEATURES
-from features.panel import Panel
-from features.trial import trial_panel
+from features.guards.trial import trial_panel
+from features.panel.panel import Panel
 
 Bars = dict[str, np.ndarray]
 

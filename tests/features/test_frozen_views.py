@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from features.engine import evaluate
-from features.panel import Panel
-from features.trial import trial_panel
-from features.views import view
+from features.guards.trial import trial_panel
+from features.panel.panel import Panel
+from features.view import view
 
 KEPT = Path(__file__).resolve().parent / "frozen_views.json"
 SHOWN, ROWS = 25, 130

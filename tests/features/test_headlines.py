@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from contracts.calendar import session_close, sessions
-from features.headlines import headline_columns
+from contracts.time.calendar import session_close, sessions
+from features.inputs.headlines import headline_columns
 
 
 @pytest.mark.parametrize(

@@ -9,15 +9,15 @@ from handmade import Bar, path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.adjust import Actions, adjusted
+from features.guards.of_labels import settles_once, starts_at_the_entry
+from features.inputs.adjust import Actions, adjusted
 from features.label import DOWN, LABELS, NEUTRAL, UP, Label, Outcomes
-from features.label_guards import settles_once, starts_at_the_entry
 from features.labels.adverse_excursion import AdverseExcursion
 from features.labels.level_touch import LevelTouch
 from features.labels.realised_volatility import RealisedVolatility
 from features.labels.total_return import TotalReturn
 from features.labels.triple_barrier import TripleBarrier
-from features.panel import Panel
+from features.panel.panel import Panel
 
 MEMBERS = [kind(horizon=h) for kind in LABELS for h in (1, 5, 20)]  # type: ignore[call-arg]
 MEMBERS += [RealisedVolatility(5, "close_to_close"), AdverseExcursion(5, "short")]

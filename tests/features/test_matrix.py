@@ -10,9 +10,9 @@ from polars.testing import assert_frame_equal
 
 from contracts.store import Provenance, Store
 from contracts.tables import BARS, MEMBERSHIPS
-from features.facts import NoFacts
-from features.matrix import MatrixMissing, load_matrix, materialise
-from features.views import view
+from features.facts.facts import NoFacts
+from features.matrix.matrix import MatrixMissing, load_matrix, materialise
+from features.view import view
 
 pytestmark = pytest.mark.integration
 

@@ -8,12 +8,12 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from contracts.calendar import session_open
 from contracts.tables import BARS
+from contracts.time.calendar import session_open
 from features.__main__ import app
-from features.latest import latest_bars
-from features.matrix import load_matrix, materialise
-from features.views import view
+from features.facts.latest import latest_bars
+from features.matrix.matrix import load_matrix, materialise
+from features.view import view
 
 pytestmark = pytest.mark.integration
 

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from features.matrix import TextUnscored
-from features.views import view
+from features.matrix.matrix import TextUnscored
+from features.view import view
 
 pytestmark = pytest.mark.integration
 

@@ -28,13 +28,13 @@ from quoted import (
     pinned,
 )
 
-from features.adjust import Actions
 from features.engine import evaluate
 from features.feature import FEATURES
-from features.guards import same
-from features.hindsight import decisions, refuse_hindsight
+from features.guards.hindsight import decisions, refuse_hindsight
+from features.guards.of_features import same
+from features.inputs.adjust import Actions
 from features.label import LABELS, Label
-from training.lab import Lab
+from training.leaklab.market import Lab
 
 MEMBERS = [kind(horizon=h) for kind in LABELS for h in (1, 5)]  # type: ignore[call-arg]
 every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts import calendar
-from contracts.amendments import Amendment, stating
-from features.clock import clock_columns
+from contracts.time import calendar
+from contracts.time.amendments import Amendment, stating
 from features.feature import FEATURES, find
-from features.rest import announced_rest
-from features.views import views
+from features.inputs.clock import clock_columns
+from features.inputs.rest import announced_rest
+from features.view import views
 
 JANUARY = date(2024, 1, 1)
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import linregress, pearsonr
 
-from features import roll
-from features.series import Segments, Series
+from features.panel import roll
+from features.panel.series import Segments, Series
 
 Answer = Callable[[np.ndarray], float]
 

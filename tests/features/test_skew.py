@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 
 from contracts import objects
-from features.matrix import MatrixMissing
-from features.skew import Skew, skew
-from features.views import view
+from features.matrix.matrix import MatrixMissing
+from features.matrix.skew import Skew, skew
+from features.view import view
 
 pytestmark = pytest.mark.integration
 

@@ -17,9 +17,9 @@ from contracts.tables import ACTIONS, BARS
 from etl.rules import PLACE, REASON, Context, judge
 from etl.source import raw_schema
 from etl.splits import as_traded
-from features.adjust import PRICES, Actions, adjusted
-from features.facts import NO_OBSERVATIONS, Facts
-from features.history import newest_panel
+from features.facts.facts import NO_OBSERVATIONS, Facts
+from features.facts.panels import newest_panel
+from features.inputs.adjust import PRICES, Actions, adjusted
 
 SESSIONS = 12
 FIRST = date(2024, 3, 4)

@@ -9,7 +9,7 @@ from handmade import FLAT, Bar, path
 from features.label import DOWN, NEUTRAL, UP, Outcomes
 from features.labels.level_touch import LevelTouch
 from features.labels.triple_barrier import TripleBarrier
-from features.panel import Inside
+from features.panel.panel import Inside
 
 BOTH: Bar = (100.0, 103.0, 97.0, 101.0)  # an up candle: by the rule it was at its low first
 

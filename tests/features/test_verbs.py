@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from features import kernels, views
+from features import view
 from features.__main__ import app, main
+from features.panel import kernels
 
 RUNNER = CliRunner()
 
@@ -14,7 +15,7 @@ RUNNER = CliRunner()
 def test_describe_lists_the_view() -> None:
     done = RUNNER.invoke(app, ["describe"])
     assert done.exit_code == 0
-    assert "momentum_20" in done.stdout and views.view("daily_3").hash in done.stdout
+    assert "momentum_20" in done.stdout and view.view("daily_3").hash in done.stdout
 
 
 @pytest.mark.parametrize("range_", [[], ["--last", "yesterday"]])

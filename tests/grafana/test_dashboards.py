@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from contracts.store import Store
-from monitoring.exporter import Exporter
+from monitoring.export.exporter import Exporter
 from serving.app import create_app
-from training.tracking import Mlflow
+from training.run.mlflow_api import Mlflow
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "infra" / "grafana" / "dashboards.py"

@@ -39,7 +39,7 @@ def test_the_autoscaler_takes_the_place_of_replicas(predictor: Any) -> None:
 
 
 def test_probes_ask_what_the_predictor_answers(predictor: Any) -> None:
-    from serving.routes import router
+    from serving.routes.routes import router
 
     paths = {route.path for route in router.routes}
     [made] = pod(predictor.by_kind())["containers"]

@@ -16,18 +16,19 @@ import pytest
 from market import Market
 from predictor import wait_for
 
-from contracts.calendar import last_sessions
 from contracts.champion import ALIAS, model_name
 from contracts.settings import settings
 from contracts.store import Store
-from features.matrix import materialise
-from training.bundle import Bundle
+from contracts.time.calendar import last_sessions
+from features.matrix.matrix import materialise
+from training.bundle.bundle import Bundle
 from training.ensemble import ENSEMBLES
 from training.expert import EXPERTS
-from training.fitting import pack, pack_together
-from training.recipes import RECIPES, Recipe
-from training.scope import Scope
-from training.tracking import Mlflow
+from training.recipe import RECIPES, Recipe
+from training.run.mlflow_api import Mlflow
+from training.run.scope import Scope
+from training.steps.combine import pack_together
+from training.steps.fit import pack
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(3000)]
 

@@ -74,7 +74,7 @@ def test_the_system_java_is_used_when_there_is_one() -> None:
 @pytest.mark.spark
 def test_spark_runs_on_the_bundled_java(tmp_path: Path) -> None:
     count = (
-        "from etl.spark import _session\n"
+        "from etl.quality.spark import _session\n"
         "session = _session('local[1]')\n"
         "print(session.range(7).mapInArrow(lambda batches: batches, 'id long').count())\n"
         "print(session.sparkContext._jvm.System.getProperty('java.home'))\n"

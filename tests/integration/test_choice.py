@@ -20,9 +20,9 @@ from contracts.champion import champion, model_name
 from contracts.settings import settings
 from contracts.store import Store
 from serving.batch import Run, predict
-from training.bundle import Bundle
-from training.registration import move_alias
-from training.tracking import Mlflow
+from training.bundle.bundle import Bundle
+from training.office.registration import move_alias
+from training.run.mlflow_api import Mlflow
 
 pytestmark = pytest.mark.integration
 

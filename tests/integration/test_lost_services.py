@@ -24,7 +24,7 @@ from supervise import Supervisor
 from contracts.settings import settings
 from contracts.store import Store
 from contracts.tables import TABLES
-from etl.staging import ORDER
+from etl.batch.staging import ORDER
 
 pytestmark = [
     pytest.mark.integration,

@@ -14,9 +14,9 @@ from world import CHANCES, World
 
 from contracts.settings import settings
 from contracts.store import Store
-from training import office
-from training.records import Fit
-from training.tracking import Mlflow
+from training.run.mlflow_api import Mlflow
+from training.run.records import Fit
+from training.steps import zero
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def new_world(
         world = World(store, Mlflow(mlflow_server), universe, bundles, Random(seed))
         for bundle in bundles[: world.draw.randint(1, 4)]:
             world.register(bundle)
-        office.install_first(store, universe, Fit("prior", bundles[0].hash, 1), world.clock())
+        zero.install_first(store, universe, Fit("prior", bundles[0].hash, 1), world.clock())
         return world
 
     return make

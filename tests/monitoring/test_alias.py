@@ -11,10 +11,10 @@ from market import FLAT, STEEP, Market
 from contracts import objects
 from contracts.champion import ALIAS, champion, model_name, pointer
 from contracts.store import Store
-from monitoring.alias import ACTOR, reconcile
-from training.bundle import Bundle
-from training.registration import move_alias
-from training.tracking import Mlflow
+from monitoring.office.alias import ACTOR, reconcile
+from training.bundle.bundle import Bundle
+from training.office.registration import move_alias
+from training.run.mlflow_api import Mlflow
 
 pytestmark = pytest.mark.integration
 

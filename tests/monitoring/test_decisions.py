@@ -9,10 +9,10 @@ from world import REGISTERED, World, away, won
 
 from contracts import objects
 from contracts.champion import ALIAS
-from training import office
 from training.__main__ import app
-from training.records import StepMissing
-from training.tracking import TrackingError
+from training.run.mlflow_api import TrackingError
+from training.run.records import StepMissing
+from training.steps import rollback
 
 pytestmark = pytest.mark.integration
 
@@ -38,7 +38,7 @@ def roll_back(world: World) -> None:
     leaving, decided = world.in_office, world.clock()
 
     def command() -> object:
-        return office.roll_back(world.store, world.universe, leaving, "worse", decided)
+        return rollback.roll_back(world.store, world.universe, leaving, "worse", decided)
 
     with perhaps_away(world):
         try:

@@ -19,9 +19,9 @@ from sklearn.metrics import f1_score, log_loss, matthews_corrcoef
 
 from contracts.store import Store
 from contracts.tables import BARS, DRIFT, MEMBERSHIPS, OUTCOMES, PREDICTIONS, REJECTED
-from monitoring.exporter import Exporter
-from monitoring.performance import performance
-from training.tracking import Mlflow
+from monitoring.export.exporter import Exporter
+from monitoring.truth.performance import performance
+from training.run.mlflow_api import Mlflow
 
 pytestmark = pytest.mark.integration
 

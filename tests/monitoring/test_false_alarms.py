@@ -11,8 +11,8 @@ from stationary import stationary_minutes, stationary_panel
 
 from features.engine import evaluate
 from features.feature import EDITION, Feature, find
-from features.panel import Panel
-from features.views import FeatureView, views
+from features.panel.panel import Panel
+from features.view import FeatureView, views
 from monitoring.drift_test import DRIFT_TESTS, DriftTest
 from monitoring.feature_drift import FALSE_ALARMS, threshold
 

@@ -11,7 +11,7 @@ from scipy import stats
 from typer.testing import CliRunner
 
 from contracts.store import Store
-from features.matrix import materialise
+from features.matrix.matrix import materialise
 from monitoring.__main__ import app
 from monitoring.drift_test import DRIFT_TESTS, DriftTest
 from monitoring.feature_drift import Watching, drift, threshold

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from contracts.store import Store
 from contracts.tables import BARS
 from monitoring.__main__ import app
-from monitoring.settlement import Settling, settle
+from monitoring.truth.settlement import Settling, settle
 from serving.batch import Run, predict
 
 pytestmark = pytest.mark.integration

@@ -10,10 +10,10 @@ from starlette.testclient import TestClient
 
 from contracts.settings import SettingsError
 from contracts.store import Store
-from serving import access
-from serving.access import Access, Quota, parse_keys
 from serving.app import create_app
-from serving.requests import MOST_BYTES
+from serving.edge import access
+from serving.edge.access import Access, Quota, parse_keys
+from serving.edge.middleware import MOST_BYTES
 
 NOWHERE = Store("postgresql://nobody@127.0.0.1:1/nothing")
 DESK, LAB = "desk-key-0123456789", "lab-key-9876543210"

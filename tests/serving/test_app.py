@@ -19,8 +19,8 @@ from starlette.testclient import TestClient
 
 from contracts.store import Store
 from serving.app import create_app
-from serving.view import View
-from serving.watch import State
+from serving.served.served import View
+from serving.served.watch import State
 
 NOWHERE = Store("postgresql://nobody@127.0.0.1:1/nothing")
 

@@ -9,10 +9,10 @@ from market import FLAT, STEEP, VIEW, Market, close_of
 from typer.testing import CliRunner
 
 from contracts.store import Store
-from features.matrix import load_matrix, materialise
+from features.matrix.matrix import load_matrix, materialise
 from serving.__main__ import app
 from serving.batch import Run, predict
-from training.bundle import Bundle, BundleError, ViewChanged
+from training.bundle.bundle import Bundle, BundleError, ViewChanged
 
 pytestmark = pytest.mark.integration
 

@@ -33,7 +33,7 @@ def test_every_example_is_answered(store: Store, market: Market, start: Start) -
 
 
 def test_every_code_of_the_code_is_explained() -> None:
-    sources = (Path(__file__).resolve().parents[2] / "serving").glob("*.py")
+    sources = (Path(__file__).resolve().parents[2] / "serving").rglob("*.py")
     text = "".join(path.read_text() for path in sources)
     codes = set(re.findall(r'\d{3},\s*"([a-z_]+)"', text)) | {"key_missing", "key_unknown"}
     assert {"quota_exhausted", "unknown_symbol", "body_too_long"} <= codes

@@ -13,7 +13,7 @@ from market import FLAT, STEEP, Market
 from predictor import Start, wait_for
 
 from contracts.store import Store
-from serving import routes
+from serving.routes import routes
 
 pytestmark = pytest.mark.integration
 

@@ -11,7 +11,7 @@ from predictor import Predictor, Start, wait_for
 
 from contracts import objects
 from contracts.store import Store
-from features.matrix import materialise
+from features.matrix.matrix import materialise
 
 pytestmark = pytest.mark.integration
 

@@ -12,10 +12,10 @@ from market import FLAT, STEEP, Market, close_of
 from contracts import objects
 from contracts.store import Store
 from serving.batch import Run, predict
-from serving.metrics import Metrics
-from serving.watch import Watch
-from training import bundle
-from training.bundle import Bundle, ViewChanged
+from serving.edge.metrics import Metrics
+from serving.served.watch import Watch
+from training.bundle import bundle
+from training.bundle.bundle import Bundle, ViewChanged
 
 pytestmark = pytest.mark.integration
 
@@ -72,7 +72,7 @@ def test_a_bundle_that_was_changed_is_never_served(
     assert b"finpulse_serving_bundle_failures_total 1.0" in watch._metrics.text()
     assert served(watch) == 1, "it is not checked anew at each look"
     objects.put(f"bundles/{changed.hash}/prior.json", whole)
-    monkeypatch.setattr("serving.watch.RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("serving.served.watch.RETRY_SECONDS", 0.0)
     assert served(watch) == 2
 
 

@@ -18,7 +18,7 @@ from contracts.champion import ROLLED_BACK, model_name
 from contracts.settings import settings
 from contracts.store import Store
 from contracts.tables import PROMOTIONS
-from training.bundle import Bundle
+from training.bundle.bundle import Bundle
 
 pytestmark = pytest.mark.integration
 

@@ -13,16 +13,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from contracts.calendar import last_sessions, session_close, shift
 from contracts.settings import settings
-from training.evidence import Evidence, gather
+from contracts.time.calendar import last_sessions, session_close, shift
+from training.evidence.evidence import Evidence, gather
+from training.evidence.walk import walk
 from training.expert import Expert
-from training.folds import WalkForward
-from training.recipes import recipe
-from training.samples import Samples, from_matrix
-from training.scope import Scope
-from training.tracking import Mlflow
-from training.walk import walk
+from training.recipe import recipe
+from training.run.mlflow_api import Mlflow
+from training.run.scope import Scope
+from training.samples.folds import WalkForward
+from training.samples.samples import Samples, from_matrix
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "fixtures"))
 

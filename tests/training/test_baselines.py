@@ -7,13 +7,20 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from training.answers import Leak
-from training.baselines import BASELINES, Baseline, always_up, class_prior, persistence, reversal
-from training.folds import Fold, WalkForward
+from training.bundle.checks import Leak
+from training.evidence.baselines import (
+    BASELINES,
+    Baseline,
+    always_up,
+    class_prior,
+    persistence,
+    reversal,
+)
+from training.evidence.guards import require_best_chances
+from training.evidence.score import tally
 from training.forecast import DOWN, NEUTRAL, UP, Forecasts
-from training.guards import require_best_chances
-from training.samples import UNKNOWN, Samples, from_matrix
-from training.score import tally
+from training.samples.folds import Fold, WalkForward
+from training.samples.samples import UNKNOWN, Samples, from_matrix
 
 Make = Callable[..., pa.Table]
 CUT = WalkForward(count=1)

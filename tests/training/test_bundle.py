@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from contracts.settings import settings
-from features.views import view
-from training import bundle
-from training.bundle import Bundle, BundleError, Manifest, ViewChanged
+from features.view import view
+from training.bundle import bundle
+from training.bundle.bundle import Bundle, BundleError, Manifest, ViewChanged
 from training.forecast import Thresholds
 
 MANIFEST = Manifest(
@@ -85,7 +85,7 @@ def test_a_missing_file_and_an_unknown_bundle_are_named() -> None:
 def test_a_model_that_answers_otherwise_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     made = saved()
     monkeypatch.setitem(
-        bundle.engines._READERS,
+        bundle.models._READERS,
         "prior.json",
         lambda _: lambda values: np.tile([0.2, 0.3 + 2e-5, 0.5 - 2e-5], (len(values), 1)),
     )
@@ -98,7 +98,7 @@ def test_a_model_that_answers_otherwise_is_refused(monkeypatch: pytest.MonkeyPat
 def test_a_model_that_answers_by_place_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     table = np.array([[0.2, 0.3, 0.5], [0.5, 0.3, 0.2]])
     monkeypatch.setitem(
-        bundle.engines._READERS, "prior.json", lambda _: lambda values: table[: len(values)]
+        bundle.models._READERS, "prior.json", lambda _: lambda values: table[: len(values)]
     )
     with pytest.raises(BundleError, match="change with the order in which rows are asked about"):
         saved()
@@ -166,7 +166,7 @@ def test_fifty_golden_rows_come_from_few_or_many() -> None:
 
 def test_loading_code_stays_light() -> None:
     code = (
-        "import sys, training.bundle, training.forecast;"
+        "import sys, training.bundle.bundle, training.forecast;"
         "heavy = {'mlflow', 'sklearn', 'xgboost', 'torch', 'ray', 'pandas', 'transformers'};"
         "print(sorted(heavy & set(sys.modules)))"
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from contracts.champion import KEPT, PROMOTED
-from training.contest import Comparison, Decision, Parties, Rules, decide
+from training.evidence.decision import Comparison, Decision, Parties, Rules, decide
 
 PARTIES = Parties("sim", "challenger", "champion", 3)
 RULES = Rules()

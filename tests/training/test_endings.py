@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from contracts.store import Store
-from training.scope import Scope
-from training.tracking import Mlflow, step
+from training.run.mlflow_api import Mlflow
+from training.run.scope import Scope
+from training.run.tracking import step
 
 pytestmark = pytest.mark.integration
 
@@ -21,9 +22,9 @@ WAITING = """
 import sys, time
 from datetime import date
 from contracts.store import open_store
-from training.recipes import recipe
-from training.scope import Scope
-from training.tracking import step
+from training.recipe import recipe
+from training.run.scope import Scope
+from training.run.tracking import step
 scope = Scope(sys.argv[1], date(2025, 6, 30), 3, recipe("demo"), "XNYS", 60)
 with step(open_store(), scope, "tune") as run:
     with run.child("trial 0"):

@@ -6,20 +6,20 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from training.baselines import BASELINES
 from training.ensemble import ENSEMBLES
-from training.evidence import (
+from training.evidence.baselines import BASELINES
+from training.evidence.evidence import (
     Evidence,
     LeakUntilExplained,
     gather,
     require_plausible,
 )
+from training.evidence.walk import mean_log_loss, walk, walk_together
 from training.experts.class_prior import ClassPrior
 from training.experts.logistic import Logistic
 from training.experts.trees import Trees
-from training.folds import WalkForward
-from training.samples import Samples, from_matrix
-from training.walk import mean_log_loss, walk, walk_together
+from training.samples.folds import WalkForward
+from training.samples.samples import Samples, from_matrix
 
 CUT = WalkForward(count=3)
 QUICK = Trees(rounds=40, min_child_weight=5)

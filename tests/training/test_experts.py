@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from training import bundle
-from training.bundle import Manifest
+from training.bundle import bundle
+from training.bundle.bundle import Manifest
+from training.evidence.walk import mean_log_loss
 from training.expert import EXPERTS, Expert
-from training.folds import WalkForward
-from training.samples import Samples, TrainingError
-from training.walk import mean_log_loss
+from training.samples.folds import WalkForward
+from training.samples.samples import Samples, TrainingError
 
 NAMES = EXPERTS.names()
 # Few rows want small batches and fast steps.

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.folds import ShuffledTime, WalkForward
-from training.samples import Samples, TrainingError
-from training.windows import History
+from training.bundle.history import History
+from training.samples.folds import ShuffledTime, WalkForward
+from training.samples.samples import Samples, TrainingError
 
 
 def made(sessions: int, instruments: int, delays: list[int]) -> Samples:

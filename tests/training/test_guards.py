@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from training.answers import Leak, require_same_units
+from training.bundle.checks import Leak, require_same_units
+from training.evidence.guards import require_blind, require_horizon, require_purged, require_unread
 from training.expert import EXPERTS
-from training.folds import Fold, WalkForward
 from training.forecast import Floats
-from training.guards import require_blind, require_horizon, require_purged, require_unread
-from training.lab import HORIZON, Lab
-from training.samples import Samples, from_matrix
+from training.leaklab.market import HORIZON, Lab
+from training.samples.folds import Fold, WalkForward
+from training.samples.samples import Samples, from_matrix
 
 CUT = WalkForward(count=3)
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy import signal, stats
 
+from training.evidence.intervals import Estimate, estimate, ratio
+from training.evidence.score import METRICS, tally
 from training.forecast import Floats, Forecasts, normalised
-from training.intervals import Estimate, estimate, ratio
-from training.score import METRICS, tally
 
 REPEATS = 4000
 

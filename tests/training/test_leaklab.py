@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from training import leaklab, leaks
 from training.__main__ import app
-from training.lab import Lab
-from training.leak import LEAKS, Plant
-from training.leaklab import Finding, artefact, examine, r_squared, table, verdict
+from training.leaklab import examine as leaklab
+from training.leaklab import leaks
+from training.leaklab.examine import Finding, artefact, examine, r_squared, table, verdict
+from training.leaklab.leak import LEAKS, Plant
+from training.leaklab.market import Lab
 
 MEMBERS = list(LEAKS)
 WANTED = {
@@ -53,14 +54,14 @@ def guards_of(plant: Plant) -> Iterator[tuple[object, str]]:
     """Where the modules of leaks hold the guard that catches it."""
     name = plant.caught_by.split(".")[-1]
     for module in pkgutil.iter_modules(leaks.__path__):
-        held = importlib.import_module(f"training.leaks.{module.name}")
+        held = importlib.import_module(f"training.leaklab.leaks.{module.name}")
         if hasattr(held, name):
             yield held, name
     if name == "split":
-        yield importlib.import_module("training.folds").WalkForward, name
+        yield importlib.import_module("training.samples.folds").WalkForward, name
     if name == "Forecasts":
-        yield importlib.import_module("training.answers"), "_sound"
-        yield importlib.import_module("training.leaks.answers"), "require_known_answers"
+        yield importlib.import_module("training.bundle.checks"), "_sound"
+        yield importlib.import_module("training.leaklab.leaks.answers"), "require_known_answers"
 
 
 @pytest.mark.parametrize("plant", MEMBERS, ids=lambda plant: plant.name)

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pytest
 
 from contracts.champion import PROMOTED
-from contracts.connection import WORK
+from contracts.database.connection import WORK
 from contracts.store import Store
 from contracts.tables import PROMOTIONS
-from training.lock import LockLost, locked
+from training.run.lock import LockLost, locked
 
 pytestmark = pytest.mark.integration
 

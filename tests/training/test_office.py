@@ -15,27 +15,29 @@ from contracts import objects
 from contracts.champion import KEPT, PROMOTED, ROLLED_BACK, champion, model_name, pointer, reign
 from contracts.settings import settings
 from contracts.store import Store
-from features.views import view
-from training import bundle, fitting, incumbency, office, proving, records
-from training import ledger as ledger_of
-from training.records import Fit, StepMissing
-from training.scope import Scope
-from training.tracking import Mlflow
+from features.view import view
+from training.bundle import bundle
+from training.office import incumbency
+from training.office import ledger as ledger_of
+from training.run import records
+from training.run.mlflow_api import Mlflow
+from training.run.records import Fit, StepMissing
+from training.run.scope import Scope
+from training.steps import combine, contest, fit, packing, promote, prove, rollback
+from training.steps.zero import install_first
 
 pytestmark = pytest.mark.integration
 
-NOW = datetime(2025, 7, 1, tzinfo=UTC)
-LATER = datetime(2025, 7, 2, tzinfo=UTC)
-LAST = datetime(2025, 7, 3, tzinfo=UTC)
+NOW, LATER, LAST = (datetime(2025, 7, day, tzinfo=UTC) for day in (1, 2, 3))
 
 
 def train(store: Store, scope: Scope) -> tuple[Fit, Fit]:
-    zero = fitting.fit(store, scope, "class_prior", verb="zero")
-    office.install_first(store, scope.universe, zero, NOW)
+    zero = fit.fit(store, scope, "class_prior", verb="zero")
+    install_first(store, scope.universe, zero, NOW)
     for name in scope.recipe.experts:
-        fitting.fit(store, scope, name)
-    fitted = fitting.fit_together(store, scope)
-    proving.prove(store, scope, "the effect is planted")
+        fit.fit(store, scope, name)
+    fitted = combine.combine(store, scope)
+    prove.prove(store, scope, "the effect is planted")
     return zero, fitted
 
 
@@ -64,17 +66,17 @@ def test_a_planted_effect_takes_office_and_a_repeat_changes_nothing(
     scope = market(effect=1.0)
     zero, fitted = train(store, scope)
     assert alias(tracking, scope.universe) == zero.version
-    decision = office.contest(store, scope)
+    decision = contest.contest(store, scope)
     assert decision is not None and decision.outcome == PROMOTED
     assert decision.sessions == 59, "the label of the newest session has not settled"
-    assert office.promote(store, scope, LATER) == (decision, 1)
+    assert promote.promote(store, scope, LATER) == (decision, 1)
     assert alias(tracking, scope.universe) == fitted.version
     assert json.loads(objects.get(pointer(scope.universe)))["bundle"] == fitted.bundle
     assert [c.bundle for c in reign(store, scope.universe)] == [fitted.bundle, zero.bundle]
 
     assert train(store, scope) == (zero, fitted)
-    assert office.contest(store, scope) is None
-    assert office.promote(store, scope, LATER) == (decision, 0)
+    assert contest.contest(store, scope) is None
+    assert promote.promote(store, scope, LATER) == (decision, 0)
     experts = [records.read_fit(scope, name) for name in scope.recipe.experts]
     made = {fit.version: fit.bundle for fit in (zero, fitted, *experts)}
     assert versions(tracking, scope.universe) == made and len(made) == 4
@@ -86,10 +88,10 @@ def test_noise_leaves_champion_zero_in_office(
 ) -> None:
     scope = market(effect=0.0)
     zero, fitted = train(store, scope)
-    decision = office.contest(store, scope)
+    decision = contest.contest(store, scope)
     assert decision is not None and decision.outcome == KEPT
-    assert office.promote(store, scope, LATER) == (decision, 1)
-    assert office.promote(store, scope, LATER) == (decision, 0)
+    assert promote.promote(store, scope, LATER) == (decision, 1)
+    assert promote.promote(store, scope, LATER) == (decision, 0)
     row = ledger(store)[-1]
     assert (row["decision"], row["bundle"], row["previous_bundle"]) == (
         KEPT,
@@ -106,21 +108,21 @@ def test_contests_of_an_incumbent_share_their_sessions_and_a_repeat_finds_the_sa
     later = market(effect=0.0)
     scope = replace(later, session=date(2025, 6, 20))
     zero, _ = train(store, scope)
-    first = office.contest(store, scope)
-    assert first is not None and office.contest(store, scope) == first
-    assert office.promote(store, scope, LATER) == (first, 1)
-    assert office.contest(store, scope) == first, "its own row is no earlier contest"
-    assert office.promote(store, scope, LATER) == (first, 0)
+    first = contest.contest(store, scope)
+    assert first is not None and contest.contest(store, scope) == first
+    assert promote.promote(store, scope, LATER) == (first, 1)
+    assert contest.contest(store, scope) == first, "its own row is no earlier contest"
+    assert promote.promote(store, scope, LATER) == (first, 0)
 
     _, fitted = train(store, later)
-    second = office.contest(store, later)
+    second = contest.contest(store, later)
     assert second is not None and second.champion == first.champion == zero.bundle
     # Between the 20th and the 30th lie five sessions: the market rests on no day but weekends.
     assert (first.all_sessions, second.all_sessions) == (59, 59 + 6)
     assert sorted(second.counted) == [f"2025-06-{day}" for day in (20, 23, 24, 25, 26, 27)]
     assert not set(first.counted) & set(second.counted)
-    assert office.promote(store, later, LAST) == (second, 1)
-    assert office.contest(store, later) == second and office.contest(store, scope) == first
+    assert promote.promote(store, later, LAST) == (second, 1)
+    assert contest.contest(store, later) == second and contest.contest(store, scope) == first
     assert incumbency.contests_of(store, scope.universe, fitted.bundle) == []
     assert len(ledger(store)) == 3
 
@@ -130,16 +132,16 @@ def test_an_alias_left_behind_follows_the_ledger_on_a_repeat(
 ) -> None:
     scope = market(effect=1.0)
     zero, fitted = train(store, scope)
-    office.contest(store, scope)
+    contest.contest(store, scope)
     with monkeypatch.context() as away:
         away.setenv("FINPULSE_MLFLOW_URL", "http://127.0.0.1:9")
         settings.cache_clear()
-        assert office.promote(store, scope, LATER)[1] == 1
+        assert promote.promote(store, scope, LATER)[1] == 1
     settings.cache_clear()
     assert alias(tracking, scope.universe) == zero.version
     in_office = champion(store, scope.universe)
     assert in_office is not None and in_office.bundle == fitted.bundle
-    assert office.promote(store, scope, LATER)[1] == 0
+    assert promote.promote(store, scope, LATER)[1] == 0
     assert alias(tracking, scope.universe) == fitted.version
 
 
@@ -148,14 +150,14 @@ def test_what_mlflow_lost_is_registered_again_by_the_promotion(
 ) -> None:
     scope = market(effect=1.0)
     zero, fitted = train(store, scope)
-    office.contest(store, scope)
+    contest.contest(store, scope)
     tracking.call("DELETE", "mlflow/registered-models/delete", name=model_name(scope.universe))
-    assert office.promote(store, scope, LATER)[1] == 1
+    assert promote.promote(store, scope, LATER)[1] == 1
     number = alias(tracking, scope.universe)
     assert versions(tracking, scope.universe) == {number: fitted.bundle}
     in_office = champion(store, scope.universe)
     assert in_office is not None and in_office.bundle == fitted.bundle
-    back = office.roll_back(store, scope.universe, fitted.bundle, "it fell", LAST)
+    back = rollback.roll_back(store, scope.universe, fitted.bundle, "it fell", LAST)
     assert back is not None and back.bundle == zero.bundle
     assert versions(tracking, scope.universe)[alias(tracking, scope.universe)] == zero.bundle
 
@@ -165,7 +167,7 @@ def test_a_lock_lost_before_the_row_writes_none(
 ) -> None:
     scope = market(effect=1.0)
     train(store, scope)
-    office.contest(store, scope)
+    contest.contest(store, scope)
     query, ended = store.query, list[int]()
 
     def end_first(statement: str, values: Any = ()) -> Any:
@@ -177,7 +179,7 @@ def test_a_lock_lost_before_the_row_writes_none(
 
     monkeypatch.setattr(store, "query", end_first)
     with pytest.raises(Exception, match=r"the lock .* was lost|terminat|closed"):
-        office.promote(store, scope, LATER)
+        promote.promote(store, scope, LATER)
     assert ended and len(ledger(store)) == 1, "another may be deciding meanwhile"
 
 
@@ -185,15 +187,15 @@ def test_a_contest_against_a_former_champion_is_stale(
     store: Store, tracking: Mlflow, market: Callable[..., Scope], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The decision is made before MLflow's registry is asked for anything.
-    monkeypatch.setattr(fitting, "register", lambda *_: 1)
+    monkeypatch.setattr(packing, "register", lambda *_: 1)
     monkeypatch.setattr(ledger_of, "show_champion", lambda *_: False)
     scope = market(effect=1.0)
     train(store, scope)
-    office.contest(store, scope)
+    contest.contest(store, scope)
     other = {"promotion_id": "by hand", "decision": PROMOTED, "reason": "", "evidence": {}}
-    office.record(store, scope.universe, Fit("other", "f" * 64, 1), other, LATER)
-    with pytest.raises(office.StaleContest, match="ffffffffffff is in office"):
-        office.promote(store, scope, LATER)
+    ledger_of.record(store, scope.universe, Fit("other", "f" * 64, 1), other, LATER)
+    with pytest.raises(promote.StaleContest, match="ffffffffffff is in office"):
+        promote.promote(store, scope, LATER)
 
 
 def test_steps_out_of_order_name_the_verb(
@@ -201,13 +203,13 @@ def test_steps_out_of_order_name_the_verb(
 ) -> None:
     scope = market()
     with pytest.raises(StepMissing, match="training zero"):
-        office.contest(store, scope)
+        contest.contest(store, scope)
     with pytest.raises(StepMissing, match="training fit --expert logistic"):
-        fitting.fit_together(store, scope)
+        combine.combine(store, scope)
     with pytest.raises(StepMissing, match="training fit --expert logistic"):
-        proving.prove(store, scope, "")
+        prove.prove(store, scope, "")
     with pytest.raises(StepMissing, match="training contest"):
-        office.promote(store, scope, NOW)
+        promote.promote(store, scope, NOW)
 
 
 def test_a_rollback_puts_the_champion_before_back_once(
@@ -217,18 +219,18 @@ def test_a_rollback_puts_the_champion_before_back_once(
     zero, fitted = train(store, scope)
     universe = scope.universe
     with pytest.raises(StepMissing, match="no champion before the one in office"):
-        office.roll_back(store, universe, zero.bundle, "a try", LATER)
-    office.contest(store, scope)
-    office.promote(store, scope, LATER)
-    back = office.roll_back(store, universe, fitted.bundle, "the score fell", LAST)
+        rollback.roll_back(store, universe, zero.bundle, "a try", LATER)
+    contest.contest(store, scope)
+    promote.promote(store, scope, LATER)
+    back = rollback.roll_back(store, universe, fitted.bundle, "the score fell", LAST)
     assert back is not None and (back.bundle, back.model_version) == (zero.bundle, zero.version)
     assert alias(tracking, universe) == zero.version
     row = ledger(store)[-1]
     assert (row["decision"], row["reason"]) == (ROLLED_BACK, "the score fell")
     assert (row["bundle"], row["previous_bundle"]) == (zero.bundle, fitted.bundle)
-    assert office.roll_back(store, universe, fitted.bundle[:8], "again", LAST) is None
+    assert rollback.roll_back(store, universe, fitted.bundle[:8], "again", LAST) is None
     with pytest.raises(StepMissing, match="no champion before"):
-        office.roll_back(store, universe, zero.bundle, "further back", LAST)
+        rollback.roll_back(store, universe, zero.bundle, "further back", LAST)
     assert len(ledger(store)) == 3
 
 
@@ -243,15 +245,15 @@ def test_a_broken_bundle_is_not_rolled_back_to(
     store: Store, tracking: Mlflow, market: Callable[..., Scope], fault: str
 ) -> None:
     scope = market(effect=1.0)
-    zero = fitting.fit(store, scope, "class_prior", verb="zero")
-    office.install_first(store, scope.universe, zero, NOW)
-    other = fitting.fit(store, scope, "logistic")
+    zero = fit.fit(store, scope, "class_prior", verb="zero")
+    install_first(store, scope.universe, zero, NOW)
+    other = fit.fit(store, scope, "logistic")
     won = {"promotion_id": uuid4().hex, "decision": PROMOTED, "reason": "", "evidence": {}}
-    office.record(store, scope.universe, other, won, LATER)
-    office.follow(store, scope.universe)
+    ledger_of.record(store, scope.universe, other, won, LATER)
+    ledger_of.follow(store, scope.universe)
     FAULTS[fault](Path(settings().objects) / "bundles" / zero.bundle)
     with pytest.raises(bundle.BundleError, match=rf"prior\.json {fault}"):
-        office.roll_back(store, scope.universe, other.bundle, "a try", LAST)
+        rollback.roll_back(store, scope.universe, other.bundle, "a try", LAST)
     in_office = champion(store, scope.universe)
     assert in_office is not None and in_office.bundle == other.bundle
     assert alias(tracking, scope.universe) == other.version
@@ -264,9 +266,9 @@ def test_a_challenger_of_a_foreign_view_is_refused(
     scope = market(effect=1.0)
     train(store, scope)
     today = view(scope.recipe.view)
-    monkeypatch.setattr("features.views.view", lambda _: replace(today, version=2))
+    monkeypatch.setattr("features.view.view", lambda _: replace(today, version=2))
     with pytest.raises(bundle.ViewChanged, match=f"was trained on view {today.name} {today.hash}"):
-        office.contest(store, scope)
+        contest.contest(store, scope)
     assert len(ledger(store)) == 1
 
 

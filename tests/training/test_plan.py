@@ -9,9 +9,9 @@ import pytest
 
 from training.ensemble import ENSEMBLES
 from training.expert import EXPERTS
-from training.recipes import RECIPES, UnknownRecipe, recipe
-from training.search import Trial
-from training.tune import best, plan
+from training.recipe import RECIPES, UnknownRecipe, recipe
+from training.steps.search import Trial
+from training.steps.tune import best, plan
 
 ROOT = Path(__file__).resolve().parents[2]
 

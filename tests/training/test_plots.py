@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from training.evidence.plots import BINS, binned, reliability
 from training.forecast import Forecasts, normalised
-from training.plots import BINS, binned, reliability
 
 
 def test_a_calibrated_forecast_lies_on_the_diagonal() -> None:

@@ -11,15 +11,16 @@ from rich.console import Console
 
 from contracts.champion import PROMOTED
 from contracts.store import Store
-from training import office, records
-from training.contest import Comparison, Decision, Parties, Rules, decide
-from training.evidence import Evidence
+from training.evidence.decision import Comparison, Decision, Parties, Rules, decide
+from training.evidence.evidence import Evidence
 from training.experts.trees import Trees
-from training.folds import WalkForward
-from training.records import Fit
-from training.report import WIDTH, tables
-from training.samples import TrainingError, from_matrix
-from training.scope import scope
+from training.office import ledger
+from training.run import records
+from training.run.records import Fit
+from training.run.scope import scope
+from training.samples.folds import WalkForward
+from training.samples.samples import TrainingError, from_matrix
+from training.steps.report import WIDTH, tables
 
 pytestmark = pytest.mark.integration
 
@@ -44,7 +45,7 @@ def test_evidence_decision_and_champion_are_shown(
     evidence = evidence_of(quick, from_matrix(matrix()), WalkForward(2))
     records.write_evidence("b" * 64, evidence)
     zero = {"promotion_id": "zero", "decision": PROMOTED, "reason": "first", "evidence": {}}
-    office.record(store, "sim", Fit("class_prior", "a" * 64, 1), zero, NOW)
+    ledger.record(store, "sim", Fit("class_prior", "a" * 64, 1), zero, NOW)
     kept = Decision(
         "sim", "b" * 64, "a" * 64, 3, "kept", "no decision: unsure", 300, 50, 1.05, 1.06, 0.01,
         -0.01, 0.03, 0.2,
@@ -52,7 +53,7 @@ def test_evidence_decision_and_champion_are_shown(
     fields = {"promotion_id": "kept", "decision": "kept", "reason": kept.reason}
     fields |= {"evidence": kept.as_json(), "previous_bundle": "a" * 64}  # type: ignore[dict-item]
     later = NOW + timedelta(days=1)
-    office.record(store, "sim", Fit("xgboost", "b" * 64, 2), fields, later)
+    ledger.record(store, "sim", Fit("xgboost", "b" * 64, 2), fields, later)
     text = shown(store)
     for part in ("xgboost - persistence", "always_up", "95 % intervals", "permuted"):
         assert part in text
@@ -69,7 +70,7 @@ def test_a_contest_of_few_sessions_says_so(store: Store) -> None:
     )
     fields = {"promotion_id": "few", "decision": "kept", "reason": found.reason}
     fields |= {"evidence": found.as_json(), "previous_bundle": "a" * 64}  # type: ignore[dict-item]
-    office.record(store, "sim", Fit("xgboost", "b" * 64, 2), fields, NOW)
+    ledger.record(store, "sim", Fit("xgboost", "b" * 64, 2), fields, NOW)
     text = shown(store)
     assert "(too few sessions)" in text and "5 sessions are fewer than 40" in text
     assert "needed below 0.0000, 5 sessions" in text

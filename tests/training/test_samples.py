@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from contracts.calendar import session_close
-from training.samples import UNKNOWN, Samples, TrainingError, common, from_matrix, stamp
+from contracts.time.calendar import session_close
+from training.samples.samples import UNKNOWN, Samples, TrainingError, common, from_matrix, stamp
 
 
 def test_nulls_become_nan_and_unsettled_rows_are_left_out(

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
+from training.evidence.score import losses, tally
 from training.forecast import Forecasts, normalised
-from training.score import losses, tally
 
 RANDOM = np.random.default_rng(3)
 N, SESSIONS = 600, 30

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from training.scratch import scratch, scratch_root, sweep
+from training.run.scratch import scratch, scratch_root, sweep
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from training.scratch import scratch
+from training.run.scratch import scratch
 with scratch(Path(sys.argv[1])) as folder:
     Path(folder, "filled").write_bytes(b"x" * 1000)
     print(folder, flush=True)

@@ -19,15 +19,15 @@ from processes import MARK, marked
 
 from contracts.settings import settings
 from contracts.store import Store
-from training import search, tune
+from training.evidence.walk import mean_log_loss
 from training.experts.trees import Trees
-from training.folds import WalkForward
-from training.samples import Samples
-from training.scope import Scope
-from training.scratch import scratch_root, sweep
-from training.search import Trial, TuningFailed
-from training.tracking import Mlflow
-from training.walk import mean_log_loss
+from training.run.mlflow_api import Mlflow
+from training.run.scope import Scope
+from training.run.scratch import scratch_root, sweep
+from training.samples.folds import WalkForward
+from training.samples.samples import Samples
+from training.steps import search, tune
+from training.steps.search import Trial, TuningFailed
 
 CUT = WalkForward(count=2)
 
@@ -61,9 +61,9 @@ ENDLESS = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from conftest import make_matrix
-from training.folds import WalkForward
-from training.samples import from_matrix
-from training.search import Trial, search
+from training.samples.folds import WalkForward
+from training.samples.samples import from_matrix
+from training.steps.search import Trial, search
 trial = Trial(0, "xgboost", {"rounds": 10**7, "patience": 10**7})
 search([trial], from_matrix(make_matrix()), WalkForward(count=2), print, print)
 """
@@ -136,6 +136,6 @@ def test_a_tuning_is_kept_and_used_again(
 
 
 def fitted_with(scope: Scope) -> dict[str, Any]:
-    from training.fitting import expert_of
+    from training.steps.fit import expert_of
 
     return expert_of(scope, "xgboost").hyperparameters()

@@ -15,13 +15,13 @@ import pytest
 from contracts import objects
 from contracts.settings import settings
 from etl.simulation import news
-from training import head
-from training.checkpoint import LabelOrderError, columns
-from training.encoder import TOKENS, encoder_version, folder, open_encoder, torch_encoder
-from training.labelled import LabelledTextError, labelled
-from training.phrases import NAMES, TEMPLATES
-from training.sentiment import Scorer
-from training.texts import model
+from training.steps.score_text import model
+from training.text import head
+from training.text.checkpoint import LabelOrderError, columns
+from training.text.encoder import TOKENS, encoder_version, folder, open_encoder, torch_encoder
+from training.text.labelled import LabelledTextError, labelled
+from training.text.phrases import NAMES, TEMPLATES
+from training.text.scorer import Scorer
 
 HELD_OUT = {
     "negative": (
@@ -187,7 +187,7 @@ def test_held_out_sentences_are_told_apart_better_than_by_chance() -> None:
 
     # Later processes need neither torch nor transformers.
     code = (
-        "import sys; from training.texts import model; "
+        "import sys; from training.steps.score_text import model; "
         f"print(model('minilm', None).probabilities([{texts[0]!r}])[0].tolist()); "
         "sys.exit(bool({'torch', 'transformers', 'sklearn'} & set(sys.modules)))"
     )

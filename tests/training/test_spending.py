@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from training.spending import YEAR, allowed, looks_of
+from training.evidence.spending import YEAR, allowed, looks_of
 
 
 def bounds(looks: tuple[int, ...], yearly: float, at_once: float) -> list[float]:

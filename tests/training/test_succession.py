@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.champion import KEPT, PROMOTED, REFUSED, ROLLED_BACK
-from training.succession import stack
+from training.office.succession import stack
 
 Rows = list[tuple[str, str]]
 

@@ -10,8 +10,9 @@ import pytest
 
 from contracts.settings import settings
 from contracts.store import Store
-from training.scope import Scope
-from training.tracking import Mlflow, TrackingError, step
+from training.run.mlflow_api import Mlflow, TrackingError
+from training.run.scope import Scope
+from training.run.tracking import step
 
 pytestmark = pytest.mark.integration
 

@@ -13,16 +13,17 @@ import simulated
 from contracts.champion import KEPT, Champion
 from contracts.settings import settings
 from contracts.store import Store
-from training import office
-from training.contest import Decision
 from training.ensemble import ENSEMBLES
-from training.evidence import Evidence, Value, gather
+from training.evidence.decision import Decision
+from training.evidence.evidence import Evidence, Value, gather
+from training.evidence.walk import walk, walk_together
 from training.expert import EXPERTS
-from training.fitting import expert_of, pack, pack_together
-from training.recipes import recipe
-from training.records import Fit
-from training.scope import Scope
-from training.walk import walk, walk_together
+from training.recipe import recipe
+from training.run.records import Fit
+from training.run.scope import Scope
+from training.steps.combine import pack_together
+from training.steps.contest import hold
+from training.steps.fit import expert_of, pack
 
 SEEDS = (1, 2, 3, 4, 5)
 DEMO = recipe("demo")
@@ -96,7 +97,7 @@ def contest(store: Store, scope: Scope) -> Decision:
     members = {name: pack(scope, expert_of(scope, name), samples) for name in DEMO.experts}
     ours = pack_together(scope, members, {}, samples)
     against = Champion("zero", scope.universe, zero.hash, "", 1, "", scope.as_of)
-    return office.hold(store, scope, against, Fit(DEMO.ensemble, ours.hash, 2))
+    return hold(store, scope, against, Fit(DEMO.ensemble, ours.hash, 2))
 
 
 @pytest.mark.integration

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.engines import PRIOR, constant
+from training.bundle.models import PRIOR, constant
 from training.expert import Expert, expert
 from training.forecast import CLASSES, Floats, Forecasts, Values, normalised
-from training.samples import Samples
+from training.samples.samples import Samples
 
 
 @expert("class_prior", objective="trend", libraries=("numpy",))

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.engines import LINEAR, Linear, linear
+from training.bundle.models import LINEAR, Linear, linear
+from training.bundle.scaler import Scaler
 from training.expert import Expert, Span, expert
 from training.forecast import CLASSES, Forecasts, Values
-from training.samples import Samples
-from training.scaler import Scaler
+from training.samples.samples import Samples
 
 # The intercept of a class that never came: its probability is nil beside any other.
 _NEVER = -30.0

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from training.engines import NETWORK
+from training.bundle.models import NETWORK
+from training.bundle.scaler import Scaler
 from training.expert import Expert, Span, expert
-from training.folds import inner_split
 from training.forecast import CLASSES, Forecasts, Values, normalised
 from training.network import batches, export, keras
-from training.samples import Samples
-from training.scaler import Scaler
+from training.samples.folds import inner_split
+from training.samples.samples import Samples
 
 if TYPE_CHECKING:
     from keras import Model

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from training.engines import TREES, boosted
+from training.bundle.models import TREES, boosted
 from training.expert import Expert, Span, expert
-from training.folds import inner_split
 from training.forecast import CLASSES, Forecasts, Values
-from training.samples import Samples
+from training.samples.folds import inner_split
+from training.samples.samples import Samples
 
 if TYPE_CHECKING:
     from xgboost import Booster

@@ -9,8 +9,8 @@ from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction, T
 from pendulum import DateTime
 from pendulum import instance as pendulum_time
 
-from contracts.amendments import forget
-from contracts.calendar import NotKnown, last_session, session_close, session_open, shift
+from contracts.time.amendments import forget
+from contracts.time.calendar import NotKnown, last_session, session_close, session_open, shift
 
 
 def _utc(moment: DateTime) -> datetime:

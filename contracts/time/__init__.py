@@ -1,0 +1,1 @@
+"""Sessions of exchanges, and what was announced about them."""

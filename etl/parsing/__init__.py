@@ -1,0 +1,1 @@
+"""What comes from outside as text becomes values, or is said not to be one."""

@@ -1,0 +1,1 @@
+"""Rows held against what is beside them, and against what was stored before."""

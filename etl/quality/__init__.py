@@ -1,0 +1,1 @@
+"""What may become facts, what is refused, what is missing."""

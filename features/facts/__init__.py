@@ -1,0 +1,1 @@
+"""From the store to panels: what was known then, and what is known now."""

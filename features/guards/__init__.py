@@ -1,0 +1,1 @@
+"""What every feature and label must keep, and the page that says so."""

@@ -1,0 +1,1 @@
+"""Panel columns, one kind of fact per file."""

@@ -1,0 +1,1 @@
+"""Panels to Parquet: features as they are kept, labels beside them."""

@@ -1,0 +1,1 @@
+"""Numbers over a panel: its columns, and the primitives that run over them."""

@@ -1,0 +1,178 @@
+"""The exporter: a scrape is answered from memory; several looks, each by itself, keep it new.
+
+What one look waits for keeps no other from looking, and what a look that hangs said last is not
+told for longer than it is true.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from contracts.database.connection import ASIDE
+from contracts.settings import settings
+from contracts.store import Store, StoreUnavailable
+from monitoring.export.gauges import Sums, state
+from monitoring.office import catch_up
+from monitoring.office.alias import RESULTS, reconcile
+from training.run.mlflow_api import Mlflow
+
+log = logging.getLogger(__name__)
+
+REFRESH_SECONDS = 10.0
+# The tables say whether the database answers: twice as often, and for no longer than that counts.
+TABLES_SECONDS = 5.0
+STALE_SECONDS = 10.0
+# MLflow is asked three times in a look.
+ALIAS_STALE_SECONDS = 30.0
+# Sums over long histories take their time when something new comes.
+SUMS_STALE_SECONDS = 300.0
+# What failed to forecast is asked again after this.
+RETRY_SECONDS = 60.0
+TRIM_SECONDS = 3_600.0
+
+
+@dataclass
+class Look:
+    """What one look says: `up` when it was answered, and what it found; old news count nothing."""
+
+    counts_for: float
+    up: bool = False
+    found: list[GaugeMetricFamily] = field(default_factory=list)
+    _at: float = 0.0
+
+    def says(self, up: bool, found: list[GaugeMetricFamily] | None = None) -> None:
+        """Keep what it says now."""
+        self.up, self.found, self._at = up, found or [], time.monotonic()
+
+    @property
+    def fresh(self) -> bool:
+        """Whether it was answered, and not too long ago."""
+        return self.up and time.monotonic() - self._at < self.counts_for
+
+
+class Exporter(Collector):
+    """Metrics of one universe's tables, the reconciler of its champion's alias, and its forecasts.
+
+    While the database is away the gauges are absent, not stale, and `finpulse_database_up` is 0.
+    """
+
+    def __init__(self, store: Store, server: Mlflow, universe: str) -> None:
+        self._store, self._server, self._universe = store, server, universe
+        self._sums = Sums(Store(store.url, ASIDE), universe)
+        self._seen = {
+            "tables": Look(STALE_SECONDS),
+            "alias": Look(ALIAS_STALE_SECONDS),
+            "sums": Look(SUMS_STALE_SECONDS),
+        }
+        self._failed: tuple[catch_up.Gap | None, float] = (None, 0.0)
+        self.registry = CollectorRegistry()
+        self._results = Counter(
+            "finpulse_alias_reconciliations_total",
+            "What comparing MLflow's alias with the ledger led to.",
+            ("result",),
+            registry=self.registry,
+        )
+        for result in RESULTS:
+            self._results.labels(result)
+        self.registry.register(self)
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """The gauges of the last looks; called by a scrape."""
+        tables, alias, sums = (self._seen[name] for name in ("tables", "alias", "sums"))
+        up, text = tables.fresh, "1 when the tables were read, and not too long ago."
+        yield GaugeMetricFamily("finpulse_database_up", text, value=up)
+        text = "1 when MLflow's alias was compared, and not too long ago."
+        yield GaugeMetricFamily("finpulse_mlflow_up", text, value=alias.fresh)
+        if up:
+            yield from tables.found
+            yield from sums.found if sums.fresh else ()
+
+    def run(self) -> None:
+        """Begin to look, each look on a thread of its own that ends with the process."""
+        looks: dict[Callable[[], None], float] = {
+            self.look_at_tables: TABLES_SECONDS,
+            self.look_at_sums: REFRESH_SECONDS,
+            self.look_at_alias: REFRESH_SECONDS,
+            self.look_for_forecasts: REFRESH_SECONDS,
+            self.trim: TRIM_SECONDS,
+        }
+        for look, seconds in looks.items():
+            repeat = (look, seconds)
+            threading.Thread(target=_repeat, args=repeat, name=look.__name__, daemon=True).start()
+
+    def look(self) -> None:
+        """Every look once, one after the other."""
+        self.look_at_tables()
+        self.look_at_sums()
+        self.look_at_alias()
+        self.look_for_forecasts()
+
+    def look_at_tables(self) -> None:
+        """Counts and champion: this says whether the database answers."""
+        self._look("tables", state, self._store, self._universe)
+
+    def look_at_sums(self) -> None:
+        """What is summed over histories."""
+        self._look("sums", self._sums.look)
+
+    def _look(self, name: str, ask: Callable[..., list[GaugeMetricFamily]], *where: Any) -> None:
+        try:
+            self._seen[name].says(True, ask(*where, datetime.now(UTC)))
+        except Exception as error:
+            self._seen[name].says(False)
+            log.error("the tables cannot be read", extra={"look": name, "error": str(error)})
+
+    def look_at_alias(self) -> None:
+        """Reconcile the alias once."""
+        alias = self._seen["alias"]
+        try:
+            now = datetime.now(UTC)
+            self._results.labels(reconcile(self._store, self._server, self._universe, now)).inc()
+            alias.says(True)
+        except StoreUnavailable:
+            pass  # Nothing is known of MLflow then; of the database another look tells.
+        except Exception as error:
+            alias.says(False)
+            log.error("the alias cannot be compared", extra={"error": str(error)})
+
+    def look_for_forecasts(self) -> None:
+        """Ask for the forecasts that a champion chosen by hand has not made."""
+        try:
+            missed = catch_up.gap(self._store, self._universe)
+        except StoreUnavailable:
+            return
+        former, failed_at = self._failed
+        if missed is None or (missed == former and time.monotonic() - failed_at < RETRY_SECONDS):
+            return
+        self._failed = (None, 0.0) if catch_up.fill(missed) else (missed, time.monotonic())
+
+    def trim(self) -> None:
+        """Let old calls go and make the days ahead."""
+        trim(Store(self._store.url, ASIDE))
+
+
+def trim(store: Store) -> int:
+    """Drop the days of calls past FINPULSE_REQUEST_DAYS, make those ahead; returns the calls."""
+    with store.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT keep_requests(%s)", (settings().request_days,))
+        gone = cursor.fetchone()
+    return int(gone[0]) if gone else 0
+
+
+def _repeat(look: Callable[[], None], seconds: float) -> None:
+    while True:
+        try:
+            look()
+            pause = seconds
+        except Exception as error:
+            log.error("a look failed", extra={"look": look.__name__, "error": str(error)})
+            pause = min(seconds, RETRY_SECONDS)
+        time.sleep(pause)

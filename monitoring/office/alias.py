@@ -1,0 +1,161 @@
+"""Keeping MLflow's alias and the ledger of promotions of one mind. The ledger decides.
+
+An alias that shows another bundle than the ledger has one of two reasons: a decision that wrote
+its row has not moved the alias yet, or a person moved it in the MLflow UI. A tag on the
+registered model tells them apart: it names the promotion with which the alias was last seen to
+agree. What MLflow holds no more, a version or the whole model, is registered again.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from uuid import uuid4
+
+from contracts.champion import ALIAS, PROMOTED, REFUSED, Champion, champion, model_name, point
+from contracts.store import Store
+from training.bundle import bundle
+from training.office.ledger import record, require_champion
+from training.office.registration import AGREED_TAG, agree, show_champion
+from training.run.lock import Lock, locked
+from training.run.mlflow_api import Mlflow
+from training.run.records import Fit
+
+log = logging.getLogger(__name__)
+
+ACTOR = "mlflow-ui"
+
+Result = Literal["idle", "agreed", "moved", "recorded", "refused", "registered", "lost"]
+RESULTS: tuple[Result, ...] = (
+    *("idle", "agreed", "moved", "recorded", "refused"),
+    *("registered", "lost"),
+)
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What MLflow shows: the alias's version and its bundle, and the promotion last agreed with.
+
+    version: None without an alias. bundle: empty where the version names none.
+    """
+
+    version: int | None = None
+    bundle: str = ""
+    agreed: str = ""
+
+
+def reconcile(store: Store, server: Mlflow, universe: str, now: datetime) -> Result:
+    """Look once at alias and ledger and make them agree; says what was done.
+
+    `idle`: nobody is in office. `moved`: the alias followed the ledger. `recorded`: a person's
+    choice passed its checks and is champion now. `refused`: it did not, and the alias was put
+    back. `registered`: MLflow had lost the champion, and holds it again. `lost`: MLflow has lost
+    it, and it cannot be registered again; the log says why.
+    """
+    shown, office = _shown(server, universe), champion(store, universe)
+    if office is None:
+        return "idle"
+    if (shown.bundle, shown.agreed) == (office.bundle, office.promotion_id):
+        return "agreed"
+    # Whoever decides holds this lock until its alias has moved: under it both are at rest.
+    with locked(store, f"office {universe}") as lock:
+        return _settle(lock, store, server, require_champion(store, universe), now)
+
+
+def _settle(lock: Lock, store: Store, server: Mlflow, office: Champion, now: datetime) -> Result:
+    shown = _shown(server, office.universe)
+    if shown.bundle == office.bundle:
+        agree(server, office)
+        _point(office)
+        return "agreed"
+    if shown.version is None or shown.agreed != office.promotion_id:
+        return _follow(store, server, office, "moved")
+    return _judge(lock, store, server, office, shown, now)
+
+
+def _shown(server: Mlflow, universe: str) -> _Shown:
+    name = model_name(universe)
+    found = server.found("GET", "mlflow/registered-models/get", name=name)
+    if found is None:
+        return _Shown()
+    model = found["registered_model"]
+    aliases = {a["alias"]: int(a["version"]) for a in model.get("aliases", [])}
+    number, agreed = aliases.get(ALIAS), _tags(model).get(AGREED_TAG, "")
+    path = "mlflow/model-versions/get"
+    held = server.found("GET", path, name=name, version=str(number)) if number else None
+    if held is None:
+        return _Shown(agreed=agreed)
+    return _Shown(number, _tags(held["model_version"]).get("bundle", ""), agreed)
+
+
+def _tags(thing: dict[str, Any]) -> dict[str, str]:
+    return {tag["key"]: tag["value"] for tag in thing.get("tags", [])}
+
+
+def _point(office: Champion) -> None:
+    # Where this service may only read the object store, the file waits for the next decision.
+    try:
+        point(office)
+    except Exception as error:
+        log.warning("model_config.json cannot be written", extra={"error": str(error)})
+
+
+def _follow(store: Store, server: Mlflow, office: Champion, result: Result) -> Result:
+    about = {"bundle": office.bundle}
+    try:
+        again = show_champion(server, store, office)
+    except (bundle.BundleError, FileNotFoundError, PermissionError, ImportError) as error:
+        text = "MLflow lost the champion, and it cannot be registered again"
+        log.error(text, extra=about | {"error": str(error)})
+        return "lost"
+    _point(office)
+    log.info("alias moved to the ledger's champion", extra=about | {"registered": again})
+    return "registered" if again else result
+
+
+def _judge(
+    lock: Lock, store: Store, server: Mlflow, office: Champion, shown: _Shown, now: datetime
+) -> Result:
+    chosen = Fit("", shown.bundle, shown.version or 0)
+    about: dict[str, Any] = {"version": chosen.version, "bundle": chosen.bundle}
+    reason = _reason_against(chosen.bundle, office.universe)
+    if reason:
+        result = _follow(store, server, office, "refused")
+        if result != "lost":
+            _record(lock, office, chosen, (REFUSED, reason), now)
+            log.warning("alias put back", extra=about | {"reason": reason})
+        return result
+    why = f"the alias was set to version {chosen.version} in MLflow; its bundle passed the checks"
+    _record(lock, office, chosen, (PROMOTED, why), now)
+    recorded = require_champion(store, office.universe)
+    agree(server, recorded)
+    _point(recorded)
+    log.info("alias set by a person recorded", extra=about)
+    return "recorded"
+
+
+def _reason_against(chosen: str, universe: str) -> str:
+    if not chosen:
+        return "it has no tag `bundle`: register models with `python -m training fit`"
+    try:
+        loaded = bundle.load(chosen)
+        loaded.require_view()
+        trained_for = loaded.manifest.universe
+    except Exception as error:  # Whatever is wrong with it, it must not become champion.
+        return f"its bundle failed the checks: {error}"
+    return "" if trained_for == universe else f"it was trained for the universe {trained_for!r}"
+
+
+def _record(
+    lock: Lock, office: Champion, chosen: Fit, decision: tuple[str, str], now: datetime
+) -> None:
+    outcome, reason = decision
+    fields = {
+        "promotion_id": uuid4().hex,
+        "decision": outcome,
+        "previous_bundle": office.bundle,
+        "actor": ACTOR,
+        "reason": reason,
+        "evidence": {"alias_before": office.model_version},
+    }
+    record(lock, office.universe, chosen, fields, now)

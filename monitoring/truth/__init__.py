@@ -1,0 +1,1 @@
+"""Forecasts beside what became of them."""

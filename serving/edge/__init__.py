@@ -1,0 +1,1 @@
+"""Around every call: who may ask, how it is counted, how it is refused."""

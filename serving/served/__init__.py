@@ -1,0 +1,1 @@
+"""What the predictor serves, and how it stays the newest."""

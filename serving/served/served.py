@@ -1,0 +1,116 @@
+"""What the predictor serves at one moment: one checked champion and its forecasts, immutable."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, NamedTuple, cast
+
+import orjson
+
+from contracts.champion import Champion
+from contracts.store import Store
+from training.bundle.bundle import Manifest
+
+Row = Mapping[str, Any]
+
+_SERVED = (
+    "symbol, instrument_id, session, horizon, p_down, p_neutral, p_up, signal, as_of, "
+    "snapshot, bundle, prediction_id, origin, issued_at"
+)
+
+
+class Told(NamedTuple):
+    """A prediction as JSON without its closing brace, and when it was decided (epoch seconds)."""
+
+    opening: bytes
+    decided: float
+
+    def at(self, now: float) -> bytes:
+        """The whole JSON object, told at `now` (epoch seconds)."""
+        return b'%b,"data_age_seconds":%.3f}' % (self.opening, now - self.decided)
+
+
+@dataclass(frozen=True)
+class View:
+    """A champion whose bundle passed its checks, and the newest forecast of each symbol."""
+
+    champion: Champion
+    manifest: Manifest
+    data_origin: str
+    newest: Mapping[str, Row] = field(repr=False)
+
+    @cached_property
+    def told(self) -> Mapping[str, Told]:
+        """The newest forecasts as they are told to callers."""
+        return {symbol: self.tell(row) for symbol, row in self.newest.items()}
+
+    @cached_property
+    def as_of(self) -> datetime:
+        """When the newest of the forecasts was decided."""
+        return cast(datetime, max(row["as_of"] for row in self.newest.values()))
+
+    def tell(self, row: Row) -> Told:
+        """A stored prediction made ready for its callers: all but its age never changes."""
+        named = {"model_version": self.champion.model_version, "data_origin": self.data_origin}
+        return Told(orjson.dumps({**row, **named})[:-1], row["as_of"].timestamp())
+
+
+_FORECASTERS = """
+SELECT said.bundle, (
+  SELECT coalesce(sum(n), 0)::bigint FROM tallies
+  WHERE table_name = 'predictions' AND groups ->> 'bundle' = said.bundle) AS n
+FROM (
+  SELECT DISTINCT bundle FROM predictions WHERE universe = %s AND session = %s) said
+"""
+# From one instrument to the next, and of each the newest: a history of any length costs nothing.
+# A bundle has one horizon.
+_NEWEST = f"""
+WITH RECURSIVE traded AS (
+  SELECT min(instrument_id) AS next FROM predictions WHERE bundle = %s
+  UNION ALL
+  SELECT (SELECT min(p.instrument_id) FROM predictions p
+    WHERE p.bundle = %s AND p.instrument_id > traded.next)
+  FROM traded WHERE traded.next IS NOT NULL)
+SELECT {_SERVED} FROM traded CROSS JOIN LATERAL (
+  SELECT p.* FROM predictions p
+  WHERE p.bundle = %s AND p.instrument_id = traded.next
+  ORDER BY p.horizon DESC, p.as_of DESC, p.snapshot DESC LIMIT 1) newest
+"""
+_DECIDED = f"""
+SELECT {_SERVED} FROM unnest(%s::text[]) AS asked (name) CROSS JOIN LATERAL (
+  SELECT p.* FROM predictions p WHERE p.bundle = %s AND p.symbol = asked.name AND p.as_of <= %s
+  ORDER BY p.as_of DESC, p.snapshot DESC LIMIT 1) found
+"""
+
+
+def forecasters(store: Store, universe: str) -> dict[str, object]:
+    """Bundles with forecasts for the newest session, each with a mark that moves with them."""
+    # Asked first, and named: the planner then knows how few rows one session has.
+    reach = "SELECT max(session) AS session FROM predictions WHERE universe = %s"
+    session = store.query(reach, (universe,))["session"][0].as_py()
+    rows = store.query(_FORECASTERS, (universe, session)).to_pylist()
+    return {row["bundle"]: row["n"] for row in rows}
+
+
+def newest(store: Store, bundle: str) -> Mapping[str, Row]:
+    """The newest forecast of each symbol by that bundle."""
+    rows = store.query(_NEWEST, (bundle, bundle, bundle)).to_pylist()
+    # A symbol that changed hands belongs to whom it was used for last.
+    rows.sort(key=lambda row: row["as_of"])
+    return MappingProxyType({row["symbol"]: MappingProxyType(row) for row in rows})
+
+
+def decided_by(
+    store: Store, bundle: str, symbols: Sequence[str], as_of: datetime
+) -> Mapping[str, Row]:
+    """The newest forecast of each symbol by that bundle, decided at or before `as_of`."""
+    rows = store.query(_DECIDED, (list(symbols), bundle, as_of))
+    return {row["symbol"]: row for row in rows.to_pylist()}
+
+
+def data_origin(store: Store) -> str:
+    """Whether this database holds simulated or real facts; `unknown` while it is empty."""
+    found = store.query("SELECT origin FROM loads LIMIT 1")["origin"].to_pylist()
+    return str(found[0]) if found else "unknown"

@@ -1,0 +1,1 @@
+"""What is promoted and served: files that prove themselves. Light."""

@@ -1,0 +1,1 @@
+"""Judging forecasts: pure, neither store nor MLflow."""

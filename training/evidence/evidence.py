@@ -1,0 +1,160 @@
+"""No number without its baseline and its interval: out-of-sample scores over all folds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from math import inf
+from typing import Any
+
+import numpy as np
+
+from training.evidence.baselines import BASELINES
+from training.evidence.intervals import estimate
+from training.evidence.score import METRICS, Scores, tally
+from training.evidence.walk import Walk, tested
+from training.forecast import Forecasts
+from training.samples.folds import Fold
+from training.samples.samples import Samples
+
+TOO_GOOD = 0.60
+
+
+class LeakUntilExplained(ValueError):
+    """A result looks too good to be true; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """A number with the ends of its 95 % interval; infinite ones where sessions are too few."""
+
+    value: float
+    low: float
+    high: float
+
+    @classmethod
+    def parse(cls, fields: Mapping[str, Any]) -> "Value":
+        """The value of its fields; JSON holds no infinity, and has null for it."""
+        low, high = fields["low"], fields["high"]
+        return cls(fields["value"], -inf if low is None else low, inf if high is None else high)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Scores of an expert or ensemble beside all others on the same out-of-sample rows.
+
+    scores: name -> metric -> Value, for each forecaster and baseline. beside: other -> metric ->
+    Value of the paired difference, this one minus the other. null: metric -> scores of the
+    expert when its training labels are permuted. ambiguous: the share of the rows whose label
+    rests on a rule about what one bar leaves open (docs/labels.md).
+    """
+
+    expert: str
+    n: int
+    sessions: int
+    first: str
+    last: str
+    folds: int
+    scores: Mapping[str, Mapping[str, Value]]
+    beside: Mapping[str, Mapping[str, Value]]
+    null: Mapping[str, list[float]]
+    explained: str = ""
+    ambiguous: float = 0.0
+
+    @property
+    def log_loss(self) -> float:
+        """The expert's out-of-sample log loss in nats."""
+        return self.scores[self.expert]["log_loss"].value
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, as `parse` takes them."""
+        return asdict(self)
+
+    @classmethod
+    def parse(cls, fields: Mapping[str, Any]) -> "Evidence":
+        """The evidence that `as_json` wrote."""
+
+        def values(table: Mapping[str, Any]) -> dict[str, dict[str, Value]]:
+            return {k: {m: Value.parse(v) for m, v in row.items()} for k, row in table.items()}
+
+        parsed = {"scores": values(fields["scores"]), "beside": values(fields["beside"])}
+        return cls(**{**fields, **parsed})
+
+
+def gather(
+    walks: Mapping[str, Walk], samples: Samples, folds: Sequence[Fold], overlap: int = 1
+) -> dict[str, Evidence]:
+    """Evidence of each forecaster by name: all of them and the baselines, on the same rows.
+
+    walks: what each said of the folds' test rows. overlap: sessions that one label spans.
+    Deterministic in its arguments.
+    """
+    test = samples.take(tested(folds))
+    said = {name: walked.forecasts for name, walked in walks.items()}
+    for name, baseline in BASELINES.items():
+        answers = [baseline(samples.take(f.train), samples.take(f.test)) for f in folds]
+        said.setdefault(name, _joined(answers))
+    rows = {name: tally(answer, test.labels, test.sessions) for name, answer in said.items()}
+    scored = {name: Scored(row.scores(), row.left_out(), overlap) for name, row in rows.items()}
+    scores = {name: row.values() for name, row in scored.items()}
+    return {
+        name: Evidence(
+            expert=name,
+            n=len(test),
+            sessions=len(np.unique(test.sessions)),
+            first=str(test.sessions[0]),
+            last=str(test.sessions[-1]),
+            folds=len(folds),
+            scores=scores,
+            beside={
+                other: scored[name].beside(row).values()
+                for other, row in scored.items()
+                if other != name
+            },
+            null={metric: list(values) for metric, values in walked.null.items()},
+            ambiguous=float(test.ambiguous.mean()),
+        )
+        for name, walked in walks.items()
+    }
+
+
+def require_plausible(evidence: Evidence, explained: str) -> None:
+    """Raise LeakUntilExplained when the accuracy is above TOO_GOOD and no reason is given."""
+    accuracy = evidence.scores[evidence.expert]["accuracy"].value
+    if accuracy > TOO_GOOD and not explained:
+        raise LeakUntilExplained(
+            f"{evidence.expert} is right in {accuracy:.1%} of {evidence.n} rows, above "
+            f"{TOO_GOOD:.0%}: a leak until explained; find it, or run the verb again with "
+            '--explained "reason"'
+        )
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Scores on all rows, and with each session left out."""
+
+    point: Scores
+    left_out: Scores
+    overlap: int
+
+    def values(self) -> dict[str, Value]:
+        """Each metric with its interval."""
+        found = {}
+        for metric in METRICS:
+            value = float(self.point[metric][0])
+            known = estimate(value, self.left_out[metric], self.overlap)
+            found[metric] = Value(value, *known.interval())
+        return found
+
+    def beside(self, other: "Scored") -> "Scored":
+        """The paired differences: this one's scores minus the other's."""
+        return Scored(
+            {m: self.point[m] - other.point[m] for m in METRICS},
+            {m: self.left_out[m] - other.left_out[m] for m in METRICS},
+            self.overlap,
+        )
+
+
+def _joined(answers: Sequence[Forecasts]) -> Forecasts:
+    return Forecasts(
+        np.concatenate([a.probabilities for a in answers]),
+        hard=np.concatenate([a.labels for a in answers]),
+    )

@@ -1,0 +1,159 @@
+"""What every pipeline keeps that is said to know the past only: guards that raise Leak.
+
+Those on rows look at samples and folds, those on pipelines run them on shaken data.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeAlias
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from training.bundle.checks import Leak
+from training.evidence.intervals import per_session, ratio
+from training.evidence.score import direction_losses, losses
+from training.forecast import CLASSES, NEUTRAL, Floats, Forecasts, Values, normalised
+from training.samples.folds import Fold, WalkForward
+from training.samples.samples import Samples, from_matrix, stamp
+
+Pipeline: TypeAlias = Callable[[Samples, Fold], Floats]
+Forecaster: TypeAlias = Callable[[Samples, Samples], Forecasts]
+
+_TOLERANCE = 1e-9
+_HANDICAP, _SURE = 0.001, 0.01  # nats per row, and the p-value of such a gain
+
+
+def require_purged(samples: Samples, fold: Fold) -> None:
+    """Every training row is older than the test rows, and its truth was known when they began."""
+    begins = samples.as_of[fold.test].min()
+    if (late := samples.as_of[fold.train] >= begins).any():
+        raise Leak(f"{late.sum()} training rows were decided after the test began ({begins})")
+    unknown = samples.settled_at[fold.train] > begins
+    if unknown.any():
+        raise Leak(
+            f"the truth of {unknown.sum()} training rows settles after the test began ({begins}): "
+            "labels overlap, purge by settled_at"
+        )
+
+
+def require_horizon(samples: Samples, horizon: int) -> None:
+    """No label settles before `horizon` sessions have followed its decision.
+
+    They are counted both over all rows and over the instrument's own: a delisting ends a horizon
+    early, and a session may have no row of one instrument.
+    """
+    closes = np.unique(samples.as_of)
+    due = np.minimum(np.searchsorted(closes, samples.as_of) + horizon, len(closes) - 1)
+    order = np.lexsort((samples.as_of, samples.instruments))
+    now, later = order[:-horizon], order[horizon:]
+    own = samples.instruments[now] == samples.instruments[later]
+    now, later = now[own], later[own]
+    settled = samples.settled_at[now]
+    early = (settled < closes[due[now]]) & (settled < samples.as_of[later])
+    if early.any():
+        raise Leak(
+            f"{early.sum()} labels settle in fewer than {horizon} sessions: these rows do not "
+            f"answer for a horizon of {horizon}"
+        )
+
+
+def require_unread(trained_until: datetime | None, samples: Samples) -> None:
+    """An encoder that learnt from texts up to a moment (UTC) may score later ones only."""
+    if trained_until is not None and len(samples):
+        read = samples.as_of < stamp(trained_until)
+        if read.any():
+            raise Leak(
+                f"the encoder was trained on texts up to {trained_until:%Y-%m-%d}: its sentiments "
+                f"of {read.sum()} rows before are no forecasts"
+            )
+
+
+def require_blind(pipeline: Pipeline, matrix: pa.Table, cut: WalkForward) -> None:
+    """The forecasts of the newest fold do not move with its labels, nor with later values.
+
+    pipeline: from samples and a fold to the forecasts of its test rows. It is run three times: as
+    it is, with the test's labels turned round, with the values of the test's second half shaken.
+    """
+    samples = from_matrix(matrix)
+    fold = cut.split(samples)[-1]
+    days = np.unique(samples.sessions[fold.test])
+    first, middle = days[0], days[len(days) // 2]
+    plain = pipeline(samples, fold)
+    session = matrix["session"].to_numpy().astype("datetime64[D]")
+    truths = matrix["label"].to_numpy(zero_copy_only=False)
+    other = np.where(session >= first, 2.0 - truths, truths)
+    turned = from_matrix(_with(matrix, {"label": pa.array(other, pa.int64(), from_pandas=True)}))
+    if _moved(pipeline(turned, fold), plain):
+        raise Leak("forecasts move with the labels that they are scored on")
+    later = session > middle
+    shaken = {
+        name: pa.array(np.where(later, 7.0 - 40.0 * _column(matrix, name), _column(matrix, name)))
+        for name in samples.features
+    }
+    early = samples.sessions[fold.test] <= middle
+    if _moved(pipeline(from_matrix(_with(matrix, shaken)), fold)[early], plain[early]):
+        raise Leak("forecasts move with values of later sessions")
+
+
+def require_best_chances(forecaster: Forecaster, samples: Samples, fold: Fold) -> None:
+    """No simple recalibration that the training rows suggest makes a baseline's loss smaller.
+
+    forecaster: from training and asked rows to what it says of those asked. Whoever is compared
+    with a baseline that says more or less than its rule can know beats a straw man. Tried are the
+    frequencies of the classes after each class that it says, by log loss and by direction loss.
+    """
+    train, test = samples.take(fold.train), samples.take(fold.test)
+    said, answer = forecaster(train, train), forecaster(train, test)
+    table = np.ones((len(CLASSES), len(CLASSES)))
+    np.add.at(table, (said.labels, train.labels), 1.0)
+    better = Forecasts(normalised(table)[answer.labels])
+    moved = test.labels != NEUTRAL
+    for name, loss, rows in (
+        ("log loss", losses, np.full(len(test), True)),
+        ("direction loss", direction_losses, moved),
+    ):
+        gains = (loss(answer, test.labels) - loss(better, test.labels))[rows]
+        days, sums, counts = per_session(gains, test.sessions[rows])
+        found = ratio(sums, counts)
+        if found.value > _HANDICAP and found.p_value < _SURE:
+            raise Leak(
+                f"the training frequencies after each class that it says have a {name} "
+                f"{found.value:.4f} nats smaller (p = {found.p_value:.4f}, {len(days)} sessions): "
+                "a baseline must be at its best"
+            )
+
+
+def require_own_history(gather: Callable[[Samples], Values], matrix: pa.Table) -> None:
+    """What is gathered of one instrument's rows does not move with the others' values.
+
+    gather: from samples to their windows (n, window, k).
+    """
+    names = np.array(matrix["instrument_id"].to_pylist())
+    last = str(np.unique(names)[-1])
+    samples = from_matrix(matrix)
+    shaken = {
+        name: pa.array(np.where(names == last, 1.0, 3.0) * _column(matrix, name))
+        for name in samples.features
+    }
+    own = samples.instruments == last
+    found, plain = gather(from_matrix(_with(matrix, shaken)))[own], gather(samples)[own]
+    if not np.array_equal(found, plain, equal_nan=True):
+        moved = (found != plain) & ~(np.isnan(found) & np.isnan(plain))
+        raise Leak(f"{moved.any(axis=(1, 2)).sum()} sequences of {last} hold another one's rows")
+
+
+def _moved(found: Floats, wanted: Floats) -> bool:
+    return found.shape != wanted.shape or bool((np.abs(found - wanted) > _TOLERANCE).any())
+
+
+def _column(matrix: pa.Table, name: str) -> NDArray[np.float32]:
+    return np.asarray(matrix[name].to_numpy(zero_copy_only=False), dtype=np.float32)
+
+
+def _with(matrix: pa.Table, columns: dict[str, pa.Array]) -> pa.Table:
+    for name, column in columns.items():
+        place = matrix.column_names.index(name)
+        matrix = matrix.set_column(place, name, column)
+    return matrix

@@ -1,0 +1,1 @@
+"""The leak lab: what guards must catch, planted and run."""

@@ -1,0 +1,1 @@
+"""Who is champion: the ledger, and MLflow that follows it."""

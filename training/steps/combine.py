@@ -1,0 +1,58 @@
+"""The step `ensemble`: the fitted experts as one bundle, by what they said out of sample."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from contracts.store import Store
+from training.bundle import bundle
+from training.bundle.bundle import Bundle
+from training.bundle.models import ENSEMBLE
+from training.ensemble import ENSEMBLES
+from training.evidence.walk import tested, walk_together
+from training.run import records
+from training.run.records import Fit
+from training.run.scope import Scope
+from training.run.tracking import step
+from training.samples.samples import Samples
+from training.steps.packing import keep, log_scores, manifest_of, save
+
+
+def combine(store: Store, scope: Scope) -> Fit:
+    """Combine the recipe's fitted experts: weights from their out-of-sample forecasts only."""
+    recipe = scope.recipe
+    ensemble = ENSEMBLES.get(recipe.ensemble)()
+    said = [records.read_walk(scope, name).forecasts for name in recipe.experts]
+    members = {name: bundle.load(records.read_fit(scope, name).bundle) for name in recipe.experts}
+    samples = scope.training(store)
+    with step(store, scope, "ensemble", ensemble.name) as run:
+        folds = recipe.cut.split(samples)
+        test = samples.take(tested(folds))
+        walked = walk_together(ensemble, said, samples, folds)
+        parameters = ensemble.fit(np.stack([s.probabilities for s in said]), test.labels)
+        packed = pack_together(scope, members, parameters, samples)
+        run.log({"ensemble": ensemble.name, "members": ", ".join(members), **parameters})
+        log_scores(run, walked, test)
+        return keep(run, ensemble.name, packed, walked)
+
+
+def pack_together(
+    scope: Scope, members: Mapping[str, Bundle], parameters: Mapping[str, Any], samples: Samples
+) -> Bundle:
+    """Store the recipe's ensemble as one bundle that holds its members' files."""
+    declared = {"ensemble": scope.recipe.ensemble, "members": list(members)}
+    files = {ENSEMBLE: json.dumps({**declared, "parameters": parameters}).encode()}
+    for name, member in members.items():
+        own = [file for file in member.manifest.files if file != bundle.GOLDEN]
+        held = bundle.files_of(member.hash, own)
+        files |= {f"{name}/{file}": content for file, content in held.items()}
+    libraries = sorted({name for m in members.values() for name in m.manifest.libraries})
+    manifest = replace(
+        manifest_of(scope, scope.recipe.ensemble, samples.features, libraries),
+        hyperparameters={n: dict(m.manifest.hyperparameters) for n, m in members.items()},
+        window=max(m.manifest.window for m in members.values()),
+    )
+    return save(manifest, files, samples)

@@ -1,0 +1,54 @@
+"""The step `fit`: one expert walked forward, fitted on all rows, and registered as a bundle."""
+
+from dataclasses import replace
+from typing import Any
+
+from contracts.store import Store
+from training.bundle.bundle import Bundle
+from training.evidence.guards import require_horizon
+from training.evidence.walk import Told, silent, tested, walk
+from training.expert import EXPERTS, Expert
+from training.run import records
+from training.run.records import Fit
+from training.run.scope import Scope
+from training.run.tracking import step
+from training.samples.samples import Samples
+from training.steps.packing import keep, log_scores, manifest_of, save
+
+
+def expert_of(scope: Scope, name: str) -> Expert[Any]:
+    """The expert with its tuned hyperparameters, or the recipe's when it was not tuned."""
+    return EXPERTS.get(name)(**records.hyperparameters(scope, name))
+
+
+def pack(scope: Scope, expert: Expert[Any], samples: Samples) -> Bundle:
+    """Fit the expert on the samples and store it as a bundle; raises Leak.
+
+    The bundle answers for its label's horizon, so no sample may have settled sooner.
+    """
+    require_horizon(samples, scope.view.label.horizon)
+    files = expert.export(expert.fit(samples))
+    manifest = replace(
+        manifest_of(scope, expert.name, samples.features, expert.libraries),
+        hyperparameters=expert.hyperparameters(),
+        window=expert.window,
+    )
+    return save(manifest, files, samples)
+
+
+def fit(store: Store, scope: Scope, name: str, verb: str = "fit", told: Told = silent) -> Fit:
+    """Walk one expert forward, fit it on all rows, store and register it; `told` hears of it.
+
+    What it said out of sample, and its bundle, are left for the later steps.
+    """
+    expert, recipe = expert_of(scope, name), scope.recipe
+    samples = scope.training(store)
+    with step(store, scope, verb, name) as run:
+        folds = recipe.cut.split(samples)
+        told(f"{name}: {len(folds)} folds of {len(samples)} rows")
+        walked = walk(expert, samples, folds, recipe.permutations, recipe.seed, told)
+        packed = pack(scope, expert, samples)
+        told(f"{name}: fitted on all rows")
+        run.log(expert.hyperparameters() | {"expert": name}, {"training_rows": len(samples)})
+        log_scores(run, walked, samples.take(tested(folds)))
+        return keep(run, name, packed, walked)

@@ -1,0 +1,56 @@
+"""The evidence step: all forecasters on the same rows, logged beside their baselines, then kept."""
+
+from dataclasses import replace
+from math import isfinite
+
+from contracts.store import Store
+from training.evidence import plots
+from training.evidence.evidence import Evidence, gather, require_plausible
+from training.evidence.walk import tested
+from training.forecast import Forecasts
+from training.run import records
+from training.run.scope import Scope
+from training.run.tracking import Run, step
+from training.samples.samples import Samples
+
+
+def prove(store: Store, scope: Scope, explained: str) -> tuple[dict[str, Evidence], str]:
+    """Evidence of the recipe's experts and ensemble by bundle, and the page of their MLflow run.
+
+    Raises StepMissing, TrainingError, LeakUntilExplained.
+    """
+    names = (*scope.recipe.experts, scope.recipe.ensemble)
+    fits = [records.read_fit(scope, name) for name in names]
+    walks = {name: records.read_walk(scope, name) for name in names}
+    samples = scope.training(store)
+    with step(store, scope, "evidence") as run:
+        folds = scope.recipe.cut.split(samples)
+        found = gather(walks, samples, folds, scope.overlap)
+        said = {name: walked.forecasts for name, walked in walks.items()}
+        _log(run, found[scope.recipe.ensemble], said, samples.take(tested(folds)))
+        for evidence in found.values():
+            require_plausible(evidence, explained)
+        for fit in fits:
+            found[fit.expert] = replace(found[fit.expert], explained=explained)
+            records.write_evidence(fit.bundle, found[fit.expert])
+    return {fit.bundle: found[fit.expert] for fit in fits}, run.url
+
+
+def _log(run: Run, evidence: Evidence, said: dict[str, Forecasts], test: Samples) -> None:
+    run.attach("evidence.json", evidence.as_json())
+    run.attach_file("intervals.png", plots.intervals(evidence))
+    run.attach_file("reliability.png", plots.reliability(said, test.labels))
+    for name, values in evidence.scores.items():
+        # One child per row of the table, the same metric names in each: MLflow compares them.
+        with run.child(name) as child:
+            ends = {
+                f"{metric}{end}": number
+                for metric, value in values.items()
+                for end, number in (("", value.value), ("_low", value.low), ("_high", value.high))
+            }
+            known = {k: number for k, number in ends.items() if isfinite(number)}
+            child.log({"forecaster": name}, known | {"n": evidence.n})
+            if name in said:
+                child.attach_file(
+                    "reliability.png", plots.reliability({name: said[name]}, test.labels)
+                )

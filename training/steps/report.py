@@ -1,0 +1,111 @@
+"""What a training run found, as tables for a terminal."""
+
+import json
+from collections.abc import Iterator, Mapping
+from math import isfinite
+from typing import Any
+
+from rich.table import Table
+
+from contracts.champion import champion
+from contracts.store import Store
+from training.evidence.decision import Decision
+from training.evidence.evidence import Evidence, Value
+from training.evidence.score import METRICS
+from training.run import records
+
+WIDTH = 172
+_SHORT = ("accuracy", "macro_f1", "mcc")  # three digits tell enough of them
+
+
+def tables(store: Store, universe: str) -> Iterator[Table]:
+    """Evidence of the newest challenger, the newest contest's decision, and the champion.
+
+    Reads the ledger and what the steps kept, computes nothing.
+    """
+    contested = _newest_contest(store, universe)
+    in_office = champion(store, universe)
+    shown = contested["bundle"] if contested else in_office.bundle if in_office else ""
+    evidence = records.read_evidence(shown) if shown else None
+    if evidence:
+        yield evidence_table(evidence)
+    if contested:
+        yield contest_table(contested)
+    if in_office:
+        table = Table(title=f"Champion of {universe}", show_header=False)
+        table.add_row("model", f"{in_office.model_name} version {in_office.model_version}")
+        table.add_row("bundle", in_office.bundle)
+        table.add_row("since", f"{in_office.decided_at:%Y-%m-%d %H:%M:%S} UTC, {in_office.actor}")
+        yield table
+
+
+def evidence_table(evidence: Evidence) -> Table:
+    """Each score with its interval, and under it the paired difference to each baseline."""
+    title = (
+        f"Out of sample, {evidence.first} to {evidence.last}: {evidence.n} rows, "
+        f"{evidence.sessions} sessions, {evidence.folds} folds; 95 % intervals"
+    )
+    table = Table("forecaster", *METRICS, title=title, caption=_caption(evidence))
+    for name, values in evidence.scores.items():
+        table.add_row(name, *(_cell(m, values[m]) for m in METRICS))
+    table.add_section()
+    for name, values in evidence.beside.items():
+        row = (_cell(m, values[m], sign="+") for m in METRICS)
+        table.add_row(f"{evidence.expert} - {name}", *row)
+    return table
+
+
+def contest_table(row: Mapping[str, Any]) -> Table:
+    """A row of the ledger that a contest wrote."""
+    found = Decision.parse(json.loads(row["evidence"]))
+    table = Table(title=f"Newest contest: {row['decision']}", show_header=False)
+    table.add_row("challenger", f"{row['bundle'][:12]} (version {row['model_version']})")
+    table.add_row("champion then", str(row["previous_bundle"])[:12])
+    table.add_row(
+        "log loss",
+        f"challenger {found.log_loss_challenger:.5f}, champion {found.log_loss_champion:.5f}",
+    )
+    known = isfinite(found.low)
+    ends = f"[{found.low:+.5f}, {found.high:+.5f}]" if known else "(too few sessions)"
+    table.add_row(
+        "gain in direction",
+        f"{found.gain:+.5f} {ends} nats, p = {found.p_value:.4f}, {found.n} rows of "
+        f"{found.sessions} sessions",
+    )
+    if found.all_sessions:
+        table.add_row(
+            "all its contests",
+            f"{found.all_gain:+.5f} nats, p = {found.all_p_value:.4f}, needed below "
+            f"{found.all_level:.4f}, {found.all_sessions} sessions",
+        )
+    table.add_row("decision", str(row["reason"]))
+    table.add_row("decided", f"{row['decided_at']:%Y-%m-%d %H:%M:%S} UTC, {row['actor']}")
+    return table
+
+
+def _newest_contest(store: Store, universe: str) -> Mapping[str, Any] | None:
+    rows = store.query(
+        "SELECT decision, bundle, model_version, previous_bundle, actor, reason, "
+        "evidence::text AS evidence, decided_at FROM promotions "
+        "WHERE universe = %s AND evidence ? 'p_value' ORDER BY number DESC LIMIT 1",
+        (universe,),
+    )
+    return next(iter(rows.to_pylist()), None)
+
+
+def _cell(metric: str, value: Value, sign: str = "") -> str:
+    shape = f"{sign}.{3 if metric in _SHORT else 4}f"
+    if not isfinite(value.low):
+        return f"{value.value:{shape}} (too few sessions)"
+    return f"{value.value:{shape}} [{value.low:{shape}}, {value.high:{shape}}]"
+
+
+def _caption(evidence: Evidence) -> str:
+    null = ", ".join(f"{v:.4f}" for v in evidence.null.get("log_loss", ()))
+    share = (
+        f"{evidence.ambiguous:.1%} of the labels rest on a rule about a bar that leaves them open"
+    )
+    texts = [share] if evidence.ambiguous else []
+    texts += [f"log loss with permuted training labels (newest fold): {null}"] if null else []
+    texts += [f"explained: {evidence.explained}"] if evidence.explained else []
+    return "; ".join(texts)

@@ -1,0 +1,68 @@
+"""Headlines that were never scored by a model, and the rows that keep their sentiments."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from contracts.store import Store
+from contracts.tables import HEADLINES, SENTIMENTS
+from training.forecast import Floats
+from training.text.labelled import ORDER
+from training.text.scorer import Scorer
+
+MINILM = "minilm"
+_CHUNK = 1000
+
+
+def model(name: str, labels: Path | None) -> Scorer:
+    """`minilm`: the packaged encoder with our small head; else a checkpoint's own classes.
+
+    labels: a folder of labelled texts for the head (docs/model_card_sentiment.md). Raises
+    LabelOrderError, LabelledTextError, and OSError where a checkpoint cannot be had.
+    """
+    from training.text import checkpoint, head
+
+    return head.scorer(labels) if name == MINILM else checkpoint.scorer(name)
+
+
+def unscored(store: Store, as_of: datetime, snapshot: int, model_version: str) -> pa.Table:
+    """Unique texts (text_hash, text) of headlines known at `as_of` without a sentiment."""
+    known = store.read(HEADLINES, as_of, snapshot, columns=("text_hash", "text"))
+    unique = known.group_by("text_hash").aggregate([("text", "min")])
+    scored = store.query(
+        "SELECT text_hash FROM sentiments WHERE model_version = %s", (model_version,)
+    )["text_hash"]
+    left = unique.filter(pc.invert(pc.is_in(unique["text_hash"], value_set=scored)))
+    return left.rename_columns(["text_hash", "text"]).sort_by("text_hash")
+
+
+def score(store: Store, texts: pa.Table, scorer: Scorer, now: datetime) -> Iterator[int]:
+    """Score and record in chunks, so that a broken run goes on where it ended; yields the count.
+
+    texts: (text_hash, text). now: the time of scoring, kept with the rows.
+    """
+    done = 0
+    # Sorted by length over the whole: batches within a chunk are then even.
+    order = pc.sort_indices(pc.utf8_length(texts["text"]))
+    for start in range(0, texts.num_rows, _CHUNK):
+        part = texts.take(order.slice(start, _CHUNK))
+        probabilities = scorer.probabilities(part["text"].to_pylist())
+        store.record(SENTIMENTS, _rows(part["text_hash"], probabilities, scorer, now))
+        done += part.num_rows
+        yield done
+
+
+def _rows(hashes: pa.ChunkedArray, found: Floats, scorer: Scorer, now: datetime) -> pa.Table:
+    count = len(hashes)
+    columns = {f"p_{word}": found[:, place] for place, word in enumerate(ORDER)}
+    return pa.table(
+        {
+            "text_hash": hashes,
+            "model_version": [scorer.model_version] * count,
+            **columns,
+            "scored_at": pa.array([now] * count, pa.timestamp("us", "UTC")),
+        }
+    )

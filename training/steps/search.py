@@ -1,0 +1,142 @@
+"""Random search, each trial a Ray task: the one place where Ray starts.
+
+Workers import this module, so it stays small.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from contracts.settings import settings
+from training.evidence.walk import Told, mean_log_loss
+from training.expert import EXPERTS
+from training.run.scratch import scratch
+from training.samples.folds import WalkForward
+from training.samples.samples import Samples
+
+if TYPE_CHECKING:
+    from ray.tune import ResultGrid
+
+_OBJECT_STORE = 200_000_000  # bytes, beside those of the samples
+_CORES = 2  # of a trial
+_SAID = "said"  # what a trial reports on its way
+
+
+class TuningFailed(RuntimeError):
+    """A trial raised; the message holds what it said."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One try: an expert with hyperparameters; `index` counts over the whole recipe."""
+
+    index: int
+    expert: str
+    hyperparameters: Mapping[str, Any]
+
+
+Finished = Callable[[Trial, float], None]
+
+
+def search(
+    trials: list[Trial], samples: Samples, cut: WalkForward, finished: Finished, told: Told
+) -> dict[int, float]:
+    """Mean walk-forward log loss of each trial by index, run by Ray Tune.
+
+    finished, told: called in this process as each trial ends, and as each fold of it does. Raises
+    TuningFailed.
+    """
+    with _ray(samples.history.values.nbytes) as folder:
+        import ray
+        from ray import tune
+
+        at_once = max(1, int(ray.cluster_resources()["CPU"]) // _CORES)
+        tuner = tune.Tuner(
+            tune.with_parameters(_attempt, trials=trials, samples=samples, cut=cut),
+            param_space={"index": tune.grid_search([t.index for t in trials])},
+            tune_config=tune.TuneConfig(max_concurrent_trials=at_once, reuse_actors=True),
+            run_config=tune.RunConfig(
+                name="tune",
+                storage_path=folder,
+                verbose=0,
+                callbacks=[_reporter(trials, finished, told)],
+            ),
+        )
+        return log_losses(tuner.fit())
+
+
+def log_losses(results: "ResultGrid") -> dict[int, float]:
+    """The log loss of each trial by index; raises TuningFailed with what a failed trial said."""
+    for failure in results.errors:
+        raise TuningFailed(str(failure)) from failure
+    return {r.config["index"]: r.metrics["log_loss"] for r in results}
+
+
+def _attempt(
+    config: Mapping[str, int], trials: list[Trial], samples: Samples, cut: WalkForward
+) -> None:
+    from ray import tune
+
+    def told(line: str) -> None:
+        tune.report({_SAID: line})
+
+    trial = trials[config["index"]]
+    expert = EXPERTS.get(trial.expert)(**trial.hyperparameters)
+    tune.report({"log_loss": mean_log_loss(expert, samples, cut, told, _CORES)})
+
+
+def _reporter(trials: list[Trial], finished: Finished, told: Told) -> object:
+    from ray.tune import Callback
+
+    class Reporter(Callback):  # type: ignore[misc]
+        def on_trial_result(self, **info: Any) -> None:
+            if said := info["result"].get(_SAID):
+                index = info["trial"].config["index"]
+                told(f"trial {index + 1} of {len(trials)}: {said}")
+
+        def on_trial_complete(self, **info: Any) -> None:
+            ended = info["trial"]
+            finished(trials[ended.config["index"]], ended.last_result["log_loss"])
+
+        # Ray writes a copy of its callbacks beside the results; ours is of use only here.
+        def __reduce__(self) -> tuple[type, tuple[()]]:
+            return Callback, ()
+
+    return Reporter()
+
+
+@contextmanager
+def _ray(size: int) -> Iterator[str]:
+    quiet = {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_CHDIR_TO_TRIAL_DIR": "0",
+        "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+        "RAY_AIR_NEW_OUTPUT": "0",
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+        # A Ray that is not to be joined by other machines listens on the loopback interface alone.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "1" if settings().ray_address else "0",
+    }
+    for key, value in quiet.items():
+        os.environ.setdefault(key, value)
+    import ray
+
+    address = settings().ray_address
+    with scratch(settings().home) as folder:
+        if address:
+            ray.init(address=address, log_to_driver=False)
+        else:
+            ray.init(
+                include_dashboard=False,
+                object_store_memory=_OBJECT_STORE + 2 * size,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                _temp_dir=folder,
+            )
+        try:
+            yield folder
+        finally:
+            ray.shutdown()

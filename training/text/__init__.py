@@ -1,0 +1,1 @@
+"""Sentiment of texts: encoder, head, checkpoints and labelled sentences."""

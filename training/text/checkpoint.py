@@ -1,0 +1,83 @@
+"""A published sentiment model (FinBERT and its like) by name or folder, with its own classes."""
+
+import hashlib
+import os
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from training.forecast import Floats
+from training.text.encoder import TOKENS
+from training.text.labelled import ORDER
+from training.text.scorer import Scorer, digest, softmax
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
+
+# The order of outputs that a published checkpoint is known to have: a config that says
+# otherwise is not that checkpoint.
+_DECLARED = {"ProsusAI/finbert": ("positive", "negative", "neutral")}
+
+
+class LabelOrderError(ValueError):
+    """A checkpoint's classes are not negative, neutral and positive in their declared order."""
+
+
+def columns(name: str, config: "PretrainedConfig") -> list[int]:
+    """Where the checkpoint's outputs hold ORDER; raises LabelOrderError."""
+    found = tuple(str(config.id2label[i]).lower() for i in range(len(config.id2label)))
+    declared = _DECLARED.get(name, found)
+    if sorted(found) != sorted(ORDER) or found != declared:
+        raise LabelOrderError(
+            f"{name}: expected the classes {declared if name in _DECLARED else ORDER}, found "
+            f"{found}: its probabilities cannot be told apart, use another checkpoint"
+        )
+    return [found.index(word) for word in ORDER]
+
+
+def _torch() -> Any:
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    import torch
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    if threads := os.environ.get("OMP_NUM_THREADS"):
+        torch.set_num_threads(int(threads))
+    return torch
+
+
+def scorer(name: str) -> Scorer:
+    """The checkpoint of that name on the hub, or in that folder.
+
+    Raises LabelOrderError, and OSError where it cannot be had.
+    """
+    torch = _torch()
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    model = AutoModelForSequenceClassification.from_pretrained(name).eval()
+    tokenizer = AutoTokenizer.from_pretrained(name)
+    order = columns(name, model.config)
+
+    def score(texts: list[str]) -> Floats:
+        tokens = tokenizer(
+            texts, padding=True, truncation=True, max_length=TOKENS, return_tensors="pt"
+        )
+        with torch.inference_mode():
+            logits = model(**tokens).logits.numpy()
+        return softmax(np.asarray(logits, dtype=np.float64))[:, order]
+
+    return Scorer(_version(name, model.config), lambda: score)
+
+
+def _version(name: str, config: "PretrainedConfig") -> str:
+    libraries = [f"{library}=={version(library)}" for library in ("transformers", "torch")]
+    if Path(name).is_dir():
+        files = sorted(p for p in Path(name).iterdir() if p.is_file())
+        held = [[p.name, hashlib.sha256(p.read_bytes()).hexdigest()] for p in files]
+        return f"{Path(name).name}@local-{digest(libraries, held)}"
+    revision = getattr(config, "_commit_hash", None) or "unknown"
+    return f"{name}@{revision[:12]}-{digest(libraries)}"

@@ -1,0 +1,72 @@
+"""The small sentiment head: a logistic regression on frozen embeddings of labelled texts."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from contracts import objects
+from training.forecast import Floats
+from training.text.encoder import WIDTH, Embed, encoder_version, open_encoder
+from training.text.labelled import ORDER, Labelled, labelled
+from training.text.scorer import Batch, Scorer, by_length, digest, softmax
+
+_STRENGTH = 10.0  # scikit-learn's C
+_FOLDS = 5
+
+
+def scorer(labels: Path | None = None) -> Scorer:
+    """The encoder with a head on the labelled texts of that folder, or on the packaged ones.
+
+    The head is fitted once and kept in the object store as `sentiment/<model_version>.json`.
+    """
+    from importlib.metadata import version
+
+    known = labelled(labels)
+    learner = f"scikit-learn=={version('scikit-learn')}"
+    named = digest(encoder_version(), known.digest, learner, _STRENGTH)
+    model_version = f"minilm-{named}"
+    return Scorer(model_version, lambda: _load(known, model_version))
+
+
+def _load(known: Labelled, model_version: str) -> Batch:
+    embed = open_encoder()
+    key = f"sentiment/{model_version}.json"
+    if not objects.exists(key):
+        objects.put(key, json.dumps(fit(known, embed)).encode())
+    head = json.loads(objects.get(key))
+    weights, bias = np.array(head["weights"]), np.array(head["bias"])
+
+    def score(texts: list[str]) -> Floats:
+        return softmax(embed(texts) @ weights.T + bias)
+
+    return score
+
+
+def fit(known: Labelled, embed: Embed) -> dict[str, Any]:
+    """Weights and bias per class, with what cross-validation by group says of them."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import accuracy_score, f1_score
+    from sklearn.model_selection import GroupKFold, cross_val_predict
+
+    inputs = np.empty((len(known.texts), WIDTH))
+    for rows, part in by_length(known.texts):
+        inputs[rows] = embed(part)
+    classes = np.array(known.classes)
+    # Labels are unevenly frequent in real texts; the head shall not prefer the frequent one.
+    learner = LogisticRegression(C=_STRENGTH, max_iter=1000, class_weight="balanced")
+    folds = GroupKFold(_FOLDS, shuffle=True, random_state=0)
+    guessed = cross_val_predict(learner, inputs, classes, groups=known.groups, cv=folds)
+    learner.fit(inputs, classes)
+    return {
+        "order": ORDER,
+        "learnt_from": known.origin,
+        "texts": len(classes),
+        "cross_validated": {
+            "accuracy": accuracy_score(classes, guessed),
+            "macro_f1": f1_score(classes, guessed, average="macro"),
+        },
+        "weights": learner.coef_.tolist(),
+        "bias": learner.intercept_.tolist(),
+    }

@@ -1,0 +1,88 @@
+"""Texts with known sentiment: the packaged sentences, or a folder of real ones in their place."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from training.text.phrases import NAMES, TEMPLATES
+
+ORDER = ("negative", "neutral", "positive")
+_COLUMNS = ("text", "label")
+_FEWEST = 10
+
+
+class LabelledTextError(ValueError):
+    """A folder of labelled texts cannot be learnt from; the message says what was found."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Texts, their classes (places in ORDER), and groups: what must not be split in validation."""
+
+    origin: str
+    texts: tuple[str, ...]
+    classes: tuple[int, ...]
+    groups: tuple[int, ...]
+
+    @property
+    def digest(self) -> str:
+        """64 hexadecimal digits over texts and classes."""
+        content = json.dumps([self.texts, self.classes])
+        return hashlib.sha256(content.encode()).hexdigest()
+
+
+def labelled(folder: Path | None) -> Labelled:
+    """The texts of that folder, or the packaged ones for None; raises LabelledTextError."""
+    return _packaged() if folder is None else _read(folder)
+
+
+def _packaged() -> Labelled:
+    templates = [(place, text) for place, part in enumerate(TEMPLATES) for text in part]
+    rows = [
+        (text.format(name=name), place, group)
+        for group, (place, text) in enumerate(templates)
+        for name in (NAMES if "{name}" in text else NAMES[:1])
+    ]
+    texts, classes, groups = zip(*rows, strict=True)
+    return Labelled("packaged sentences", texts, classes, groups)
+
+
+def _read(folder: Path) -> Labelled:
+    files = sorted(p for p in folder.glob("*") if p.suffix in {".csv", ".parquet"})
+    if not files:
+        raise LabelledTextError(
+            f"{folder}: expected .csv or .parquet files with the columns text and label "
+            f"({', '.join(ORDER)}), found none: correct FINPULSE_TEXT_LABELS"
+        )
+    rows = pl.concat([_file(path) for path in files]).unique(maintain_order=True)
+    # A text under two labels teaches nothing.
+    rows = rows.filter(pl.len().over("text") == 1)
+    counts = dict(rows.group_by("label").len().iter_rows())
+    if few := [word for word in ORDER if counts.get(word, 0) < _FEWEST]:
+        raise LabelledTextError(
+            f"{folder}: expected at least {_FEWEST} texts of each label, found "
+            f"{', '.join(f'{counts.get(word, 0)} {word}' for word in few)}: add texts"
+        )
+    classes = [ORDER.index(word) for word in rows["label"]]
+    return Labelled(folder.name, tuple(rows["text"]), tuple(classes), tuple(range(len(rows))))
+
+
+def _file(path: Path) -> pl.DataFrame:
+    try:
+        found = pl.read_csv(path) if path.suffix == ".csv" else pl.read_parquet(path)
+        rows = found.select(pl.col(_COLUMNS).cast(pl.String).str.strip_chars())
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise LabelledTextError(
+            f"{path}: expected a table with the columns text and label: {error}"
+        ) from error
+    right = pl.col("label").is_in(ORDER) & (pl.col("text").str.len_chars() > 0)
+    wrong = rows.filter(~right.fill_null(False))
+    if wrong.height:
+        raise LabelledTextError(
+            f"{path}: expected in every row a text and one of the labels {', '.join(ORDER)}, found "
+            f"{wrong.height} rows without, the first {wrong.row(0)}: correct them"
+        )
+    return rows

@@ -1,0 +1,66 @@
+"""Sentiment of texts: class probabilities from an encoder, and which model gave them."""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
+
+import numpy as np
+
+from training.forecast import Floats
+from training.text.encoder import TOKENS
+from training.text.labelled import ORDER
+
+_BATCH = 32
+# An address says nothing and is up to half of a short post's tokens.
+_ADDRESS = r"https?://\S*"
+
+Batch: TypeAlias = Callable[[list[str]], Floats]
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A model by its version; `load` is called when the first texts come.
+
+    It returns what takes a batch of texts to probabilities (n, 3) in ORDER.
+    """
+
+    model_version: str
+    load: Callable[[], Batch]
+
+    @cached_property
+    def _score(self) -> Batch:
+        return self.load()
+
+    def probabilities(self, texts: Sequence[str]) -> Floats:
+        """Probabilities (n, 3) of negative, neutral, positive in the order of `texts`.
+
+        Web addresses in them are left out.
+        """
+        found = np.empty((len(texts), len(ORDER)))
+        for rows, part in by_length([re.sub(_ADDRESS, "", text).strip() for text in texts]):
+            found[rows] = self._score(part)
+        return found
+
+
+def digest(*decisive: object) -> str:
+    """12 hexadecimal digits over what decides a score, the treatment of texts included."""
+    content = json.dumps([_ADDRESS, TOKENS, *decisive])
+    return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+
+def by_length(texts: Sequence[str]) -> Iterator[tuple[list[int], list[str]]]:
+    """Batches of texts of like length, with their places: a batch is as slow as its longest."""
+    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    for start in range(0, len(order), _BATCH):
+        rows = order[start : start + _BATCH]
+        yield rows, [texts[i] for i in rows]
+
+
+def softmax(logits: Floats) -> Floats:
+    """Rows of logits as probabilities."""
+    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(raised / raised.sum(axis=1, keepdims=True), dtype=np.float64)
