@@ -1,4 +1,4 @@
-"""What the exporter says while the database or MLflow hangs, as a process."""
+"""What the exporter says and does while others hang or are killed, as a process."""
 
 import os
 import signal
@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import postgres as launcher
@@ -15,6 +16,11 @@ from market import FLAT, Market
 from mortal import Mortal
 from predictor import wait_for
 from prometheus_client.parser import text_string_to_metric_families
+from waiting_step import ended, states
+
+from contracts.settings import settings
+from contracts.store import Store
+from training.tracking import Mlflow
 
 pytestmark = pytest.mark.integration
 
@@ -120,3 +126,15 @@ def test_half_open_scrapes_leave_room_for_others(mortal: Mortal, export: Export)
     wait_for(lambda: len(list(Path(f"/proc/{exported.process.pid}/fd").iterdir())) < 100)
     for connection in held:
         connection.close()
+
+
+def test_a_run_whose_process_was_killed_is_ended_without_another_step(
+    store: Store, mlflow_server: str, export: Export, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FINPULSE_MLFLOW_URL", mlflow_server)
+    settings.cache_clear()
+    export(store.url, mlflow_server)
+    # Of a universe that this exporter does not watch.
+    universe = f"u{uuid4().hex[:8]}"
+    assert ended(universe, signal.SIGKILL) == -signal.SIGKILL
+    wait_for(lambda: states(Mlflow(mlflow_server), universe) == ["KILLED"] * 3)
