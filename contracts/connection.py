@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode
 
 from contracts.settings import SettingsError
+from contracts.signals import given_up_when_told
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -193,7 +194,8 @@ def _bounded(connection: "Connection", seconds: float) -> Iterator[None]:
     timer.daemon = True
     timer.start()
     try:
-        yield
+        with given_up_when_told(give_up):
+            yield
     except psycopg2.Error as error:
         if not late.is_set():
             raise

@@ -8,6 +8,7 @@ import typer
 from contracts.calendar import CalendarError
 from contracts.registry import UnknownMember
 from contracts.settings import SettingsError
+from contracts.signals import heard
 from contracts.store import OriginError, StatementFailed, StoreUnavailable
 from contracts.table import FrameError
 
@@ -33,7 +34,8 @@ def run(
     None for a fault of ours, which shows where it happened.
     """
     try:
-        app()
+        with heard():
+            app()
     except Exception as error:
         line = _line(error, expected()) or told(error) or _database(error)
         if line is None:

@@ -13,6 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from contracts.champion import model_name
+from contracts.signals import leave
 from contracts.store import Store
 from training.lock import if_free
 
@@ -42,11 +43,11 @@ def told_by_signals() -> Iterator[None]:
             signal.signal(number, action)
 
 
-def _leave(number: int, _: FrameType | None) -> None:
+def _leave(number: int, frame: FrameType | None) -> None:
     # Once is enough: a second signal must not break the closing.
     for each in _TOLD:
         signal.signal(each, signal.SIG_IGN)
-    raise SystemExit(128 + number)
+    leave(number, frame)
 
 
 def tags(store: Store, lock: str) -> dict[str, str]:

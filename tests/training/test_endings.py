@@ -3,9 +3,11 @@
 import signal
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
+from mortal import Mortal
 from waiting_step import ended, states
 
 from contracts.store import Store
@@ -23,6 +25,22 @@ def test_a_signal_ends_the_run_with_its_step(
     universe = market().universe
     assert ended(universe, number) != 0
     assert states(tracking, universe) == ["KILLED"] * 3
+
+
+def test_a_signal_ends_the_run_while_the_database_hangs(
+    tracking: Mlflow,
+    market: Callable[..., Scope],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mortal, universe = Mortal(tmp_path / "postgres"), market().universe
+    mortal(True).migrate()
+    monkeypatch.setenv("FINPULSE_DATABASE_URL", mortal.url)
+    try:
+        assert ended(universe, signal.SIGTERM, lambda: mortal.hang(True)) == 128 + signal.SIGTERM
+        assert states(tracking, universe) == ["KILLED"] * 3
+    finally:
+        mortal.end()
 
 
 def test_the_runs_of_a_killed_process_are_ended_by_the_next_step(

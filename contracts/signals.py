@@ -1,0 +1,96 @@
+"""Signals are heard while a statement waits for a server that hangs.
+
+Python calls a signal's handler between two steps of its own. A driver that waits in C makes none,
+and one that is called while the driver tells of an error is swallowed, or ends the process there.
+"""
+
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+# What gives up the statement that the main thread, the one that handlers run in, waits for, and the
+# signals that came meanwhile.
+_asked: list[Callable[[], None]] = []
+_told: list[int] = []
+_ears: list[socket.socket] = []
+# A statement may still end by itself.
+_SECONDS = 1.0
+
+
+def leave(number: int, _: FrameType | None) -> None:
+    """A handler that ends the process as Python would: all that is open is closed on the way.
+
+    Raises KeyboardInterrupt or SystemExit, at once or after the statement that is given up.
+    """
+    _told.append(number)
+    if not _asked:
+        _raise()
+
+
+@contextmanager
+def given_up_when_told(give_up: Callable[[], None]) -> Iterator[None]:
+    """While inside, `give_up` may be called by another thread when a signal cannot be heard."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    _asked.append(give_up)
+    try:
+        _forget()
+        if not _told:
+            yield
+    finally:
+        _asked.remove(give_up)
+        if _told:
+            _raise()
+
+
+@contextmanager
+def heard() -> Iterator[None]:
+    """While inside, a signal that has a handler in Python ends the statement that hinders it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    ours, told = socket.socketpair()
+    told.setblocking(False)
+    before = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+    interrupt = signal.getsignal(signal.SIGINT)
+    if interrupt is signal.default_int_handler:
+        signal.signal(signal.SIGINT, leave)
+    _ears.append(ours)
+    threading.Thread(target=_listen, args=(ours,), name="hears signals", daemon=True).start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        if signal.getsignal(signal.SIGINT) is leave:
+            signal.signal(signal.SIGINT, interrupt)
+        _ears.remove(ours)
+        told.close()  # The listener ends with it.
+
+
+def _raise() -> None:
+    number = _told[0]
+    _told.clear()
+    raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
+
+
+def _forget() -> None:
+    # Handlers of what came before have run: this thread is not in C.
+    for ear in _ears:
+        with suppress(BlockingIOError):
+            ear.recv(64, socket.MSG_DONTWAIT)
+
+
+def _listen(ours: socket.socket) -> None:
+    with ours:
+        while ours.recv(64):
+            hindering = _asked[-1:]
+            time.sleep(_SECONDS)
+            # One that began since then belongs to what is closed on the way out.
+            for give_up in hindering:
+                if _asked[-1:] == [give_up]:
+                    give_up()

@@ -1,0 +1,103 @@
+"""Signals are heard while a statement hangs, and cut off nothing that could have heard them."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mortal import Mortal
+
+from contracts.signals import given_up_when_told, heard
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# A verb in the middle of a statement; with a handler of ours it tells what it closes.
+VERB = """
+import signal, sys, typer
+from contracts import verbs
+from contracts.signals import leave
+from contracts.store import Store
+
+app = typer.Typer(pretty_exceptions_enable=False)
+
+@app.command()
+def ask(url: str) -> None:
+    signal.signal(signal.SIGTERM, leave)
+    try:
+        with Store(url).connect() as connection, connection.cursor() as cursor:
+            print("asks", flush=True)
+            cursor.execute("SELECT pg_sleep(600)")
+    finally:
+        print("closed", flush=True)
+
+verbs.run(app)
+"""
+
+
+@pytest.fixture
+def mortal(tmp_path: Path) -> Iterator[Mortal]:
+    """A Postgres of this test's own."""
+    server = Mortal(tmp_path / "postgres")
+    yield server
+    server.end()
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("hung", [True, False])
+def test_a_verb_whose_statement_waits_ends_when_told(
+    mortal: Mortal, number: signal.Signals, hung: bool
+) -> None:
+    mortal(True)
+    command = [sys.executable, "-c", VERB, mortal.url]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, env=os.environ) as verb:
+        assert verb.stdout and verb.stdout.readline() == b"asks\n"
+        if hung:
+            mortal.hang(True)
+        verb.send_signal(number)
+        assert verb.wait(60) == {signal.SIGTERM: 143, signal.SIGINT: 130}[number]
+        assert verb.stdout.read() == b"closed\n"
+
+
+def test_only_what_hinders_the_handler_is_given_up() -> None:
+    told, given_up, handled = threading.Event(), threading.Event(), threading.Event()
+    before = signal.signal(signal.SIGUSR1, lambda *_: handled.set())
+    try:
+        with heard():
+            with given_up_when_told(told.set):
+                os.kill(os.getpid(), signal.SIGUSR1)
+            assert handled.wait(30)
+            # What a handler begins, or what is closed after it, is left alone.
+            with given_up_when_told(given_up.set):
+                assert not given_up.wait(2)
+        assert not told.is_set()
+        assert signal.set_wakeup_fd(-1) == -1, "the caller's own is back"
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+def test_another_threads_statement_is_left_alone() -> None:
+    given_up = threading.Event()
+    before = signal.signal(signal.SIGUSR1, lambda *_: None)
+    inside, over = threading.Event(), threading.Event()
+
+    def ask() -> None:
+        with given_up_when_told(given_up.set):
+            inside.set()
+            over.wait(60)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        with heard():
+            assert inside.wait(30)
+            os.kill(os.getpid(), signal.SIGUSR1)
+            assert not given_up.wait(2)
+    finally:
+        over.set()
+        thread.join()
+        signal.signal(signal.SIGUSR1, before)
