@@ -17,13 +17,15 @@ PYTHON = sys.executable
 API_KEYS = "FINPULSE_API_KEYS"
 
 # Airflow's API server may be away for a minute while tasks work: they ask again 24 times, after
-# waits drawn between 1 and 10 s, two minutes in all, and are not taken for lost before that.
-# Tasks of a killed scheduler are found by the next one after as long, not after five minutes.
+# waits drawn between 1 and 10 s, two minutes in all, and are not taken for lost before that, nor
+# is the scheduler that waits for a database. Tasks of a killed scheduler are found by the next one
+# after as long, not after five minutes.
 PATIENCE = {
     "WORKERS__EXECUTION_API_RETRIES": 25,
     "WORKERS__EXECUTION_API_RETRY_WAIT_MAX": 10,
     "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": 30,
     "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": 120,
+    "SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": 120,
 }
 
 
