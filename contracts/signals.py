@@ -4,6 +4,8 @@ Python calls a signal's handler between two steps of its own. A driver that wait
 and one that is called while the driver tells of an error is swallowed, or ends the process there.
 """
 
+import os
+import select
 import signal
 import socket
 import threading
@@ -17,6 +19,8 @@ from types import FrameType
 _asked: list[Callable[[], None]] = []
 _told: list[int] = []
 _ears: list[socket.socket] = []
+# So that a signal from before a statement is never taken for one that the statement hinders.
+_turn = threading.Lock()
 # A statement may still end by itself.
 _SECONDS = 1.0
 
@@ -37,9 +41,10 @@ def given_up_when_told(give_up: Callable[[], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    _asked.append(give_up)
-    try:
+    with _turn:
+        _asked.append(give_up)
         _forget()
+    try:
         if not _told:
             yield
     finally:
@@ -61,6 +66,7 @@ def heard() -> Iterator[None]:
     if interrupt is signal.default_int_handler:
         signal.signal(signal.SIGINT, leave)
     _ears.append(ours)
+    os.register_at_fork(after_in_child=_deaf)
     threading.Thread(target=_listen, args=(ours,), name="hears signals", daemon=True).start()
     try:
         yield
@@ -78,6 +84,15 @@ def _raise() -> None:
     raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
 
+def _deaf() -> None:
+    # What a forked child hears is not for us; of its threads none holds the lock.
+    global _turn
+    _turn = threading.Lock()
+    if _ears:
+        _ears.clear()
+        signal.set_wakeup_fd(-1)
+
+
 def _forget() -> None:
     # Handlers of what came before have run: this thread is not in C.
     for ear in _ears:
@@ -87,8 +102,16 @@ def _forget() -> None:
 
 def _listen(ours: socket.socket) -> None:
     with ours:
-        while ours.recv(64):
-            hindering = _asked[-1:]
+        while True:
+            select.select([ours], [], [])
+            with _turn:
+                try:
+                    numbers = ours.recv(64, socket.MSG_DONTWAIT)
+                except BlockingIOError:
+                    continue
+                hindering = _asked[-1:]
+            if not numbers:
+                return
             time.sleep(_SECONDS)
             # One that began since then belongs to what is closed on the way out.
             for give_up in hindering:

@@ -101,3 +101,18 @@ def test_another_threads_statement_is_left_alone() -> None:
         over.set()
         thread.join()
         signal.signal(signal.SIGUSR1, before)
+
+
+def test_what_a_forked_child_hears_ends_no_statement_of_its_parents() -> None:
+    given_up = threading.Event()
+    before = signal.signal(signal.SIGUSR1, lambda *_: None)
+    try:
+        with heard(), given_up_when_told(given_up.set):
+            child = os.fork()
+            if child == 0:
+                os.kill(os.getpid(), signal.SIGUSR1)
+                os._exit(0)
+            assert os.waitpid(child, 0)[1] == 0
+            assert not given_up.wait(2)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
