@@ -12,15 +12,22 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from types import FrameType
 
-# What gives up the statement that the main thread, the one that handlers run in, waits for, and the
-# signals that came meanwhile.
-_asked: list[Callable[[], None]] = []
-_told: list[int] = []
-_ears: list[socket.socket] = []
-# So that a signal from before a statement is never taken for one that the statement hinders.
-_turn = threading.Lock()
+
+@dataclass
+class _MainThread:
+    # The one that handlers run in. asked: what gives up the statement that it waits for. told: the
+    # signals that came meanwhile; ears: where they arrive. turn: so that a signal from before a
+    # statement is never taken for one that the statement hinders.
+    asked: list[Callable[[], None]] = field(default_factory=list)
+    told: list[int] = field(default_factory=list)
+    ears: list[socket.socket] = field(default_factory=list)
+    turn: threading.Lock = field(default_factory=threading.Lock)
+
+
+_main = _MainThread()
 # A statement may still end by itself.
 _SECONDS = 1.0
 
@@ -30,8 +37,8 @@ def leave(number: int, _: FrameType | None) -> None:
 
     Raises KeyboardInterrupt or SystemExit, at once or after the statement that is given up.
     """
-    _told.append(number)
-    if not _asked:
+    _main.told.append(number)
+    if not _main.asked:
         _raise()
 
 
@@ -41,15 +48,15 @@ def given_up_when_told(give_up: Callable[[], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    with _turn:
-        _asked.append(give_up)
+    with _main.turn:
+        _main.asked.append(give_up)
         _forget()
     try:
-        if not _told:
+        if not _main.told:
             yield
     finally:
-        _asked.remove(give_up)
-        if _told:
+        _main.asked.remove(give_up)
+        if _main.told:
             _raise()
 
 
@@ -65,7 +72,7 @@ def heard() -> Iterator[None]:
     interrupt = signal.getsignal(signal.SIGINT)
     if interrupt is signal.default_int_handler:
         signal.signal(signal.SIGINT, leave)
-    _ears.append(ours)
+    _main.ears.append(ours)
     os.register_at_fork(after_in_child=_deaf)
     threading.Thread(target=_listen, args=(ours,), name="hears signals", daemon=True).start()
     try:
@@ -74,28 +81,27 @@ def heard() -> Iterator[None]:
         signal.set_wakeup_fd(before)
         if signal.getsignal(signal.SIGINT) is leave:
             signal.signal(signal.SIGINT, interrupt)
-        _ears.remove(ours)
+        _main.ears.remove(ours)
         told.close()  # The listener ends with it.
 
 
 def _raise() -> None:
-    number = _told[0]
-    _told.clear()
+    number = _main.told[0]
+    _main.told.clear()
     raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
 
 def _deaf() -> None:
     # What a forked child hears is not for us; of its threads none holds the lock.
-    global _turn
-    _turn = threading.Lock()
-    if _ears:
-        _ears.clear()
+    _main.turn = threading.Lock()
+    if _main.ears:
+        _main.ears.clear()
         signal.set_wakeup_fd(-1)
 
 
 def _forget() -> None:
     # Handlers of what came before have run: this thread is not in C.
-    for ear in _ears:
+    for ear in _main.ears:
         with suppress(BlockingIOError):
             ear.recv(64, socket.MSG_DONTWAIT)
 
@@ -104,16 +110,16 @@ def _listen(ours: socket.socket) -> None:
     with ours:
         while True:
             select.select([ours], [], [])
-            with _turn:
+            with _main.turn:
                 try:
                     numbers = ours.recv(64, socket.MSG_DONTWAIT)
                 except BlockingIOError:
                     continue
-                hindering = _asked[-1:]
+                hindering = _main.asked[-1:]
             if not numbers:
                 return
             time.sleep(_SECONDS)
             # One that began since then belongs to what is closed on the way out.
             for give_up in hindering:
-                if _asked[-1:] == [give_up]:
+                if _main.asked[-1:] == [give_up]:
                     give_up()
