@@ -1,10 +1,12 @@
 """Signals are heard while a statement hangs, and cut off nothing that could have heard them."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,12 +27,12 @@ from contracts.store import Store
 app = typer.Typer(pretty_exceptions_enable=False)
 
 @app.command()
-def ask(url: str) -> None:
+def ask(url: str, seconds: int) -> None:
     signal.signal(signal.SIGTERM, leave)
     try:
         with Store(url).connect() as connection, connection.cursor() as cursor:
             print("asks", flush=True)
-            cursor.execute("SELECT pg_sleep(600)")
+            cursor.execute("SELECT pg_sleep(%s)", (seconds,))
     finally:
         print("closed", flush=True)
 
@@ -53,7 +55,7 @@ def test_a_verb_whose_statement_waits_ends_when_told(
     mortal: Mortal, number: signal.Signals, hung: bool
 ) -> None:
     mortal(True)
-    command = [sys.executable, "-c", VERB, mortal.url]
+    command = [sys.executable, "-c", VERB, mortal.url, "600"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, env=os.environ) as verb:
         assert verb.stdout and verb.stdout.readline() == b"asks\n"
         if hung:
@@ -61,6 +63,26 @@ def test_a_verb_whose_statement_waits_ends_when_told(
         verb.send_signal(number)
         assert verb.wait(60) == {signal.SIGTERM: 143, signal.SIGINT: 130}[number]
         assert verb.stdout.read() == b"closed\n"
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("held", [0, pytest.param(90, marks=pytest.mark.slow)])
+def test_a_verb_goes_on_when_the_database_does_and_one_begun_meanwhile_says_so(
+    mortal: Mortal, held: float
+) -> None:
+    mortal(True)
+    command = [sys.executable, "-c", VERB, mortal.url, "1"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, env=os.environ) as verb:
+        assert verb.stdout and verb.stdout.readline() == b"asks\n"
+        mortal.hang(True)
+        over = time.monotonic() + held
+        later = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        assert later.returncode == 1
+        assert re.fullmatch("StoreUnavailable: .*does not answer.*\n", later.stderr)
+        time.sleep(max(0.0, over - time.monotonic()))
+        assert verb.poll() is None
+        mortal.hang(False)
+        assert verb.wait(60) == 0
 
 
 def test_only_what_hinders_the_handler_is_given_up() -> None:
