@@ -32,7 +32,7 @@ PACKAGES = "python3,python3-pip,python3-venv,ca-certificates"
 # Where this machine's registries are known from, for the time of the build.
 LENT = ("/etc/ssl/certs", str(Path.home() / ".cache" / "uv"))
 CERTIFICATES = "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt"
-# The root for reading, a scratch of memory, no capability and no way to get one: as compose does.
+# The root for reading, a scratch of memory, the names of this machine as engines give them, no capability and no way to get one: as compose does.
 HARDENED = """
 set -eu
 mount --make-rprivate /
@@ -41,6 +41,8 @@ mount -t tmpfs tmpfs "$1/tmp"
 mount --rbind /proc "$1/proc"
 mount --rbind /dev "$1/dev"
 mkdir -p "$1/tmp/objects"
+touch "$1/etc/hosts"
+mount --bind /etc/hosts "$1/etc/hosts"
 mount --bind "$2" "$1/tmp/objects"
 mount -o remount,ro,bind "$1"
 root=$1
