@@ -32,7 +32,8 @@ PACKAGES = "python3,python3-pip,python3-venv,ca-certificates"
 # Where this machine's registries are known from, for the time of the build.
 LENT = ("/etc/ssl/certs", str(Path.home() / ".cache" / "uv"))
 CERTIFICATES = "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt"
-# The root for reading, a scratch of memory, the names of this machine as engines give them, no capability and no way to get one: as compose does.
+# The root for reading, a scratch of memory, the machine's names, no capability and no way to get
+# one: as compose does.
 HARDENED = """
 set -eu
 mount --make-rprivate /
