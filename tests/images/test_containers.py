@@ -162,6 +162,8 @@ def test_the_platform_loads_facts_and_makes_airflows_tables_without_any_right(
     settings |= {"FINPULSE_SIM_INSTRUMENTS": "2", "FINPULSE_SIM_SESSIONS": "60"}
     settings |= {"PYSPARK_PYTHON": "/opt/finpulse/bin/python", "AIRFLOW_HOME": "/tmp/airflow"}
     settings |= {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": airflow}
+    # Empty, as in compose: it needs no second driver.
+    settings |= {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": ""}
     settings |= {"AIRFLOW__CORE__DAGS_FOLDER": "/finpulse/dags"}
     span = ["--universe", "test", "--first", "2025-06-02", "--last", "2025-06-30"]
     for words in (
