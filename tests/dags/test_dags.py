@@ -34,6 +34,7 @@ ORDER = {
         *("view", "snapshot", "features", "zero", "tune", "experts", "fit"),
         *("ensemble", "evidence", "contest", "promote", "predict"),
     ],
+    "forecast_champion": ["catch_up"],
 }
 
 
@@ -163,9 +164,24 @@ def test_only_a_source_that_goes_on_is_scheduled(
     read_dags: "Callable[[], dict[str, DAG]]",
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert not any(dag.timetable.can_be_scheduled for dag in dags.values())
+    by_themselves = [name for name, dag in dags.items() if dag.timetable.can_be_scheduled]
+    assert by_themselves == ["forecast_champion"], "which the ledger wakes"
     monkeypatch.setenv("FINPULSE_SOURCE", "yahoo")
     monkeypatch.setenv("FINPULSE_CALENDAR", "XNSE")
     live = read_dags()["market_day"]
     assert live.timetable.summary == "XNSE close + 60 min"
     assert (live.catchup, live.params["source"]) == (False, "yahoo")
+
+
+def test_what_the_monitoring_service_tells_of_wakes_the_dag_that_forecasts(
+    dags: "dict[str, DAG]",
+) -> None:
+    from monitoring.office.airflow import LEDGER
+
+    dag = dags["forecast_champion"]
+    assert [asset.uri for asset in dag.timetable.asset_condition.objects] == [LEDGER]
+    assert dag.is_paused_upon_creation is False, "compose creates DAGs paused"
+    others = [
+        t.priority_weight for name in ORDER for t in dags[name].tasks if dag is not dags[name]
+    ]
+    assert dag.get_task("catch_up").priority_weight > max(others)
