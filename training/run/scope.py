@@ -14,11 +14,15 @@ from training.bundle.bundle import Manifest
 from training.bundle.history import lookback
 from training.recipe import Recipe, recipe
 from training.samples.samples import Samples, TrainingError, from_matrix, stamp
+from training.text.named import version
 
 
 @dataclass(frozen=True)
 class Scope:
-    """One training run. The newest `contest_sessions` up to `session` are kept for the contest."""
+    """One training run. The newest `contest_sessions` up to `session` are kept for the contest.
+
+    text_model: the version whose sentiments its features are made of, where they read any.
+    """
 
     universe: str
     session: date
@@ -26,6 +30,7 @@ class Scope:
     recipe: Recipe
     calendar: str
     contest_sessions: int
+    text_model: str = ""
 
     @property
     def name(self) -> str:
@@ -103,4 +108,7 @@ def scope(universe: str, session: date, snapshot: int, recipe_name: str) -> Scop
     known = settings()
     chosen = recipe(recipe_name)
     session_close(known.calendar, session)
-    return Scope(universe, session, snapshot, chosen, known.calendar, known.contest_sessions)
+    reads = view(chosen.view).reads_sentiment
+    model = version(known.text_model, known.text_labels) if reads else ""
+    kept = known.contest_sessions
+    return Scope(universe, session, snapshot, chosen, known.calendar, kept, model)

@@ -11,7 +11,7 @@ import numpy as np
 from training.forecast import Floats
 from training.text.encoder import TOKENS
 from training.text.labelled import ORDER
-from training.text.scorer import Scorer, digest, softmax
+from training.text.scorer import Scorer, digest, gone, softmax
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -71,6 +71,27 @@ def scorer(name: str) -> Scorer:
         return softmax(np.asarray(logits, dtype=np.float64))[:, order]
 
     return Scorer(_version(name, model.config), lambda: score)
+
+
+def version_of(name: str) -> str:
+    """The version that `scorer` would give; raises OSError where it cannot be had."""
+    _torch()
+    from transformers import AutoConfig
+
+    return _version(name, AutoConfig.from_pretrained(name))
+
+
+def at(version: str, name: str) -> Scorer:
+    """The checkpoint `name`, which must be of the version's revision or have its files.
+
+    The libraries that run it may be others. Raises TextModelGone, and as `scorer` does.
+    """
+    found = scorer(name)
+    local = "@local-" in version
+    same = version if local else version.rpartition("-")[0]
+    if not found.model_version.startswith(same):
+        raise gone(version, f"{name} is {found.model_version} now")
+    return Scorer(version, found.load)
 
 
 def _version(name: str, config: "PretrainedConfig") -> str:

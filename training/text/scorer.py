@@ -21,6 +21,18 @@ _ADDRESS = r"https?://\S*"
 Batch: TypeAlias = Callable[[list[str]], Floats]
 
 
+class TextModelGone(LookupError):
+    """The text model of a version cannot be had any more; the message says what to do."""
+
+
+def gone(version: str, found: str) -> TextModelGone:
+    """The failure, with what was found in its place."""
+    return TextModelGone(
+        f"the text model {version} cannot be had: {found}; bring it back, or train again with the "
+        "text model of today: what is pinned to this one forecasts nothing from new texts"
+    )
+
+
 @dataclass(frozen=True)
 class Scorer:
     """A model by its version; `load` is called when the first texts come.
