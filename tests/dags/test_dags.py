@@ -31,7 +31,7 @@ ORDER = {
         *("snapshot", "score_text", "features"),
     ],
     "train_models": [
-        *("view", "snapshot", "features", "zero", "tune", "experts", "fit"),
+        *("inputs", "snapshot", "features", "zero", "tune", "experts", "fit"),
         *("ensemble", "evidence", "contest", "promote", "predict"),
     ],
     "forecast_champion": ["catch_up"],
@@ -41,7 +41,8 @@ ORDER = {
 PULLED = {
     "ranges": RANGES,
     "snapshot": "12",
-    "view": "daily_2",
+    "inputs": {"view": "daily_3", "text_model": "minilm-1"},
+    "score_text": "minilm-1",
     "extent": "2025-06-30",
     "experts": ["lstm"],
 }
@@ -61,6 +62,7 @@ def rendered(dag: "DAG", argv: list[str], run_type: str = "manual", **params: An
         "dag_run": SimpleNamespace(run_type=run_type),
         "macros": macros,
         "run_id": "r:1",
+        "dag": dag,
     }
     environment = dag.get_template_env()
     return [environment.from_string(word).render(**context) for word in argv]
@@ -124,6 +126,25 @@ def test_a_wrong_command_would_be_found() -> None:
     for wrong in ("python -m etl colect", "python -m etl collect --sesion 2025-06-27"):
         with pytest.raises(Exception, match=r"No such (command|option)"):
             parse(wrong.split())
+
+
+def test_features_are_made_with_the_text_model_that_scored_or_that_training_asks_for(
+    dags: "dict[str, DAG]",
+) -> None:
+    printed = CliRunner().invoke(training, ["inputs", "--recipe", DEFAULT])
+    inputs: Any = dags["train_models"].get_task("inputs")
+    assert set(inputs.answer(printed.output)) == {"view", "text_model"}
+    for name in ("market_day", "backfill_market", "train_models"):
+        features: Any = dags[name].get_task("features")
+        words = rendered(dags[name], features.argv)
+        assert words[words.index("--text-model") + 1] == "minilm-1"
+        assert words[words.index("--view") + 1] == "daily_3"
+
+
+def test_a_snapshot_is_named_by_its_run(dags: "dict[str, DAG]") -> None:
+    for name in ("market_day", "backfill_market", "train_models"):
+        snapshot: Any = dags[name].get_task("snapshot")
+        assert rendered(dags[name], snapshot.argv)[-1] == f"{name}/r:1"
 
 
 def test_every_dag_is_tested(dags: "dict[str, DAG]") -> None:

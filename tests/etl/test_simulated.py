@@ -1,7 +1,7 @@
 """The simulated market: what is planted can be found, where it should be and nowhere else."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from itertools import groupby, pairwise
 from typing import Any
@@ -13,10 +13,11 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from contracts.settings import Settings, settings
 from contracts.time.calendar import is_session, session_close, sessions
+from contracts.universe import Universe, everything, universe
 from etl.simulation.listing import listings
 from etl.simulation.market import MOMENTUM_SESSIONS, Market, path
 from etl.simulation.news import news
-from etl.source import SOURCES, Request
+from etl.source import SOURCES, Request, SourceError
 
 END = date(2025, 6, 30)
 NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -117,9 +118,11 @@ def test_raw_prices_jump_at_splits_and_total_returns_do_not() -> None:
 def promised() -> dict[str, Any]:
     """All that sim20 delivers of its default extent."""
     given = Settings()
-    begin, end = SOURCES.get("simulated").extent(given, NOW)
+    begin, end = SOURCES.get("simulated").extent(universe("", given), given, NOW)
     frames: dict[str, list[pa.Table]] = {}
-    for table, frame in SOURCES.get("simulated").frames(Request("sim20", begin, end, NOW, given)):
+    for table, frame in SOURCES.get("simulated").frames(
+        Request(universe("sim20", given), begin, end, NOW, given)
+    ):
         frames.setdefault(table, []).append(frame)
     return {table: pa.concat_tables(parts).to_pylist() for table, parts in frames.items()}
 
@@ -219,7 +222,7 @@ def test_a_session_of_the_second_exchange_alone_comes_with_the_next(ask: Any) ->
 
 def test_two_exchanges_share_no_shock() -> None:
     given = settings()
-    listed = {listing.instrument: listing for listing in listings(given)}
+    listed = {listing.instrument: listing for listing in listings(given, universe())}
     moved = {}
     for name in ("SIM001", "SIM015"):
         market = listed[name].market
@@ -232,7 +235,7 @@ def test_two_exchanges_share_no_shock() -> None:
 
 def test_another_calendar_has_no_second_exchange() -> None:
     given = settings().model_copy(update={"calendar": "24/7"})
-    assert {listing.market.calendar for listing in listings(given)} == {"24/7"}
+    assert {listing.market.calendar for listing in listings(given, universe())} == {"24/7"}
 
 
 def test_it_says_that_it_is_simulated() -> None:
@@ -269,14 +272,15 @@ def test_past_its_end_it_goes_on_as_a_longer_market_would(ask: Any, small: Setti
     longer = {"sim_end": str(later), "sim_sessions": small.sim_sessions + more}
     whole = ask("simulated", small.model_copy(update=longer))
     assert ask("simulated", small, last=later) == whole
-    begin, end = SOURCES.get("simulated").extent(small, NOW, through=later)
+    begin, end = SOURCES.get("simulated").extent(universe("", small), small, NOW, through=later)
     assert (begin, end) == (min(whole["bars"]["session"].to_pylist()), later)
     day = ask("simulated", small, later, later)["bars"].to_pylist()
     assert day == [row for row in whole["bars"].to_pylist() if row["session"] == later]
 
 
 def test_a_session_within_the_extent_is_no_reason_to_go_on(small: Settings) -> None:
-    assert SOURCES.get("simulated").extent(small, NOW, through=date(2025, 6, 2))[1] == END
+    reach = SOURCES.get("simulated").extent
+    assert reach(universe("", small), small, NOW, through=date(2025, 6, 2))[1] == END
 
 
 def test_a_delisting_is_told_before_the_market_reaches_it(ask: Any) -> None:
@@ -284,3 +288,71 @@ def test_a_delisting_is_told_before_the_market_reaches_it(ask: Any) -> None:
     found = ask("simulated", settings().model_copy(update=short))
     rows = [row for row in found["symbols"].to_pylist() if row["symbol"] == "SIM014"]
     assert [row["valid_to"] for row in rows] == [None, date(2024, 9, 13)]
+
+
+@pytest.fixture
+def of_london(small: Settings) -> Callable[..., dict[str, list[dict[str, Any]]]]:
+    """What the source brings of a universe of the London exchange."""
+
+    def told(name: str = "london8", **span: date) -> dict[str, list[dict[str, Any]]]:
+        about = universe(name)
+        begin, end = SOURCES.get("simulated").extent(about, small, NOW)
+        asked = Request(about, span.get("first", begin), span.get("last", end), NOW, small)
+        rows: dict[str, list[dict[str, Any]]] = {}
+        for table, frame in SOURCES.get("simulated").frames(asked):
+            rows.setdefault(table, []).extend(frame.to_pylist())
+        return rows
+
+    return told
+
+
+def test_a_universe_of_another_exchange_keeps_its_sessions_and_the_markets_opening(
+    of_london: Any, small: Settings
+) -> None:
+    found, about = of_london(), universe("london8")
+    begin, end = SOURCES.get("simulated").extent(about, small, NOW)
+    assert {row["instrument_id"] for row in found["instruments"]} == set(about.symbols)
+    own = by_instrument(found["bars"])
+    assert [bar["session"] for bar in own["SIM001.XLON"]] == sessions("XLON", begin, end)
+    # Good Friday and Easter Monday, the bank holiday of May: of those New York kept one.
+    assert {bar["session"] for bar in own["SIM001"]} - {
+        bar["session"] for bar in own["SIM001.XLON"]
+    } == {date(2025, 4, 21), date(2025, 5, 5)}
+    assert {row["universe"] for row in found["memberships"] if ":" not in row["universe"]} == {
+        "london8"
+    }
+
+
+def test_a_symbol_of_two_universes_is_one_instrument(
+    of_london: Any, ask: Any, small: Settings
+) -> None:
+    here = {name: frame.to_pylist() for name, frame in ask("simulated", small).items()}
+    there = of_london()
+    for table in ("instruments", "symbols", "bars", "actions", "headlines", "documents"):
+        own, other = (
+            [row for row in rows[table] if str(row.get("instrument_id") or row.get("native_id"))
+             .split("-")[0] == "SIM001"]
+            for rows in (here, there)
+        )  # fmt: skip
+        assert own == other, table
+    assert here["observations"] == there["observations"], "one world, whoever asks"
+
+
+def test_london_day_by_day_is_london_at_once(of_london: Any) -> None:
+    # On 5 May London rested: what New York did then comes with London's next session.
+    days = sessions("XLON", date(2025, 5, 1), date(2025, 5, 8))
+    whole = of_london(first=days[0], last=days[-1])
+    parts = [of_london(first=day, last=day) for day in days]
+    for table in ("bars", "actions", "headlines", "headline_symbols", "documents", "observations"):
+        rows = [row for part in parts for row in part[table]]
+        assert sorted(map(str, rows)) == sorted(map(str, whole[table])), table
+    held = [bar["session"] for bar in whole["bars"] if bar["instrument_id"] == "SIM001"]
+    assert date(2025, 5, 5) in held and date(2025, 5, 5) not in days
+
+
+@pytest.mark.parametrize("name", ["AAPL", "SIM1", "SIM001.", "sim001"])
+def test_a_symbol_that_the_market_does_not_know_is_named(small: Settings, name: str) -> None:
+    about = Universe("odd", "XLON", "GBP", (name,), everything("simulated"))
+    asked = Request(about, date(2025, 6, 2), date(2025, 6, 30), NOW, small)
+    with pytest.raises(SourceError, match=rf"unknown: the simulated market has no {name} \(odd\)"):
+        list(SOURCES.get("simulated").frames(asked))

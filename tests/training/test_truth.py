@@ -11,8 +11,10 @@ import pytest
 import simulated
 
 from contracts.champion import KEPT, Champion
+from contracts.cut import Cut
 from contracts.settings import settings
 from contracts.store import Store
+from contracts.universe import universe
 from training.ensemble import ENSEMBLES
 from training.evidence.decision import Decision
 from training.evidence.evidence import Evidence, Value, gather
@@ -24,6 +26,7 @@ from training.run.scope import Scope
 from training.steps.combine import pack_together
 from training.steps.contest import hold
 from training.steps.fit import expert_of, pack
+from training.text.named import version
 
 SEEDS = (1, 2, 3, 4, 5)
 DEMO = recipe("demo")
@@ -72,10 +75,9 @@ def learn(
         with new_store() as store:
             settings.cache_clear()
             _, last, snapshot = simulated.load_market(store, DEMO.view)
-            known = settings()
-            scope = Scope(
-                known.universe, last, snapshot, DEMO, known.calendar, known.contest_sessions
-            )
+            cut = Cut.at(universe(), last, snapshot)
+            model = version(settings().text_model, None)
+            scope = Scope(cut, DEMO, settings().contest_sessions, model)
             return Learnt(evidence(store, scope), contest(store, scope))
 
     return learnt

@@ -1,4 +1,4 @@
-"""What one training run may see: universe, session, snapshot and recipe, and the cut in time."""
+"""What one training run may see: a cut and a recipe, and where training ends in it."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -6,12 +6,15 @@ from datetime import date, datetime
 import numpy as np
 import pyarrow as pa
 
+from contracts.cut import Cut
 from contracts.settings import settings
 from contracts.store import Store
 from contracts.time.calendar import session_close, shift
+from features.matrix.receipts import require_first
 from features.view import FeatureView, view
 from training.bundle.bundle import Manifest
 from training.bundle.history import lookback
+from training.bundle.text_model import text_model
 from training.recipe import Recipe, recipe
 from training.samples.samples import Samples, TrainingError, from_matrix, stamp
 from training.text.named import version
@@ -19,18 +22,36 @@ from training.text.named import version
 
 @dataclass(frozen=True)
 class Scope:
-    """One training run. The newest `contest_sessions` up to `session` are kept for the contest.
+    """One training run at a session, the cut's last.
 
-    text_model: the version whose sentiments its features are made of, where they read any.
+    The newest `contest_sessions` up to it are kept for the contest. text_model: the version whose
+    sentiments its features are made of, where they read any.
     """
 
-    universe: str
-    session: date
-    snapshot: int
+    cut: Cut
     recipe: Recipe
-    calendar: str
     contest_sessions: int
     text_model: str = ""
+
+    @property
+    def universe(self) -> str:
+        """The universe's name."""
+        return self.cut.universe.name
+
+    @property
+    def session(self) -> date:
+        """The newest session that the run looks at."""
+        return self.cut.last
+
+    @property
+    def snapshot(self) -> int:
+        """The newest load that the run looks at."""
+        return self.cut.snapshot
+
+    @property
+    def calendar(self) -> str:
+        """That of the universe."""
+        return self.cut.universe.calendar
 
     @property
     def name(self) -> str:
@@ -49,14 +70,15 @@ class Scope:
 
     def training(self, store: Store) -> Samples:
         """All rows whose truth had settled by `as_of`; raises TrainingError."""
-        first = self._first(store, self.view)
+        first = self._first(store, self.view, self.text_model)
         if first > self.trained_until:
             raise TrainingError(
                 f"the matrix begins at {first}, and the newest {self.contest_sessions} sessions up "
                 f"to {self.session} are kept for the contest: nothing is left to train on; load "
                 "more sessions or lower FINPULSE_CONTEST_SESSIONS"
             )
-        matrix = self._matrix(store, self.view, first, self.trained_until)
+        cut = self.cut.since(first).until(self.trained_until)
+        matrix = self._matrix(store, self.view, cut, self.text_model)
         return from_matrix(matrix).settled_by(self.as_of)
 
     def contest(self, store: Store, side: Manifest, after: datetime) -> Samples:
@@ -64,11 +86,11 @@ class Scope:
 
         The rows before them come along for its windows to look back on.
         """
-        chosen = view(side.view)
+        chosen, pinned = view(side.view), text_model(store, side)
         begin = shift(self.calendar, self.trained_until, 1) - lookback(side.window)
-        first = max(self._first(store, chosen), begin)
-        samples = from_matrix(self._matrix(store, chosen, first, self.session))
-        settled = samples.settled_by(session_close(self.calendar, self.session))
+        first = max(self._first(store, chosen, pinned), begin)
+        samples = from_matrix(self._matrix(store, chosen, self.cut.since(first), pinned))
+        settled = samples.settled_by(self.cut.end)
         # Of younger sessions only those rows have settled that moved fast.
         whole = np.datetime64(shift(self.calendar, self.session, -self.overlap), "D")
         return settled.take((settled.as_of > stamp(after)) & (settled.sessions <= whole))
@@ -83,32 +105,19 @@ class Scope:
         """How many sessions a label of the view spans; one of minutes ends with its session."""
         return self.view.label.horizon if self.view.interval == "1d" else 1
 
-    def _matrix(self, store: Store, chosen: FeatureView, first: date, last: date) -> pa.Table:
+    def _matrix(self, store: Store, chosen: FeatureView, cut: Cut, pinned: str) -> pa.Table:
         from features.matrix.matrix import load_matrix
 
-        return load_matrix(store, chosen, self.universe, first, last, self.snapshot)
+        return load_matrix(store, cut, chosen, pinned)
 
-    def _first(self, store: Store, chosen: FeatureView) -> date:
-        found = store.query(
-            "SELECT min(session) AS first FROM materialisations "
-            "WHERE view_hash = %s AND universe = %s AND snapshot = %s",
-            (chosen.hash, self.universe, self.snapshot),
-        )["first"].to_pylist()
-        if not found or found[0] is None:
-            raise TrainingError(
-                f"no session of {self.universe} is materialised at snapshot {self.snapshot}: run "
-                f"`python -m features materialise --view {chosen.name} --universe "
-                f"{self.universe} --first D --last {self.session} --snapshot {self.snapshot}`"
-            )
-        return date.fromisoformat(str(found[0]))
+    def _first(self, store: Store, chosen: FeatureView, pinned: str) -> date:
+        return require_first(store, self.cut, chosen, pinned)
 
 
-def scope(universe: str, session: date, snapshot: int, recipe_name: str) -> Scope:
+def scope(cut: Cut, recipe_name: str) -> Scope:
     """The scope of a verb's options; raises UnknownRecipe, NotASession."""
-    known = settings()
     chosen = recipe(recipe_name)
-    session_close(known.calendar, session)
-    reads = view(chosen.view).reads_sentiment
+    _ = cut.end  # says so where the calendar has no such session
+    known, reads = settings(), view(chosen.view).reads_sentiment
     model = version(known.text_model, known.text_labels) if reads else ""
-    kept = known.contest_sessions
-    return Scope(universe, session, snapshot, chosen, known.calendar, kept, model)
+    return Scope(cut, chosen, known.contest_sessions, model)

@@ -11,6 +11,7 @@ from contracts.store import Store
 from contracts.tables import HEADLINES, SENTIMENTS
 from training.bundle.text_model import of_champion
 from training.forecast import Floats
+from training.text.checkpoint import CheckpointMissing
 from training.text.labelled import ORDER
 from training.text.named import model, named, of_version
 from training.text.scorer import Scorer, TextModelGone
@@ -33,7 +34,7 @@ def scorers(
     if pinned not in ("", today.model_version):
         try:
             yield of_version(pinned, name, labels)
-        except (TextModelGone, OSError) as error:
+        except (TextModelGone, CheckpointMissing) as error:
             told(f"the champion's texts are not scored: {error}")
     yield today
 

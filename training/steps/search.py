@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from contracts.expected import Expected
 from contracts.settings import settings
 from training.evidence.walk import Told, mean_log_loss
 from training.expert import EXPERTS
@@ -25,7 +26,7 @@ _CORES = 2  # of a trial
 _SAID = "said"  # what a trial reports on its way
 
 
-class TuningFailed(RuntimeError):
+class TuningFailed(Expected, RuntimeError):
     """A trial raised; the message holds what it said."""
 
 

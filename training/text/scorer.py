@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from contracts.expected import Expected
 from training.forecast import Floats
 from training.text.encoder import TOKENS
 from training.text.labelled import ORDER
@@ -21,7 +22,7 @@ _ADDRESS = r"https?://\S*"
 Batch: TypeAlias = Callable[[list[str]], Floats]
 
 
-class TextModelGone(LookupError):
+class TextModelGone(Expected, LookupError):
     """The text model of a version cannot be had any more; the message says what to do."""
 
 
