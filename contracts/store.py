@@ -109,9 +109,14 @@ class Store:
         self._reader.close()
 
     def migrate(self) -> None:
-        """Bring the tables to the newest revision; safe to repeat and to run concurrently."""
+        """Bring the tables to the newest revision; safe to repeat and to run concurrently.
+
+        Raises StoreUnavailable.
+        """
         from contracts.migrations.upgrade import upgrade
 
+        with self.connect():
+            pass  # says so where nobody answers
         upgrade(self.url)
 
     def snapshot(self) -> int:

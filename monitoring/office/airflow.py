@@ -5,11 +5,13 @@ from typing import Any
 
 import httpx
 
+from contracts.expected import Expected
+
 # The asset on which `dags/forecast_the_champion.py` is scheduled.
 LEDGER = "finpulse://ledger/promotions"
 
 
-class AirflowError(RuntimeError):
+class AirflowError(Expected, RuntimeError):
     """Airflow does not answer or refused; the message names the server and what it said."""
 
 

@@ -1,7 +1,7 @@
 """The simulated market: what is planted can be found, where it should be and nowhere else."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from itertools import groupby, pairwise
 from typing import Any
@@ -13,11 +13,11 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from contracts.settings import Settings, settings
 from contracts.time.calendar import is_session, session_close, sessions
-from contracts.universe import Universe, everything, universe
+from contracts.universe import universe
 from etl.simulation.listing import listings
 from etl.simulation.market import MOMENTUM_SESSIONS, Market, path
 from etl.simulation.news import news
-from etl.source import SOURCES, Request, SourceError
+from etl.source import SOURCES, Request
 
 END = date(2025, 6, 30)
 NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -288,71 +288,3 @@ def test_a_delisting_is_told_before_the_market_reaches_it(ask: Any) -> None:
     found = ask("simulated", settings().model_copy(update=short))
     rows = [row for row in found["symbols"].to_pylist() if row["symbol"] == "SIM014"]
     assert [row["valid_to"] for row in rows] == [None, date(2024, 9, 13)]
-
-
-@pytest.fixture
-def of_london(small: Settings) -> Callable[..., dict[str, list[dict[str, Any]]]]:
-    """What the source brings of a universe of the London exchange."""
-
-    def told(name: str = "london8", **span: date) -> dict[str, list[dict[str, Any]]]:
-        about = universe(name)
-        begin, end = SOURCES.get("simulated").extent(about, small, NOW)
-        asked = Request(about, span.get("first", begin), span.get("last", end), NOW, small)
-        rows: dict[str, list[dict[str, Any]]] = {}
-        for table, frame in SOURCES.get("simulated").frames(asked):
-            rows.setdefault(table, []).extend(frame.to_pylist())
-        return rows
-
-    return told
-
-
-def test_a_universe_of_another_exchange_keeps_its_sessions_and_the_markets_opening(
-    of_london: Any, small: Settings
-) -> None:
-    found, about = of_london(), universe("london8")
-    begin, end = SOURCES.get("simulated").extent(about, small, NOW)
-    assert {row["instrument_id"] for row in found["instruments"]} == set(about.symbols)
-    own = by_instrument(found["bars"])
-    assert [bar["session"] for bar in own["SIM001.XLON"]] == sessions("XLON", begin, end)
-    # Good Friday and Easter Monday, the bank holiday of May: of those New York kept one.
-    assert {bar["session"] for bar in own["SIM001"]} - {
-        bar["session"] for bar in own["SIM001.XLON"]
-    } == {date(2025, 4, 21), date(2025, 5, 5)}
-    assert {row["universe"] for row in found["memberships"] if ":" not in row["universe"]} == {
-        "london8"
-    }
-
-
-def test_a_symbol_of_two_universes_is_one_instrument(
-    of_london: Any, ask: Any, small: Settings
-) -> None:
-    here = {name: frame.to_pylist() for name, frame in ask("simulated", small).items()}
-    there = of_london()
-    for table in ("instruments", "symbols", "bars", "actions", "headlines", "documents"):
-        own, other = (
-            [row for row in rows[table] if str(row.get("instrument_id") or row.get("native_id"))
-             .split("-")[0] == "SIM001"]
-            for rows in (here, there)
-        )  # fmt: skip
-        assert own == other, table
-    assert here["observations"] == there["observations"], "one world, whoever asks"
-
-
-def test_london_day_by_day_is_london_at_once(of_london: Any) -> None:
-    # On 5 May London rested: what New York did then comes with London's next session.
-    days = sessions("XLON", date(2025, 5, 1), date(2025, 5, 8))
-    whole = of_london(first=days[0], last=days[-1])
-    parts = [of_london(first=day, last=day) for day in days]
-    for table in ("bars", "actions", "headlines", "headline_symbols", "documents", "observations"):
-        rows = [row for part in parts for row in part[table]]
-        assert sorted(map(str, rows)) == sorted(map(str, whole[table])), table
-    held = [bar["session"] for bar in whole["bars"] if bar["instrument_id"] == "SIM001"]
-    assert date(2025, 5, 5) in held and date(2025, 5, 5) not in days
-
-
-@pytest.mark.parametrize("name", ["AAPL", "SIM1", "SIM001.", "sim001"])
-def test_a_symbol_that_the_market_does_not_know_is_named(small: Settings, name: str) -> None:
-    about = Universe("odd", "XLON", "GBP", (name,), everything("simulated"))
-    asked = Request(about, date(2025, 6, 2), date(2025, 6, 30), NOW, small)
-    with pytest.raises(SourceError, match=rf"unknown: the simulated market has no {name} \(odd\)"):
-        list(SOURCES.get("simulated").frames(asked))
