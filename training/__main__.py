@@ -109,15 +109,21 @@ def fit(
 
 
 @app.command()
+def view(recipe: Recipe = DEFAULT) -> None:
+    """Print the recipe's feature view."""
+    typer.echo(recipes.recipe(recipe).view)
+
+
+@app.command()
 def inputs(recipe: Recipe = DEFAULT) -> None:
     """Print as JSON what the recipe learns from: its feature view, and the text model's version."""
     import orjson
 
-    from features.view import view
+    from features import view as views
     from training.text.named import version
 
     name = recipes.recipe(recipe).view
-    known, reads = settings(), view(name).reads_sentiment
+    known, reads = settings(), views.view(name).reads_sentiment
     model = version(known.text_model, known.text_labels) if reads else ""
     typer.echo(orjson.dumps({"view": name, "text_model": model}).decode())
 

@@ -42,7 +42,7 @@ def test_unscored_headlines_are_no_silent_nulls(market: Any) -> None:
     market.load()
     at = market.close_of(market.sessions[40])
     market.headline(at, "no sentiment yet", None)
-    with pytest.raises(TextUnscored, match=r"1 headlines .* training score-text --universe sim3"):
+    with pytest.raises(TextUnscored, match=r"1 headlines .* training score-text --model m-1 --u"):
         market.matrix()
     market.matrix(last=39)
     market.score("no sentiment yet", 0.5, at)
