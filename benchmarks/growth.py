@@ -59,6 +59,7 @@ def main(requests: int = 10_000_000, predictions: int = 5_000_000) -> None:
     from contracts.settings import settings
     from contracts.store import Store
     from monitoring.export.exporter import Exporter
+    from monitoring.office.wake import Waker
     from serving.edge.metrics import Metrics
     from serving.served.served import decided_by, newest
     from serving.served.watch import Watch
@@ -73,7 +74,7 @@ def main(requests: int = 10_000_000, predictions: int = 5_000_000) -> None:
             store, market = Store(url), Market()
             store.migrate()
             served = market.crown(store, FLAT, 1)
-            exporter = Exporter(store, Mlflow("http://127.0.0.1:1"), market.universe)
+            exporter = Exporter(store, Mlflow("http://127.0.0.1:1"), Waker(None), market.universe)
             watch = Watch(store, market.universe, bundle.load, Metrics())
             then = datetime(2025, 6, 20, 20, tzinfo=UTC)
             names = [f"I{n}" for n in range(500)]

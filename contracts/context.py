@@ -30,7 +30,7 @@ class RunContext:
 
 
 def run_context() -> RunContext:
-    """The context that Airflow's BashOperator puts into the environment."""
+    """The context that a step of a DAG is given in its environment."""
     return RunContext(
         dag_id=os.environ.get("AIRFLOW_CTX_DAG_ID", ""),
         run_id=os.environ.get("AIRFLOW_CTX_DAG_RUN_ID", ""),

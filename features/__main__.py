@@ -9,8 +9,10 @@ import typer
 from contracts import universe as universes
 from contracts import verbs
 from contracts.cut import Cut
+from contracts.settings import settings
 from contracts.store import open_store
 from features import view as views
+from features.facts.text_model import latest_of
 from features.feature import FEATURES
 from features.guards import of_features, of_labels, page
 from features.label import LABELS
@@ -20,6 +22,9 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 View = Annotated[str, typer.Option(help="feature view, see features/view.py")]
 Sessions = Annotated[int, typer.Option(min=1, help="sessions up to the last, in place of --first")]
+TextModel = Annotated[
+    str, typer.Option(help="version that scored the texts; default: FINPULSE_TEXT_MODEL's newest")
+]
 Count = Annotated[int, typer.Option(min=1, help="bars per instrument")]
 AsOf = Annotated[str, typer.Option(help="a moment as 2025-06-30T15:00+00:00; default: now")]
 All = Annotated[bool, typer.Option("--all", help="all features, as a page")]
@@ -33,6 +38,7 @@ def materialise(
     last: verbs.Last = None,
     sessions: Sessions = 1,
     snapshot: verbs.Newest = None,
+    text_model: TextModel = "",
 ) -> None:
     """Write the view's features of the sessions that have none at this snapshot.
 
@@ -48,7 +54,8 @@ def materialise(
     if cut.first > end:
         raise typer.BadParameter(f"--first {cut.first} lies after --last {end}")
     typer.echo(f"view {view} ({chosen.hash}) of {cut.universe.name}, {cut.first} to {end}")
-    written = matrix.materialise(store, cut, chosen)
+    model = text_model or latest_of(store, settings().text_model)
+    written = matrix.materialise(store, cut, chosen, model)
     typer.echo(f"{written} sessions materialised at snapshot {pinned}")
 
 

@@ -74,6 +74,8 @@ def export() -> None:
     from contracts.listener import Server, listen
     from contracts.logs import json_logs
     from monitoring.export.exporter import Exporter
+    from monitoring.office.airflow import Airflow
+    from monitoring.office.wake import Waker
     from training.run.mlflow_api import Mlflow
 
     json_logs()
@@ -82,7 +84,10 @@ def export() -> None:
     # A signal ends the server, which raises it again when it has ended: that is the end we want.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    exporter = Exporter(open_store(LIVE), Mlflow(chosen.mlflow, seconds=5), chosen.universe)
+    password = chosen.airflow_password.get_secret_value()
+    airflow = Airflow(chosen.airflow, chosen.airflow_user, password) if password else None
+    mlflow = Mlflow(chosen.mlflow, seconds=5)
+    exporter = Exporter(open_store(LIVE), mlflow, Waker(airflow), chosen.universe)
     exporter.run()
     Server(make_asgi_app(exporter.registry), lifespan="off").run([listener])
 

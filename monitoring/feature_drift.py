@@ -16,6 +16,7 @@ from contracts.tables import DRIFT
 from contracts.time.calendar import last_session
 from monitoring.drift_test import DRIFT_TESTS, DriftTest, Values
 from training.bundle.bundle import Bundle, Manifest
+from training.bundle.text_model import text_model
 
 if TYPE_CHECKING:
     from features.view import FeatureView
@@ -45,11 +46,12 @@ def drift(store: Store, bundle: Bundle, cut: Cut, now: datetime) -> pa.Table:
     from features.view import view
 
     manifest = bundle.manifest
-    chosen = view(manifest.view)
-    seen = load_matrix(store, _learnt_from(store, cut, manifest), chosen, missing="write")
+    chosen, pinned = view(manifest.view), text_model(store, manifest)
+    window = _learnt_from(store, cut, manifest, pinned)
+    seen = load_matrix(store, window, chosen, pinned, missing="write")
     # Rows without a label were not learnt from: the warm-up of the features is among them.
     reference = seen.filter(pc.is_valid(seen["label"]))
-    current = load_matrix(store, cut, chosen, missing="write")
+    current = load_matrix(store, cut, chosen, pinned, missing="write")
     named = {
         "universe": cut.universe.name,
         "session": cut.last,
@@ -64,13 +66,13 @@ def drift(store: Store, bundle: Bundle, cut: Cut, now: datetime) -> pa.Table:
     return frame
 
 
-def _learnt_from(store: Store, cut: Cut, manifest: Manifest) -> Cut:
+def _learnt_from(store: Store, cut: Cut, manifest: Manifest, pinned: str) -> Cut:
     from features.matrix.receipts import require_first
     from features.view import view
 
     last = last_session(cut.universe.calendar, manifest.as_of)
     whole = Cut.at(cut.universe, last, manifest.snapshot)
-    return whole.since(require_first(store, whole, view(manifest.view)))
+    return whole.since(require_first(store, whole, view(manifest.view), pinned))
 
 
 def threshold(test: DriftTest, values: Values, sessions: Days, length: int, memory: int) -> float:

@@ -100,6 +100,34 @@ def predict(
     typer.echo(added)
 
 
+@app.command("catch-up")
+def catch_up() -> None:
+    """Record the forecasts of champions that a person chose: of the newest sessions, once each."""
+    from contracts.champion import champion
+    from contracts.gap import gaps
+    from serving import batch
+    from training.bundle import bundle
+
+    store, added, failures = open_store(), 0, list[Exception]()
+    for gap in gaps(store):
+        office = champion(store, gap.universe)
+        if office is None or office.bundle != gap.bundle:
+            continue  # Another took office meanwhile; whoever chose it tells of it.
+        cut = Cut.at(universes.universe(gap.universe), gap.session, gap.snapshot)
+        try:
+            chosen, asked = bundle.load(office.bundle), cut.back(settings().replay_sessions)
+            made = batch.predict(store, office, chosen, asked, datetime.now(UTC))
+        except Exception as error:  # One universe's fault is not the others'.
+            typer.echo(f"{gap.universe}: {error}", err=True)
+            failures.append(error)
+            continue
+        typer.echo(f"version {office.model_version} of {office.model_name}: {made} forecasts added")
+        added += made
+    if failures:
+        raise failures[0]
+    typer.echo(added)
+
+
 def main() -> None:
     """Run a verb; what is expected to fail fails with one message."""
     verbs.run(app)

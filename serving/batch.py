@@ -15,6 +15,7 @@ from contracts.tables import PREDICTIONS
 from contracts.time.calendar import session_close
 from training.bundle.bundle import Bundle
 from training.bundle.history import History, lookback
+from training.bundle.text_model import text_model
 
 _CHANCES = ("p_down", "p_neutral", "p_up")
 
@@ -24,8 +25,9 @@ def predict(store: Store, champion: Champion, bundle: Bundle, cut: Cut, now: dat
 
     Those before the last were missed: they are backfilled. A forecast that was issued stays as it
     was: a session is never forecast twice by one bundle. Sessions whose truth the bundle was
-    trained on are left out: they would be no forecasts. Raises BundleError for another view, or
-    for values of another unit than those of the training.
+    trained on are left out: they would be no forecasts. Features are made with the text model
+    that the bundle is pinned to. Raises BundleError for another view, or for values of another
+    unit than those of the training, and TextUnscored where that model's scores are not there.
     """
     done = _done(store, bundle.hash, cut)
     missed = [day for day in _sessions(store, bundle, cut) if day not in done]
@@ -66,7 +68,8 @@ def _matrix(store: Store, bundle: Bundle, cut: Cut, sessions: Sequence[date]) ->
     # The sessions before are there for the first one's window to look back on.
     first = min(sessions) - lookback(bundle.manifest.window)
     asked = cut.since(first).until(max(sessions))
-    return load_matrix(store, asked, view(bundle.manifest.view), missing="write")
+    pinned = text_model(store, bundle.manifest)
+    return load_matrix(store, asked, view(bundle.manifest.view), pinned, missing="write")
 
 
 def _forecast(matrix: pa.Table, bundle: Bundle, sessions: Sequence[date]) -> pa.Table:

@@ -33,18 +33,24 @@ def score_text(
     snapshot: verbs.Snapshot,
     universe: verbs.Universe = "",
     recipe: Recipe = DEFAULT,
+    model: Annotated[str, typer.Option(help="text model or version, and no other")] = "",
 ) -> None:
-    """Score the texts of headlines known at the session's close that have no sentiment yet."""
+    """Score the texts known at the session's close, each once per text model; print its version.
+
+    Without --model: by the one that the champion is pinned to and that of FINPULSE_TEXT_MODEL,
+    whose version is printed: it is what a new training learns from.
+    """
     from training.steps import score_text
 
     asked, store = _scope(universe, session, snapshot, recipe), open_store()
-    as_of = asked.cut.end
-    model = score_text.model(settings().text_model, settings().text_labels)
-    left = score_text.unscored(store, as_of, snapshot, model.model_version)
-    _progress(f"{left.num_rows} new texts for {model.model_version}")
-    for done in score_text.score(store, left, model, datetime.now(UTC)):
-        _progress(f"{done} of {left.num_rows} texts scored")
-    typer.echo(left.num_rows)
+    as_of, version = asked.cut.end, ""
+    for scorer in score_text.scorers(store, asked.universe, model, _progress):
+        left = score_text.unscored(store, as_of, snapshot, scorer.model_version)
+        version = scorer.model_version
+        _progress(f"{left.num_rows} new texts for {version}")
+        for done in score_text.score(store, left, scorer, datetime.now(UTC)):
+            _progress(f"{done} of {left.num_rows} texts scored")
+    typer.echo(version)
 
 
 @app.command()
@@ -106,6 +112,20 @@ def fit(
 def view(recipe: Recipe = DEFAULT) -> None:
     """Print the recipe's feature view."""
     typer.echo(recipes.recipe(recipe).view)
+
+
+@app.command()
+def inputs(recipe: Recipe = DEFAULT) -> None:
+    """Print as JSON what the recipe learns from: its feature view, and the text model's version."""
+    import orjson
+
+    from features import view as views
+    from training.text.named import version
+
+    name = recipes.recipe(recipe).view
+    known, reads = settings(), views.view(name).reads_sentiment
+    model = version(known.text_model, known.text_labels) if reads else ""
+    typer.echo(orjson.dumps({"view": name, "text_model": model}).decode())
 
 
 @app.command()

@@ -73,13 +73,14 @@ class Request:
     """Facts of a cut, with `reach` rows up to each of its sessions.
 
     interval: 1d, or 1m for the minutes of the sessions themselves. around: with sectors, headlines
-    and observations, and for an index.
+    and observations, and for an index. text_model: the version that scored the headlines.
     """
 
     cut: Cut
     reach: int
     around: bool = True
     interval: str = "1d"
+    text_model: str = ""
 
 
 def read(store: Store, request: Request, known: Members | None = None) -> Facts:
@@ -212,7 +213,7 @@ def _news(asked: _Asked, bars: pl.DataFrame) -> pl.DataFrame:
         known_at=pl.max_horizontal("known_at", "known_at_headline")
     )
     fresh = both.filter(pl.col("known_at") - pl.col("event_time_headline") <= STALE)
-    scores = _tones(asked.store, fresh["text_hash"].unique().to_list())
+    scores = _tones(asked, fresh["text_hash"].unique().to_list())
     return fresh.join(scores, on="text_hash", how="left").select(_NO_NEWS.columns)
 
 
@@ -225,21 +226,11 @@ def _observations(asked: _Asked, bars: pl.DataFrame) -> pl.DataFrame:
     return found.select(NO_OBSERVATIONS.columns)
 
 
-def text_model(store: Store) -> str:
-    """The version of the scoring model used last, empty before any was used.
-
-    A new one scores every text anew before its scores are looked at.
-    """
-    newest = "SELECT model_version FROM sentiments ORDER BY scored_at DESC, model_version LIMIT 1"
-    found = store.query(newest)["model_version"].to_pylist()
-    return str(found[0]) if found else ""
-
-
-def _tones(store: Store, hashes: list[str]) -> pl.DataFrame:
-    found = store.query(
+def _tones(asked: _Asked, hashes: list[str]) -> pl.DataFrame:
+    found = asked.store.query(
         "SELECT text_hash, p_positive - p_negative AS tone FROM sentiments "
         "WHERE model_version = %s AND text_hash = ANY(%s::text[])",
-        [text_model(store), hashes],
+        [asked.request.text_model, hashes],
     )
     return _frame(found).select(
         pl.col("text_hash").cast(pl.String), pl.col("tone").cast(pl.Float64)

@@ -24,11 +24,11 @@ from contracts.store import Store
 from contracts.tables import MATERIALISATIONS
 from contracts.time import calendar
 from features.engine import evaluate
-from features.facts.facts import Facts, Request, read, text_model
+from features.facts.facts import Facts, Request, read
 from features.facts.members import Members, members
 from features.facts.panels import decision_panel
 from features.matrix.labelling import KEY, keys_of, labels_of
-from features.matrix.receipts import MatrixMissing
+from features.matrix.receipts import MatrixMissing, scored_by, with_model
 from features.matrix.unchanged import first_news
 from features.view import FeatureView
 
@@ -42,6 +42,7 @@ class _Asked:
     store: Store
     cut: Cut
     view: FeatureView
+    pinned: str = ""
 
     @cached_property
     def members(self) -> Members:
@@ -49,13 +50,12 @@ class _Asked:
 
     @cached_property
     def text_model(self) -> str:
-        """The model whose sentiments the features are made of; empty where none reads them."""
-        return text_model(self.store) if self.view.reads_sentiment else ""
+        return scored_by(self.store, self.view, self.pinned)
 
     def facts(self, cut: Cut, reach: int, around: bool) -> Facts:
         """What a part of the cut is made of; one that ends alike has the same members."""
         alike = cut.last >= self.members.sessions[-1]
-        request = Request(cut, reach, around, self.view.interval)
+        request = Request(cut, reach, around, self.view.interval, self.text_model)
         return read(self.store, request, self.members if alike else None)
 
     def key(self, cut: Cut) -> str:
@@ -100,15 +100,16 @@ class _Asked:
         )
 
 
-def materialise(store: Store, cut: Cut, view: FeatureView) -> int:
+def materialise(store: Store, cut: Cut, view: FeatureView, text_model: str = "") -> int:
     """Write the features of the sessions that have none at this snapshot; returns their number.
 
     Those that an earlier snapshot holds and nothing new concerns are carried over, not computed.
-    Another text model than the one they were written with makes those that read sentiment anew.
+    text_model: the version whose sentiments features are made of, where the view reads any; each
+    has matrices of its own.
     Raises NoFacts for an unknown universe, NotASession for a range without a session, and
     TextUnscored when a feature reads sentiment that is not there: it would stay null for good.
     """
-    return _materialise(_Asked(store, cut, view))
+    return _materialise(_Asked(store, cut, view, text_model))
 
 
 def _materialise(asked: _Asked) -> int:
@@ -122,7 +123,7 @@ def _materialise(asked: _Asked) -> int:
 def _write(asked: _Asked, missing: Sequence[date]) -> int:
     part, view = asked.cut.since(missing[0]).until(missing[-1]), asked.view
     facts = asked.facts(part, view.reach, around=True)
-    _refuse_unscored(facts, part, view)
+    _refuse_unscored(facts, part, asked)
     frame = _features(facts, view).filter(pl.col("session").is_in(missing))
     key = asked.key(part)
     buffer = io.BytesIO()
@@ -131,19 +132,24 @@ def _write(asked: _Asked, missing: Sequence[date]) -> int:
     return asked.store.record(MATERIALISATIONS, _receipt(asked, missing, key, frame))
 
 
-def _refuse_unscored(facts: Facts, cut: Cut, view: FeatureView) -> None:
+def _refuse_unscored(facts: Facts, cut: Cut, asked: _Asked) -> None:
     unscored = facts.news["tone"].null_count()
-    if unscored and view.reads_sentiment:
-        universe = cut.universe.name
+    if unscored and asked.view.reads_sentiment:
+        universe, pinned = cut.universe.name, asked.pinned
+        by, model = (f" by {pinned}", f" --model {pinned}") if pinned else ("", "")
         raise TextUnscored(
-            f"{unscored} headlines of {universe} up to {cut.last} have no sentiment: "
-            f"run `python -m training score-text --universe {universe} --session "
+            f"{unscored} headlines of {universe} up to {cut.last} have no sentiment{by}: "
+            f"run `python -m training score-text{model} --universe {universe} --session "
             f"{cut.last} --snapshot {cut.snapshot}`"
         )
 
 
 def load_matrix(
-    store: Store, cut: Cut, view: FeatureView, missing: Literal["refuse", "write"] = "refuse"
+    store: Store,
+    cut: Cut,
+    view: FeatureView,
+    text_model: str = "",
+    missing: Literal["refuse", "write"] = "refuse",
 ) -> pa.Table:
     """The view's features and labels of the sessions, sorted by session and instrument.
 
@@ -153,19 +159,30 @@ def load_matrix(
     closes the position), delisted, ambiguous (whether the label rests on a rule about a bar that
     leaves it open), persistence (the newest label settled by as_of), return_before
     (total return over the BEFORE sessions up to the decision, for the baseline that bets against
-    it). missing: sessions that are not materialised at exactly this snapshot are written as
-    `materialise` does, or MatrixMissing is raised.
+    it). text_model: as for `materialise`. missing: sessions that are not materialised at exactly
+    this snapshot are written as `materialise` does, or MatrixMissing is raised.
     """
-    asked = _Asked(store, cut, view)
+    asked = _Asked(store, cut, view, text_model)
     if missing == "write":
         _materialise(asked)
     paths = asked.written()
     _refuse_missing(asked, sorted(set(asked.members.sessions) - set(paths)))
     parts = [_part(path, paths) for path in sorted(set(paths.values()))]
-    facts = asked.facts(cut, view.label.reach, around=False)
-    settled = labels_of(store, facts, cut.snapshot, view.label)
-    joined = pl.concat(parts).join(settled, on=KEY, how="left").sort(KEY)
+    joined = pl.concat(parts).join(_labels(asked), on=KEY, how="left").sort(KEY)
     return _strings(joined.to_arrow())
+
+
+def load_labels(store: Store, cut: Cut, view: FeatureView) -> pl.DataFrame:
+    """What `load_matrix` puts beside the features, by session, instrument_id and as_of.
+
+    No matrix has to be there: what came true does not hang on who scored the texts.
+    """
+    return _labels(_Asked(store, cut, view))
+
+
+def _labels(asked: _Asked) -> pl.DataFrame:
+    facts = asked.facts(asked.cut, asked.view.label.reach, around=False)
+    return labels_of(asked.store, facts, asked.cut.snapshot, asked.view.label)
 
 
 def _refuse_missing(asked: _Asked, missing: Sequence[date]) -> None:
@@ -175,13 +192,13 @@ def _refuse_missing(asked: _Asked, missing: Sequence[date]) -> None:
             f"view {view.name} ({view.hash}) of {universe} has {len(missing)} sessions from "
             f"{missing[0]} to {missing[-1]} without a matrix at snapshot {snapshot}: run `python "
             f"-m features materialise --view {view.name} --universe {universe} --first "
-            f"{missing[0]} --last {missing[-1]} --snapshot {snapshot}`"
+            f"{missing[0]} --last {missing[-1]} --snapshot {snapshot}{with_model(asked.pinned)}`"
         )
 
 
-def written(store: Store, cut: Cut, view: FeatureView) -> pl.DataFrame:
+def written(store: Store, cut: Cut, view: FeatureView, text_model: str = "") -> pl.DataFrame:
     """The features of the cut's last session as they were written; raises MatrixMissing."""
-    paths = _Asked(store, cut.since(cut.last), view).written()
+    paths = _Asked(store, cut.since(cut.last), view, text_model).written()
     if cut.last not in paths:
         raise MatrixMissing(
             f"view {view.name} of {cut.universe.name} has no matrix of {cut.last} at snapshot "
@@ -190,9 +207,10 @@ def written(store: Store, cut: Cut, view: FeatureView) -> pl.DataFrame:
     return _part(paths[cut.last], paths)
 
 
-def online(store: Store, cut: Cut, view: FeatureView) -> pl.DataFrame:
+def online(store: Store, cut: Cut, view: FeatureView, text_model: str = "") -> pl.DataFrame:
     """The features of the cut's last session from the rows that it needs; nothing is written."""
-    return _features(read(store, Request(cut.since(cut.last), view.reach)), view)
+    asked = Request(cut.since(cut.last), view.reach, text_model=text_model)
+    return _features(read(store, asked), view)
 
 
 def _part(path: str, written: dict[date, str]) -> pl.DataFrame:

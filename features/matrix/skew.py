@@ -23,13 +23,16 @@ class Skew:
     apart: dict[str, int]
 
 
-def skew(store: Store, cut: Cut, view: FeatureView, sample: Sequence[str]) -> Skew:
+def skew(
+    store: Store, cut: Cut, view: FeatureView, sample: Sequence[str], text_model: str = ""
+) -> Skew:
     """Compare the sample's features of the last session, computed from the rows that they need.
 
     sample: instruments; those that one side alone knows differ in every feature. Raises
     MatrixMissing when the session is not materialised at that snapshot.
     """
-    batch, fresh = written(store, cut, view), online(store, cut, view)
+    asked = (store, cut, view, text_model)
+    batch, fresh = written(*asked), online(*asked)
     both = pl.DataFrame({_KEY: sorted(set(sample))}, schema={_KEY: pl.String})
     for side, values in (("batch", batch), ("online", fresh)):
         columns = [pl.lit(True).alias("there"), *map(pl.col, view.features)]

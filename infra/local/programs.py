@@ -9,7 +9,7 @@ from pathlib import Path
 import java
 import postgres
 from processes import MARK
-from stack import ROOT, Stack
+from stack import MONITOR, ROOT, Stack
 
 from contracts.database.connection import OTHERS, address
 
@@ -91,11 +91,13 @@ def airflow_environment(stack: Stack) -> dict[str, str]:
         "CORE__LOAD_EXAMPLES": False,
         "CORE__DAGS_ARE_PAUSED_AT_CREATION": False,
         "CORE__EXECUTOR": "LocalExecutor",
-        "CORE__PARALLELISM": 2,
+        # A run keeps two cores busy; the third is for who waits for a choice in MLflow.
+        "CORE__PARALLELISM": 3,
+        "CORE__MAX_ACTIVE_TASKS_PER_DAG": 2,
         "CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
         "CORE__FERNET_KEY": secret.fernet_key,
         "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": False,
-        "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{asked.airflow_user}:admin",
+        "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{asked.airflow_user}:admin,{MONITOR}:op",
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": home / "passwords.json",
         "DATABASE__SQL_ALCHEMY_CONN": _database(stack, "airflow"),
         # No route that we use is asynchronous; empty, it needs no second driver.
@@ -159,5 +161,15 @@ def programs(stack: Stack) -> list[Program]:
     reads = ours | {"FINPULSE_DATABASE_URL": stack.facts_as("reader")}
     reads |= {API_KEYS: stack.variables()[API_KEYS]}
     found.append(Program("predictor", (PYTHON, "-m", "serving", "run"), reads))
-    found.append(Program("monitoring", (PYTHON, "-m", "monitoring", "export"), ours))
+    watching = ours | airflow_login(stack)
+    found.append(Program("monitoring", (PYTHON, "-m", "monitoring", "export"), watching))
     return found
+
+
+def airflow_login(stack: Stack) -> dict[str, str]:
+    """What the monitoring service tells Airflow with; an Airflow elsewhere has the user's login."""
+    user, password = MONITOR, stack.credentials.monitor
+    if stack.asked.airflow_url:
+        user = stack.asked.airflow_user
+        password = stack.asked.airflow_password.get_secret_value()
+    return {"FINPULSE_AIRFLOW_USER": user, "FINPULSE_AIRFLOW_PASSWORD": password}

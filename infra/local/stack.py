@@ -1,5 +1,7 @@
 """The laptop stack as data: its settings, credentials, folders and addresses."""
 
+import hashlib
+import hmac
 import json
 import os
 import secrets
@@ -16,6 +18,8 @@ from contracts.settings import PREFIX, Settings, read_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 SUPERVISOR_USER = "finpulse"
+# Who tells Airflow of the ledger: the monitoring service, which may do no more there.
+MONITOR = "finpulse-monitoring"
 _LOGIN = ("airflow_user", "airflow_password")
 
 
@@ -45,6 +49,12 @@ class Credentials:
     session_secret: str
     jwt_secret: str
     fernet_key: str
+
+    @property
+    def monitor(self) -> str:
+        """The password of MONITOR: derived, so that a home of before has one too."""
+        key, use = self.session_secret.encode(), MONITOR.encode()
+        return hmac.new(key, use, hashlib.sha256).hexdigest()
 
     @classmethod
     def of(cls, home: Path) -> "Credentials":

@@ -23,7 +23,7 @@ from programs import (
     programs,
     task_environment,
 )
-from stack import ROOT, Stack, StackError, asked_settings, write_private
+from stack import MONITOR, ROOT, Stack, StackError, asked_settings, write_private
 from supervise import RUNNING, Supervisor
 from turns import turn
 
@@ -89,6 +89,7 @@ class Start:
     def _write_passwords(self) -> None:
         settings = self.stack.settings
         logins = {settings.airflow_user: settings.airflow_password.get_secret_value()}
+        logins[MONITOR] = self.stack.credentials.monitor
         write_private(self.stack.home / "airflow" / "passwords.json", json.dumps(logins))
 
     def _start_postgres(self) -> None:

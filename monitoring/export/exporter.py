@@ -18,11 +18,12 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from contracts.database.connection import ASIDE
+from contracts.gap import gaps
 from contracts.settings import settings
 from contracts.store import Store, StoreUnavailable
 from monitoring.export.gauges import Sums, state
-from monitoring.office import catch_up
 from monitoring.office.alias import RESULTS, reconcile
+from monitoring.office.wake import Waker
 from training.run.endings import end_all_lost
 from training.run.mlflow_api import Mlflow, TrackingError
 
@@ -32,11 +33,11 @@ REFRESH_SECONDS = 10.0
 # The tables say whether the database answers: twice as often, and for no longer than that counts.
 TABLES_SECONDS = 5.0
 STALE_SECONDS = 10.0
-# MLflow is asked three times in a look.
+# MLflow is asked three times in a look, Airflow up to three.
 ALIAS_STALE_SECONDS = 30.0
+AIRFLOW_STALE_SECONDS = 30.0
 # Sums over long histories take their time when something new comes.
 SUMS_STALE_SECONDS = 300.0
-# What failed to forecast is asked again after this.
 RETRY_SECONDS = 60.0
 TRIM_SECONDS = 3_600.0
 
@@ -61,21 +62,24 @@ class Look:
 
 
 class Exporter(Collector):
-    """Metrics of one universe's tables, the reconciler of its champion's alias, and its forecasts.
+    """Metrics of one universe's tables, and the reconciler of its champion's alias.
+
+    waker: tells Airflow of a champion that a person chose and that has no forecasts.
 
     Ends runs in MLflow whose processes were killed, too. While the database is away the gauges are
     absent, not stale, and `finpulse_database_up` is 0.
     """
 
-    def __init__(self, store: Store, server: Mlflow, universe: str) -> None:
+    def __init__(self, store: Store, server: Mlflow, waker: Waker, universe: str) -> None:
         self._store, self._server, self._universe = store, server, universe
+        self._waker = waker
         self._sums = Sums(Store(store.url, ASIDE), universe)
         self._seen = {
             "tables": Look(STALE_SECONDS),
             "alias": Look(ALIAS_STALE_SECONDS),
+            "airflow": Look(AIRFLOW_STALE_SECONDS),
             "sums": Look(SUMS_STALE_SECONDS),
         }
-        self._failed: tuple[catch_up.Gap | None, float] = (None, 0.0)
         self.registry = CollectorRegistry()
         self._results = Counter(
             "finpulse_alias_reconciliations_total",
@@ -94,6 +98,8 @@ class Exporter(Collector):
         yield GaugeMetricFamily("finpulse_database_up", text, value=up)
         text = "1 when MLflow's alias was compared, and not too long ago."
         yield GaugeMetricFamily("finpulse_mlflow_up", text, value=alias.fresh)
+        text = "1 when Airflow could be told of the ledger, and not too long ago."
+        yield GaugeMetricFamily("finpulse_airflow_up", text, value=self._seen["airflow"].fresh)
         if up:
             yield from tables.found
             yield from sums.found if sums.fresh else ()
@@ -104,6 +110,7 @@ class Exporter(Collector):
             self.look_at_tables: TABLES_SECONDS,
             self.look_at_sums: REFRESH_SECONDS,
             self.look_at_alias: REFRESH_SECONDS,
+            self.look_at_airflow: REFRESH_SECONDS,
             self.look_for_forecasts: REFRESH_SECONDS,
             self.look_for_lost_runs: REFRESH_SECONDS,
             self.trim: TRIM_SECONDS,
@@ -117,6 +124,7 @@ class Exporter(Collector):
         self.look_at_tables()
         self.look_at_sums()
         self.look_at_alias()
+        self.look_at_airflow()
         self.look_for_forecasts()
         self.look_for_lost_runs()
 
@@ -140,24 +148,30 @@ class Exporter(Collector):
         alias = self._seen["alias"]
         try:
             now = datetime.now(UTC)
-            self._results.labels(reconcile(self._store, self._server, self._universe, now)).inc()
-            alias.says(True)
+            result = reconcile(self._store, self._server, self._universe, now)
         except StoreUnavailable:
-            pass  # Nothing is known of MLflow then; of the database another look tells.
+            return  # Nothing is known of MLflow then; of the database another look tells.
         except Exception as error:
             alias.says(False)
             log.error("the alias cannot be compared", extra={"error": str(error)})
+            return
+        self._results.labels(result).inc()
+        alias.says(True)
+        if result == "recorded":  # A person waits for it.
+            self.look_for_forecasts()
+
+    def look_at_airflow(self) -> None:
+        """Ask whether Airflow could be told."""
+        self._seen["airflow"].says(self._waker.reachable)
 
     def look_for_forecasts(self) -> None:
-        """Ask for the forecasts that a champion chosen by hand has not made."""
+        """Tell Airflow of the forecasts that a champion chosen by hand has not made."""
         try:
-            missed = catch_up.gap(self._store, self._universe)
+            found = gaps(self._store)
         except StoreUnavailable:
             return
-        former, failed_at = self._failed
-        if missed is None or (missed == former and time.monotonic() - failed_at < RETRY_SECONDS):
-            return
-        self._failed = (None, 0.0) if catch_up.fill(missed) else (missed, time.monotonic())
+        missed = [gap for gap in found if gap.universe == self._universe]
+        self._waker.look(missed[0] if missed else None)
 
     def look_for_lost_runs(self) -> None:
         """End the runs in MLflow, of any universe, whose processes were killed."""

@@ -45,12 +45,12 @@ def settle(store: Store, cut: Cut, now: datetime) -> int:
 
 
 def _settled(store: Store, cut: Cut) -> Iterator[pl.DataFrame]:
-    from features.matrix.matrix import load_matrix
+    from features.matrix.matrix import load_labels
     from features.view import view
 
     for (name,), issued in _rows(store, _ISSUED, cut).group_by("bundle"):
         chosen = view(bundle.load(str(name)).manifest.view)
-        truth = pl.DataFrame(load_matrix(store, cut, chosen, missing="write"))
+        truth = load_labels(store, cut, chosen)
         matured = truth.select(*_ROW, *_TRUTH).filter(pl.col("settled_at") <= cut.end)
         yield issued.join(matured, on=_ROW).select("prediction_id", *_TRUTH)
 

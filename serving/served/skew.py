@@ -21,6 +21,7 @@ from serving.edge.lane import Lane
 from serving.edge.metrics import SHARED, Metrics
 from serving.served.served import View
 from serving.served.watch import Watch
+from training.bundle.text_model import text_model
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +72,8 @@ class SkewWatch:
         # Another sample each session, the same for whoever looks again.
         sample = Random(str(served.as_of)).sample(traded, min(SAMPLE, len(traded)))
         place = universe(served.manifest.universe), rows[0]["session"], rows[0]["snapshot"]
-        found = skew(self._store, Cut.at(*place), view(served.manifest.view), sample)
+        pinned = text_model(self._store, served.manifest)
+        found = skew(self._store, Cut.at(*place), view(served.manifest.view), sample, pinned)
         self._compared.inc(found.values)
         for feature in served.manifest.features:
             # All are exported, at 0 too: what is asked for by rules is there.

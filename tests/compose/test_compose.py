@@ -79,14 +79,25 @@ def test_each_has_a_role_of_its_own_and_none_is_the_superuser() -> None:
 def test_a_secret_reaches_only_whom_it_concerns() -> None:
     holders = {
         secret: {name for name, service in SERVICES.items() if secret in yaml.safe_dump(service)}
-        for secret in ("airflow_passwords", "API_KEYS", "AIRFLOW_JWT_SECRET", "GRAFANA_PASSWORD")
+        for secret in (
+            *("airflow_passwords", "AIRFLOW_MONITORING_PASSWORD"),
+            *("API_KEYS", "AIRFLOW_JWT_SECRET", "GRAFANA_PASSWORD"),
+        )
     }
     assert holders == {
         "airflow_passwords": {"airflow"},
+        "AIRFLOW_MONITORING_PASSWORD": {"monitoring"},
         "API_KEYS": {"predictor"},
         "AIRFLOW_JWT_SECRET": {"airflow", "airflow-scheduler", "airflow-dag-processor"},
         "GRAFANA_PASSWORD": {"grafana"},
     }
+
+
+def test_monitoring_logs_in_to_airflow_as_who_may_post_events_and_no_more() -> None:
+    given = SERVICES["monitoring"]["environment"]
+    users = SERVICES["airflow"]["environment"]["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"]
+    assert f"{given['FINPULSE_AIRFLOW_USER']}:op" in users.split(",")
+    assert f'"{given["FINPULSE_AIRFLOW_USER"]}": ' in (FOLDER / ".env.example").read_text()
 
 
 def test_mlflow_is_reached_by_the_services_alone_unless_asked() -> None:

@@ -31,16 +31,18 @@ ORDER = {
         *("snapshot", "score_text", "features"),
     ],
     "train_models": [
-        *("view", "snapshot", "features", "zero", "tune", "experts", "fit"),
+        *("inputs", "snapshot", "features", "zero", "tune", "experts", "fit"),
         *("ensemble", "evidence", "contest", "promote", "predict"),
     ],
+    "forecast_champion": ["catch_up"],
 }
 
 
 PULLED = {
     "ranges": RANGES,
     "snapshot": "12",
-    "view": "daily_2",
+    "inputs": {"view": "daily_3", "text_model": "minilm-1"},
+    "score_text": "minilm-1",
     "extent": "2025-06-30",
     "experts": ["lstm"],
 }
@@ -60,6 +62,7 @@ def rendered(dag: "DAG", argv: list[str], run_type: str = "manual", **params: An
         "dag_run": SimpleNamespace(run_type=run_type),
         "macros": macros,
         "run_id": "r:1",
+        "dag": dag,
     }
     environment = dag.get_template_env()
     return [environment.from_string(word).render(**context) for word in argv]
@@ -125,6 +128,25 @@ def test_a_wrong_command_would_be_found() -> None:
             parse(wrong.split())
 
 
+def test_features_are_made_with_the_text_model_that_scored_or_that_training_asks_for(
+    dags: "dict[str, DAG]",
+) -> None:
+    printed = CliRunner().invoke(training, ["inputs", "--recipe", DEFAULT])
+    inputs: Any = dags["train_models"].get_task("inputs")
+    assert set(inputs.answer(printed.output)) == {"view", "text_model"}
+    for name in ("market_day", "backfill_market", "train_models"):
+        features: Any = dags[name].get_task("features")
+        words = rendered(dags[name], features.argv)
+        assert words[words.index("--text-model") + 1] == "minilm-1"
+        assert words[words.index("--view") + 1] == "daily_3"
+
+
+def test_a_snapshot_is_named_by_its_run(dags: "dict[str, DAG]") -> None:
+    for name in ("market_day", "backfill_market", "train_models"):
+        snapshot: Any = dags[name].get_task("snapshot")
+        assert rendered(dags[name], snapshot.argv)[-1] == f"{name}/r:1"
+
+
 def test_every_dag_is_tested(dags: "dict[str, DAG]") -> None:
     assert set(dags) == set(ORDER)
 
@@ -163,9 +185,24 @@ def test_only_a_source_that_goes_on_is_scheduled(
     read_dags: "Callable[[], dict[str, DAG]]",
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert not any(dag.timetable.can_be_scheduled for dag in dags.values())
+    by_themselves = [name for name, dag in dags.items() if dag.timetable.can_be_scheduled]
+    assert by_themselves == ["forecast_champion"], "which the ledger wakes"
     monkeypatch.setenv("FINPULSE_SOURCE", "yahoo")
     monkeypatch.setenv("FINPULSE_CALENDAR", "XNSE")
     live = read_dags()["market_day"]
     assert live.timetable.summary == "XNSE close + 60 min"
     assert (live.catchup, live.params["source"]) == (False, "yahoo")
+
+
+def test_what_the_monitoring_service_tells_of_wakes_the_dag_that_forecasts(
+    dags: "dict[str, DAG]",
+) -> None:
+    from monitoring.office.airflow import LEDGER
+
+    dag = dags["forecast_champion"]
+    assert [asset.uri for asset in dag.timetable.asset_condition.objects] == [LEDGER]
+    assert dag.is_paused_upon_creation is False, "compose creates DAGs paused"
+    others = [
+        t.priority_weight for name in ORDER for t in dags[name].tasks if dag is not dags[name]
+    ]
+    assert dag.get_task("catch_up").priority_weight > max(others)

@@ -129,6 +129,8 @@ class Market:
         row |= {"p_negative": 0.5 - tone / 2, "p_neutral": 0.0, "p_positive": 0.5 + tone / 2}
         self.store.record(SENTIMENTS, pa.Table.from_pylist([row], schema=SENTIMENTS.schema))
 
+    text_model = "m-1"
+
     def cut(self, first: date, last: date | None = None, snapshot: int = 0) -> Cut:
         """Sessions of this market at a snapshot, by default the newest."""
         pinned = snapshot or self.store.snapshot()
@@ -137,7 +139,9 @@ class Market:
     def matrix(self, first: int = 0, last: int = -1, snapshot: int = 0) -> pl.DataFrame:
         """Materialise and load `daily_0` for the sessions between two places."""
         cut = self.cut(self.sessions[first], self.sessions[last], snapshot)
-        frame = pl.from_arrow(load_matrix(self.store, cut, view("daily_0"), missing="write"))
+        frame = pl.from_arrow(
+            load_matrix(self.store, cut, view("daily_0"), self.text_model, "write")
+        )
         assert isinstance(frame, pl.DataFrame)
         return frame
 

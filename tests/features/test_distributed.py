@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -92,7 +93,7 @@ def load_simulated(store: Store, monkeypatch: pytest.MonkeyPatch) -> Request:
         for h, tone in zip(hashes, tones, strict=True)
     ]
     store.record(SENTIMENTS, pa.Table.from_pylist(rows, schema=SENTIMENTS.schema))
-    return Request(Cut(universe("sim4"), first, last, store.snapshot()), REACH)
+    return Request(Cut(universe("sim4"), first, last, store.snapshot()), REACH, text_model="m-1")
 
 
 @pytest.mark.spark
@@ -107,7 +108,7 @@ def test_the_settings_agree_on_the_simulated_market(
 
     # Online from the facts of the last session alone, read anew.
     last = request.cut.last
-    alone = Request(request.cut.since(last), REACH)
+    alone = replace(request, cut=request.cut.since(last))
     few = decision_panel(read(store, alone), REACH)
     here, newest = evaluate(panel, ALL), few.decided
     assert 0 < newest.sum() <= 4

@@ -96,8 +96,11 @@ def test_another_text_model_makes_its_own_matrix(market: Any) -> None:
 
     assert tone() == [0.5]
     market.score("news", -0.5, at + timedelta(minutes=1), "m-2")
+    assert tone() == [0.5], "who scored last says nothing to who was pinned before"
+    market.text_model = "m-2"
     assert tone() == [-0.5]
-    assert materialise(market.store, market.cut(days[38], days[42]), DAILY) == 0
+    for model in ("m-1", "m-2"):
+        assert materialise(market.store, market.cut(days[38], days[42]), DAILY, model) == 0
     models = market.store.query("SELECT DISTINCT text_model, path FROM materialisations")
     assert sorted(models["text_model"].to_pylist()) == ["m-1", "m-2"]
 

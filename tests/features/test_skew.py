@@ -18,7 +18,7 @@ DAILY = view("daily_0")
 
 def ask(market: Any, *instruments: str) -> Skew:
     sample = instruments or tuple(market.instruments)
-    return skew(market.store, market.cut(market.sessions[-1]), DAILY, sample)
+    return skew(market.store, market.cut(market.sessions[-1]), DAILY, sample, market.text_model)
 
 
 def rewrite(market: Any, change: pl.Expr) -> None:

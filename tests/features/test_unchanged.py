@@ -32,7 +32,7 @@ def computed(market: Any) -> set[date]:
 def assert_as_if_fresh(market: Any) -> None:
     """Every session's matrix is what is computed from its own last rows at this snapshot."""
     for session in market.sessions[25:]:
-        asked = market.store, market.cut(session), DAILY
+        asked = market.store, market.cut(session), DAILY, market.text_model
         assert_frame_equal(written(*asked), online(*asked), rel_tol=1e-6)
 
 

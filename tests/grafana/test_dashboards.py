@@ -14,6 +14,7 @@ import yaml
 
 from contracts.store import Store
 from monitoring.export.exporter import Exporter
+from monitoring.office.wake import Waker
 from serving.app import create_app
 from training.run.mlflow_api import Mlflow
 
@@ -89,7 +90,7 @@ def test_the_json_beside_the_chart_is_the_scripts(board: dict[str, Any]) -> None
 
 @pytest.mark.integration
 def test_every_metric_asked_for_is_exported(store: Store, board: dict[str, Any]) -> None:
-    exporter = Exporter(store, Mlflow("http://127.0.0.1:1"), "sim20")
+    exporter = Exporter(store, Mlflow("http://127.0.0.1:1"), Waker(None), "sim20")
     exporter.look()
     exported = {"up", *rules()}
     served = create_app(store, "sim20").state.service.metrics

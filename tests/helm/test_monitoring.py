@@ -59,11 +59,39 @@ def test_how_long_calls_are_kept_reaches_the_settings(monitoring: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "port"),
+    [
+        ("http://airflow-api-server:8080", 8080),
+        ("http://airflow.example/base", 80),
+        ("https://airflow.example", 443),
+        ("http://10.0.0.7:9000/", 9000),
+    ],
+)
+def test_airflow_is_reached_at_its_own_port_with_a_password_of_a_secret(
+    monitoring: Any, url: str, port: int
+) -> None:
+    made = monitoring.by_kind(airflow={"url": url}, networkPolicy={"ports": [5432]})
+    assert made["ConfigMap"]["data"]["FINPULSE_AIRFLOW_URL"] == url
+    [egress] = made["NetworkPolicy"]["spec"]["egress"]
+    assert [each["port"] for each in egress["ports"]] == [53, 53, 5432, port]
+    [pod] = made["Deployment"]["spec"]["template"]["spec"]["containers"]
+    password = {e["name"]: e["valueFrom"] for e in pod["env"]}["FINPULSE_AIRFLOW_PASSWORD"]
+    assert password == {"secretKeyRef": {"name": "finpulse-airflow", "key": "monitoring"}}
+
+
+def test_without_an_airflow_nothing_of_it_is_asked_for(monitoring: Any) -> None:
+    made = monitoring.by_kind()
+    assert "AIRFLOW" not in str(made["ConfigMap"]) and "airflow" not in str(made["Deployment"])
+
+
+@pytest.mark.parametrize(
     ("values", "named"),
     [
         ({"replicas": 2}, "replicas"),
         ({"mlflow": {"url": "mlflow:5000"}}, "url"),
         ({"mlflow": {"url": "http://name:password@mlflow"}}, "url"),
+        ({"airflow": {"url": "airflow:8080"}}, "url"),
+        ({"airflow": {"url": "http://airflow", "password": "x"}}, "password"),
         ({"serviceMonitor": {"interval": "15"}}, "interval"),
         ({"rules": {"enable": True}}, "enable"),
         ({"requestDays": 0}, "requestDays"),

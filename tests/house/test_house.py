@@ -68,6 +68,11 @@ def test_tests_are_no_packages() -> None:
     assert not list((ROOT / "tests").rglob("__init__.py"))
 
 
+def test_a_dag_file_is_schedule_steps_and_arrows() -> None:
+    for path in (ROOT / "dags").glob("*.py"):
+        assert len(path.read_text().splitlines()) <= 40, relative(path)
+
+
 def test_dag_files_import_only_airflow_its_plugins_and_the_standard_library() -> None:
     import sys
 

@@ -100,6 +100,7 @@ def test_each_program_gets_what_it_needs_and_no_more(stack: Stack) -> None:
     airflow = {"airflow-api-server", "airflow-scheduler", "airflow-dag-processor"}
     assert holders["airflow"] == set(), "its file is read by Airflow alone"
     assert holders["api"] == {"predictor"}
+    assert [n for n, given in found.items() if secret.monitor in given.values()] == ["monitoring"]
     assert holders["reader"] == {"predictor"}
     assert holders["writer"] == {"monitoring", "airflow-scheduler"}
     # Its tables in the embedded server; tasks get none of Airflow's settings.
@@ -152,6 +153,21 @@ def test_services_elsewhere_are_not_started(stack: Stack, monkeypatch: pytest.Mo
     monkeypatch.setenv("FINPULSE_AIRFLOW_URL", "http://airflow.example")
     names = {p.name for p in programs(Stack.of(asked_settings()))}
     assert names == {"postgres", "predictor", "monitoring"}
+
+
+def test_an_airflow_elsewhere_is_told_with_the_users_login_or_not_at_all(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def login() -> tuple[str, ...]:
+        given = {p.name: p.environment for p in programs(Stack.of(asked_settings()))}["monitoring"]
+        return tuple(given[f"FINPULSE_AIRFLOW_{name}"] for name in ("URL", "USER", "PASSWORD"))
+
+    own = (stack.settings.airflow, "finpulse-monitoring", stack.credentials.monitor)
+    assert login() == own
+    monkeypatch.setenv("FINPULSE_AIRFLOW_URL", "http://airflow.example")
+    assert login() == ("http://airflow.example", "admin", "")
+    monkeypatch.setenv("FINPULSE_AIRFLOW_PASSWORD", "given")
+    assert login() == ("http://airflow.example", "admin", "given")
 
 
 def test_clean_removes_nothing_but_a_home(

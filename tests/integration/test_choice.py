@@ -8,13 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import ports
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "fixtures"))
 
+from airflow_client import Airflow
+from live_stack import run
 from market import FLAT, STEEP, Market
 from postgres import free_port
 from predictor import Predictor, wait_for
+from stack import Stack, asked_settings
+from supervise import Supervisor
 
 from contracts.champion import champion, model_name
 from contracts.cut import Cut
@@ -26,7 +31,7 @@ from training.bundle.bundle import Bundle
 from training.office.registration import move_alias
 from training.run.mlflow_api import Mlflow
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 
 @pytest.fixture
@@ -54,27 +59,31 @@ def chosen_from(
 
 
 @pytest.fixture
-def served(chosen_from: object, tmp_path: Path) -> Iterator[Predictor]:
-    """Predictor and monitoring service as processes."""
-    ports = {"PREDICTOR": free_port(), "MONITORING": free_port()}
-    environment = os.environ | {f"FINPULSE_{name}_PORT": str(port) for name, port in ports.items()}
-    log = tmp_path / "services.log"
-    with log.open("ab") as file:
-        processes = [
-            subprocess.Popen([sys.executable, "-m", *verb], env=environment, stderr=file)
-            for verb in (("serving", "run"), ("monitoring", "export"))
-        ]
-    monitoring = f"http://127.0.0.1:{ports['MONITORING']}/metrics"
-    predictor = Predictor(f"http://127.0.0.1:{ports['PREDICTOR']}", processes[0], log)
+def stack(chosen_from: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    """The local stack on the test's database and MLflow: Airflow, predictor and monitoring."""
+    free = {f"FINPULSE_{name.upper()}": str(free_port()) for name in ports.NAMES}
+    for key, value in free.items():
+        monkeypatch.setenv(key, value)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW")}
+    started = run("up", environment)
     try:
-        wait_for(lambda: predictor.ready)
-        wait_for(lambda: "finpulse_mlflow_up 1.0" in _text(monitoring))
-        yield predictor
+        assert started.returncode == 0, started.stdout
+        yield Stack.of(asked_settings())
     finally:
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.wait(60)
+        stopped = run("down", environment)
+    assert stopped.returncode == 0, stopped.stdout
+
+
+@pytest.fixture
+def served(stack: Stack) -> Predictor:
+    """The stack's predictor."""
+    process = Supervisor(stack.home).process
+    assert process is not None
+    predictor = Predictor(stack.predictor, process, stack.home / "logs", stack.api_key)
+    wait_for(lambda: predictor.ready)
+    wait_for(lambda: "finpulse_mlflow_up 1.0" in _text(f"{stack.monitoring}/metrics"))
+    wait_for(lambda: "finpulse_airflow_up 1.0" in _text(f"{stack.monitoring}/metrics"))
+    return predictor
 
 
 def _text(url: str) -> str:
@@ -92,7 +101,7 @@ def _rolled_back(leaving: str) -> None:
 
 
 def test_an_alias_set_in_mlflow_is_served_and_rolled_back_without_a_failed_request(
-    store: Store, chosen_from: tuple[Market, Mlflow, Bundle], served: Predictor
+    store: Store, chosen_from: tuple[Market, Mlflow, Bundle], served: Predictor, stack: Stack
 ) -> None:
     market, server, steep = chosen_from
     with served.under_load(market, {1: 0.3, 2: 0.7}) as load:
@@ -109,3 +118,6 @@ def test_an_alias_set_in_mlflow_is_served_and_rolled_back_without_a_failed_reque
     assert load.failures == [] and set(load.answers) == {(200, 1), (200, 2)}
     decisions = store.query("SELECT decision FROM promotions ORDER BY number")
     assert decisions["decision"].to_pylist() == ["promoted", "promoted", "rolled_back"]
+    runs = Airflow(stack.settings, print).ask("GET", "dags/forecast_champion/dagRuns").json()
+    [woken] = runs["dag_runs"]
+    assert woken["run_type"] == "asset_triggered"

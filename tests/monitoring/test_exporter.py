@@ -20,6 +20,7 @@ from sklearn.metrics import f1_score, log_loss, matthews_corrcoef
 from contracts.store import Store
 from contracts.tables import BARS, DRIFT, MEMBERSHIPS, OUTCOMES, PREDICTIONS, REJECTED
 from monitoring.export.exporter import Exporter
+from monitoring.office.wake import Waker
 from monitoring.truth.performance import performance
 from training.run.mlflow_api import Mlflow
 
@@ -121,7 +122,7 @@ def test_gauges_say_what_the_tables_hold(store: Store, market: Market) -> None:
         score | {"session": market.last, "score": 0.3, "alarm": True},
     ]
     store.record(DRIFT, pa.Table.from_pylist(scores, schema=DRIFT.schema))
-    exporter = Exporter(store, Mlflow(NOWHERE), market.universe)
+    exporter = Exporter(store, Mlflow(NOWHERE), Waker(None), market.universe)
     exporter.look()
     seen = scrape(exporter)
     universe = market.universe
@@ -152,7 +153,7 @@ def test_members_without_new_bars_are_behind_unless_they_left(store: Store, mark
     ended = {"instrument_id": "LEFT", "valid_to": market.sessions[5]}
     rows = [known | ended, known | {"instrument_id": "SILENT", "valid_to": None}]
     market.append(store, MEMBERSHIPS, rows)
-    exporter = Exporter(store, Mlflow(NOWHERE), market.universe)
+    exporter = Exporter(store, Mlflow(NOWHERE), Waker(None), market.universe)
     exporter.look()
     seen = scrape(exporter)
     assert seen("instruments_listed", universe=market.universe) == 3 + 1
@@ -160,13 +161,13 @@ def test_members_without_new_bars_are_behind_unless_they_left(store: Store, mark
 
 
 def test_an_empty_database_has_its_zeros(store: Store, market: Market) -> None:
-    exporter = Exporter(store, Mlflow(NOWHERE), market.universe)
+    exporter = Exporter(store, Mlflow(NOWHERE), Waker(None), market.universe)
     exporter.look()
     assert scrape(exporter)("table_rows", table=BARS.name) == 0
 
 
 def test_without_the_database_nothing_stale_is_told(store: Store, market: Market) -> None:
-    exporter = Exporter(store, Mlflow(NOWHERE), market.universe)
+    exporter = Exporter(store, Mlflow(NOWHERE), Waker(None), market.universe)
     exporter.look()
     exporter._store = Store("postgresql://nobody@127.0.0.1:1/nothing")
     exporter.look()

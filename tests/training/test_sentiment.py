@@ -15,13 +15,13 @@ import pytest
 from contracts import objects
 from contracts.settings import settings
 from etl.simulation import news
-from training.steps.score_text import model
 from training.text import head
 from training.text.checkpoint import LabelOrderError, columns
 from training.text.encoder import TOKENS, encoder_version, folder, open_encoder, torch_encoder
 from training.text.labelled import LabelledTextError, labelled
+from training.text.named import model, named
 from training.text.phrases import NAMES, TEMPLATES
-from training.text.scorer import Scorer
+from training.text.scorer import Scorer, TextModelGone
 
 HELD_OUT = {
     "negative": (
@@ -187,7 +187,7 @@ def test_held_out_sentences_are_told_apart_better_than_by_chance() -> None:
 
     # Later processes need neither torch nor transformers.
     code = (
-        "import sys; from training.steps.score_text import model; "
+        "import sys; from training.text.named import model; "
         f"print(model('minilm', None).probabilities([{texts[0]!r}])[0].tolist()); "
         "sys.exit(bool({'torch', 'transformers', 'sklearn'} & set(sys.modules)))"
     )
@@ -225,8 +225,43 @@ def test_a_head_learns_from_a_folder(tmp_path: Path) -> None:
     known = labelled(None)
     rows = [(t, turned[words[c]]) for t, c in zip(known.texts, known.classes, strict=True)]
     pl.DataFrame(rows, schema=["text", "label"], orient="row").write_csv(tmp_path / "labels.csv")
-    found = head.scorer(tmp_path).probabilities(["Profit collapses, shares plunge."])
+    told = ["Profit collapses, shares plunge."]
+    turned_round = head.scorer(tmp_path)
+    found = turned_round.probabilities(told)
     assert found[0].argmax() == 2
+
+    # Its version goes on scoring when the settings say another, and its labels are gone.
+    (tmp_path / "labels.csv").unlink()
+    pinned = turned_round.model_version
+    again = named(pinned, "minilm", None)
+    assert again.model_version == pinned
+    assert np.array_equal(again.probabilities(told), found)
+    assert named("minilm", "minilm", None).probabilities(told)[0].argmax() == 0
+
+
+@pytest.mark.integration
+def test_a_version_that_cannot_be_had_any_more_is_refused(shelf: Path) -> None:
+    today = model("minilm", None)
+    today.probabilities(["It begins."])
+    key, other = f"sentiment/{today.model_version}.json", "minilm-0123456789ab"
+    kept = json.loads(objects.get(key))
+    broken = {
+        r"no sentiment/minilm-0123456789ab\.json": None,
+        r"no sentiment/encoder-lost\.onnx": kept | {"encoder": "lost"},
+        "another treatment of texts": kept | {"treatment": "of old"},
+    }
+    for message, content in broken.items():
+        if content:
+            objects.put(f"sentiment/{other}.json", json.dumps(content).encode())
+        with pytest.raises(TextModelGone, match=message):
+            named(other, "minilm", None)
+    objects.put(f"sentiment/{other}.json", json.dumps(kept).encode())
+    assert named(other, "minilm", None).probabilities(["x"]).shape == (1, 3)
+    # What was kept by code that did not say with which encoder says so from the next use on.
+    old = {name: value for name, value in kept.items() if name not in ("encoder", "treatment")}
+    objects.put(key, json.dumps(old).encode())
+    model("minilm", None).probabilities(["It goes on."])
+    assert json.loads(objects.get(key)) == kept
 
 
 @pytest.mark.integration
@@ -249,6 +284,12 @@ def test_a_checkpoint_with_classes_of_its_own_is_read_in_our_order(tmp_path: Pat
     assert (found[:, 0] > 0.9).all(), "the second output is the first of our order"
     version = scorer.model_version
     assert version.startswith(f"{tmp_path.name}@local-")
+    again = named(version, str(tmp_path), None)
+    assert again.probabilities(["Shares fall."])[0] == pytest.approx(found[0], abs=1e-6)
+    with pytest.raises(TextModelGone, match="expected its folder as FINPULSE_TEXT_MODEL"):
+        named(version, "minilm", None)
     model_file = tmp_path / "config.json"
     model_file.write_text(model_file.read_text().replace("0.1", "0.2"))
     assert model(str(tmp_path), None).model_version != version
+    with pytest.raises(TextModelGone, match=f"{tmp_path} is {tmp_path.name}@local-"):
+        named(version, str(tmp_path), None)

@@ -26,6 +26,7 @@ from training.run.scope import Scope
 from training.steps.combine import pack_together
 from training.steps.contest import hold
 from training.steps.fit import expert_of, pack
+from training.text.named import version
 
 SEEDS = (1, 2, 3, 4, 5)
 DEMO = recipe("demo")
@@ -75,7 +76,8 @@ def learn(
             settings.cache_clear()
             _, last, snapshot = simulated.load_market(store, DEMO.view)
             cut = Cut.at(universe(), last, snapshot)
-            scope = Scope(cut, DEMO, settings().contest_sessions)
+            model = version(settings().text_model, None)
+            scope = Scope(cut, DEMO, settings().contest_sessions, model)
             return Learnt(evidence(store, scope), contest(store, scope))
 
     return learnt

@@ -47,7 +47,8 @@ class Manifest:
     expert: the expert's or the ensemble's name. as_of: the moment up to which truth was known to
     the training (UTC). snapshot: the loads that it saw. features: names in the order of the model's
     inputs. files: name -> SHA-256. window: rows up to a decision that the model looks at.
-    thresholds: when its forecasts are a signal to buy or sell.
+    thresholds: when its forecasts are a signal to buy or sell. text_model: the version whose
+    sentiments its features were made of; empty where they read none, or in bundles of before.
     """
 
     expert: str
@@ -67,11 +68,14 @@ class Manifest:
     files: Mapping[str, str]
     window: int = 1
     thresholds: Thresholds = Thresholds()
+    text_model: str = ""
     format_version: int = FORMAT_VERSION
 
     def canonical(self) -> bytes:
         """The one way of writing this manifest down: sorted keys, no blanks, UTF-8."""
         fields = asdict(self) | {"as_of": self.as_of.isoformat()}
+        if not self.text_model:
+            del fields["text_model"]  # Bundles of before are still written as they were.
         return json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()
 
     @classmethod

@@ -14,20 +14,24 @@ from features.matrix.receipts import require_first
 from features.view import FeatureView, view
 from training.bundle.bundle import Manifest
 from training.bundle.history import lookback
+from training.bundle.text_model import text_model
 from training.recipe import Recipe, recipe
 from training.samples.samples import Samples, TrainingError, from_matrix, stamp
+from training.text.named import version
 
 
 @dataclass(frozen=True)
 class Scope:
     """One training run at a session, the cut's last.
 
-    The newest `contest_sessions` up to it are kept for the contest.
+    The newest `contest_sessions` up to it are kept for the contest. text_model: the version whose
+    sentiments its features are made of, where they read any.
     """
 
     cut: Cut
     recipe: Recipe
     contest_sessions: int
+    text_model: str = ""
 
     @property
     def universe(self) -> str:
@@ -66,14 +70,15 @@ class Scope:
 
     def training(self, store: Store) -> Samples:
         """All rows whose truth had settled by `as_of`; raises TrainingError."""
-        first = self._first(store, self.view)
+        first = self._first(store, self.view, self.text_model)
         if first > self.trained_until:
             raise TrainingError(
                 f"the matrix begins at {first}, and the newest {self.contest_sessions} sessions up "
                 f"to {self.session} are kept for the contest: nothing is left to train on; load "
                 "more sessions or lower FINPULSE_CONTEST_SESSIONS"
             )
-        matrix = self._matrix(store, self.view, self.cut.since(first).until(self.trained_until))
+        cut = self.cut.since(first).until(self.trained_until)
+        matrix = self._matrix(store, self.view, cut, self.text_model)
         return from_matrix(matrix).settled_by(self.as_of)
 
     def contest(self, store: Store, side: Manifest, after: datetime) -> Samples:
@@ -81,10 +86,10 @@ class Scope:
 
         The rows before them come along for its windows to look back on.
         """
-        chosen = view(side.view)
+        chosen, pinned = view(side.view), text_model(store, side)
         begin = shift(self.calendar, self.trained_until, 1) - lookback(side.window)
-        first = max(self._first(store, chosen), begin)
-        samples = from_matrix(self._matrix(store, chosen, self.cut.since(first)))
+        first = max(self._first(store, chosen, pinned), begin)
+        samples = from_matrix(self._matrix(store, chosen, self.cut.since(first), pinned))
         settled = samples.settled_by(self.cut.end)
         # Of younger sessions only those rows have settled that moved fast.
         whole = np.datetime64(shift(self.calendar, self.session, -self.overlap), "D")
@@ -100,17 +105,19 @@ class Scope:
         """How many sessions a label of the view spans; one of minutes ends with its session."""
         return self.view.label.horizon if self.view.interval == "1d" else 1
 
-    def _matrix(self, store: Store, chosen: FeatureView, cut: Cut) -> pa.Table:
+    def _matrix(self, store: Store, chosen: FeatureView, cut: Cut, pinned: str) -> pa.Table:
         from features.matrix.matrix import load_matrix
 
-        return load_matrix(store, cut, chosen)
+        return load_matrix(store, cut, chosen, pinned)
 
-    def _first(self, store: Store, chosen: FeatureView) -> date:
-        return require_first(store, self.cut, chosen)
+    def _first(self, store: Store, chosen: FeatureView, pinned: str) -> date:
+        return require_first(store, self.cut, chosen, pinned)
 
 
 def scope(cut: Cut, recipe_name: str) -> Scope:
     """The scope of a verb's options; raises UnknownRecipe, NotASession."""
     chosen = recipe(recipe_name)
     _ = cut.end  # says so where the calendar has no such session
-    return Scope(cut, chosen, settings().contest_sessions)
+    known, reads = settings(), view(chosen.view).reads_sentiment
+    model = version(known.text_model, known.text_labels) if reads else ""
+    return Scope(cut, chosen, known.contest_sessions, model)

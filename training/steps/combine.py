@@ -17,7 +17,7 @@ from training.run import records
 from training.run.records import Fit
 from training.run.scope import Scope
 from training.run.tracking import step
-from training.samples.samples import Samples
+from training.samples.samples import Samples, TrainingError
 from training.steps.packing import keep, log_scores, manifest_of, save
 
 
@@ -43,6 +43,7 @@ def pack_together(
     scope: Scope, members: Mapping[str, Bundle], parameters: Mapping[str, Any], samples: Samples
 ) -> Bundle:
     """Store the recipe's ensemble as one bundle that holds its members' files."""
+    _require_one_text_model(scope, members)
     declared = {"ensemble": scope.recipe.ensemble, "members": list(members)}
     files = {ENSEMBLE: json.dumps({**declared, "parameters": parameters}).encode()}
     for name, member in members.items():
@@ -56,3 +57,12 @@ def pack_together(
         window=max(m.manifest.window for m in members.values()),
     )
     return save(manifest, files, samples)
+
+
+def _require_one_text_model(scope: Scope, members: Mapping[str, Bundle]) -> None:
+    for name, member in members.items():
+        if member.manifest.text_model != scope.text_model:
+            raise TrainingError(
+                f"{name} learnt from texts as {member.manifest.text_model or 'nobody'} scores "
+                f"them, expected {scope.text_model or 'nobody'}: run `python -m training fit` anew"
+            )

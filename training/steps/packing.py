@@ -40,6 +40,7 @@ def manifest_of(
         libraries={library: version(library) for library in libraries},
         files={},
         thresholds=scope.recipe.thresholds,
+        text_model=scope.text_model,
     )
 
 

@@ -1,31 +1,42 @@
 """Headlines that were never scored by a model, and the rows that keep their sentiments."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from contracts.settings import settings
 from contracts.store import Store
 from contracts.tables import HEADLINES, SENTIMENTS
+from training.bundle.text_model import of_champion
 from training.forecast import Floats
+from training.text.checkpoint import CheckpointMissing
 from training.text.labelled import ORDER
-from training.text.scorer import Scorer
+from training.text.named import model, named, of_version
+from training.text.scorer import Scorer, TextModelGone
 
-MINILM = "minilm"
 _CHUNK = 1000
 
 
-def model(name: str, labels: Path | None) -> Scorer:
-    """`minilm`: the packaged encoder with our small head; else a checkpoint's own classes.
+def scorers(
+    store: Store, universe: str, asked: str, told: Callable[[str], None]
+) -> Iterator[Scorer]:
+    """That which is asked for; else that of the universe's champion and, last, the settings'.
 
-    labels: a folder of labelled texts for the head (docs/model_card_sentiment.md). Raises
-    LabelOrderError, LabelledTextError, CheckpointMissing.
+    A champion's that cannot be had any more is told of: its forecasts say what they lack.
     """
-    from training.text import checkpoint, head
-
-    return head.scorer(labels) if name == MINILM else checkpoint.scorer(name)
+    name, labels = settings().text_model, settings().text_labels
+    if asked:
+        yield named(asked, name, labels)
+        return
+    today, pinned = model(name, labels), of_champion(store, universe)
+    if pinned not in ("", today.model_version):
+        try:
+            yield of_version(pinned, name, labels)
+        except (TextModelGone, CheckpointMissing) as error:
+            told(f"the champion's texts are not scored: {error}")
+    yield today
 
 
 def unscored(store: Store, as_of: datetime, snapshot: int, model_version: str) -> pa.Table:

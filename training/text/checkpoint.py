@@ -12,7 +12,7 @@ from contracts.expected import Expected
 from training.forecast import Floats
 from training.text.encoder import TOKENS
 from training.text.labelled import ORDER
-from training.text.scorer import Scorer, digest, softmax
+from training.text.scorer import Scorer, digest, gone, softmax
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -67,10 +67,7 @@ def scorer(name: str) -> Scorer:
         model = AutoModelForSequenceClassification.from_pretrained(name).eval()
         tokenizer = AutoTokenizer.from_pretrained(name)
     except OSError as error:
-        raise CheckpointMissing(
-            f"FINPULSE_TEXT_MODEL: no checkpoint {name!r} can be had ({error}): name one on the "
-            "hub, or a folder that holds one"
-        ) from error
+        raise _missing(name, error) from error
     order = columns(name, model.config)
 
     def score(texts: list[str]) -> Floats:
@@ -82,6 +79,38 @@ def scorer(name: str) -> Scorer:
         return softmax(np.asarray(logits, dtype=np.float64))[:, order]
 
     return Scorer(_version(name, model.config), lambda: score)
+
+
+def _missing(name: str, error: OSError) -> CheckpointMissing:
+    return CheckpointMissing(
+        f"FINPULSE_TEXT_MODEL: no checkpoint {name!r} can be had ({error}): name one on the "
+        "hub, or a folder that holds one"
+    )
+
+
+def version_of(name: str) -> str:
+    """The version that `scorer` would give; raises CheckpointMissing."""
+    _torch()
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(name)
+    except OSError as error:
+        raise _missing(name, error) from error
+    return _version(name, config)
+
+
+def at(version: str, name: str) -> Scorer:
+    """The checkpoint `name`, which must be of the version's revision or have its files.
+
+    The libraries that run it may be others. Raises TextModelGone, and as `scorer` does.
+    """
+    found = scorer(name)
+    local = "@local-" in version
+    same = version if local else version.rpartition("-")[0]
+    if not found.model_version.startswith(same):
+        raise gone(version, f"{name} is {found.model_version} now")
+    return Scorer(version, found.load)
 
 
 def _version(name: str, config: "PretrainedConfig") -> str:

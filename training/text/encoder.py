@@ -41,10 +41,11 @@ def folder() -> Path:
     return Path(get_model_path())
 
 
-def open_encoder() -> Embed:
+def open_encoder(version: str = "") -> Embed:
     """What takes texts to mean-pooled, normalised embeddings (n, WIDTH); one batch per call.
 
-    Threads are OMP_NUM_THREADS, and all cores where that is unset.
+    version: of a graph that is kept; today's is made where it is not. Threads are OMP_NUM_THREADS,
+    and all cores where that is unset. Raises FileNotFoundError for one that is not kept.
     """
     # One encoder per process: its tokenizer needs no threads of its own.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -53,7 +54,8 @@ def open_encoder() -> Embed:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", "0"))
-    session = onnxruntime.InferenceSession(_graph(), options, providers=["CPUExecutionProvider"])
+    graph = objects.get(graph_key(version)) if version else _graph()
+    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     tokenizer = Tokenizer.from_file(str(folder() / "tokenizer.json"))
     tokenizer.enable_truncation(TOKENS)
     tokenizer.enable_padding()
@@ -67,8 +69,13 @@ def open_encoder() -> Embed:
     return embed
 
 
+def graph_key(version: str) -> str:
+    """Where in the object store a version's graph lies."""
+    return f"sentiment/encoder-{version}.onnx"
+
+
 def _graph() -> bytes:
-    key = f"sentiment/encoder-{encoder_version()}.onnx"
+    key = graph_key(encoder_version())
     if not objects.exists(key):
         objects.put(key, _export())
     return objects.get(key)

@@ -8,12 +8,13 @@ import numpy as np
 
 from contracts import objects
 from training.forecast import Floats
-from training.text.encoder import WIDTH, Embed, encoder_version, open_encoder
+from training.text.encoder import WIDTH, Embed, encoder_version, graph_key, open_encoder
 from training.text.labelled import ORDER, Labelled, labelled
-from training.text.scorer import Batch, Scorer, by_length, digest, softmax
+from training.text.scorer import Batch, Scorer, by_length, digest, gone, softmax
 
 _STRENGTH = 10.0  # scikit-learn's C
 _FOLDS = 5
+_ENCODER, _TREATMENT = "encoder", "treatment"
 
 
 def scorer(labels: Path | None = None) -> Scorer:
@@ -30,12 +31,36 @@ def scorer(labels: Path | None = None) -> Scorer:
     return Scorer(model_version, lambda: _load(known, model_version))
 
 
+def kept(version: str) -> Scorer:
+    """The head of that version with its encoder, as the object store holds them.
+
+    The libraries that run them are today's. Raises TextModelGone.
+    """
+    key = _key(version)
+    head = json.loads(objects.get(key)) if objects.exists(key) else {}
+    if head.get(_TREATMENT) != digest():
+        found = "of another treatment of texts" if head else f"there is no {key}"
+        raise gone(version, f"{found} in the object store")
+    if not objects.exists(graph_key(head[_ENCODER])):
+        raise gone(version, f"there is no {graph_key(head[_ENCODER])} in the object store")
+    return Scorer(version, lambda: _batch(head, open_encoder(head[_ENCODER])))
+
+
+def _key(version: str) -> str:
+    return f"sentiment/{version}.json"
+
+
 def _load(known: Labelled, model_version: str) -> Batch:
-    embed = open_encoder()
-    key = f"sentiment/{model_version}.json"
-    if not objects.exists(key):
-        objects.put(key, json.dumps(fit(known, embed)).encode())
-    head = json.loads(objects.get(key))
+    embed, key = open_encoder(), _key(model_version)
+    head = json.loads(objects.get(key)) if objects.exists(key) else fit(known, embed)
+    made = {_ENCODER: encoder_version(), _TREATMENT: digest()}
+    if not made.items() <= head.items():  # New, or of before it said with what it goes.
+        head |= made
+        objects.put(key, json.dumps(head).encode())
+    return _batch(head, embed)
+
+
+def _batch(head: dict[str, Any], embed: Embed) -> Batch:
     weights, bias = np.array(head["weights"]), np.array(head["bias"])
 
     def score(texts: list[str]) -> Floats:

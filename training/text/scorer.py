@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from contracts.expected import Expected
 from training.forecast import Floats
 from training.text.encoder import TOKENS
 from training.text.labelled import ORDER
@@ -19,6 +20,18 @@ _BATCH = 32
 _ADDRESS = r"https?://\S*"
 
 Batch: TypeAlias = Callable[[list[str]], Floats]
+
+
+class TextModelGone(Expected, LookupError):
+    """The text model of a version cannot be had any more; the message says what to do."""
+
+
+def gone(version: str, found: str) -> TextModelGone:
+    """The failure, with what was found in its place."""
+    return TextModelGone(
+        f"the text model {version} cannot be had: {found}; bring it back, or train again with the "
+        "text model of today: what is pinned to this one forecasts nothing from new texts"
+    )
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import context_to_airflow_vars
 from airflow.providers.standard.hooks.subprocess import SubprocessHook
-from airflow.sdk import BaseOperator, Context, Param
+from airflow.sdk import DAG, BaseOperator, Context, Param
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 # Verbs run in the repository, where their commands can be pasted.
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[3]
 # Airflow's own configuration, connections and logins, and the keys of the predictor's callers.
 KEPT_BACK = ("AIRFLOW", "_AIRFLOW", "__AIRFLOW", "FINPULSE_AIRFLOW_", "FINPULSE_API_KEYS")
 # A service away for a minute ends no run: tried again after half a minute and after one more.
-AGAIN: dict[str, Any] = {
+EVERY_STEP: dict[str, Any] = {
     "retries": 2,
     "retry_delay": timedelta(seconds=30),
     "retry_exponential_backoff": True,
@@ -96,6 +96,19 @@ class Step(BaseOperator):
 def steps(commands: dict[str, str]) -> list[Step]:
     """One step for each command, by name."""
     return [Step(task_id=name, argv=words(command)) for name, command in commands.items()]
+
+
+def pipeline(name: str, hours: int, **options: Any) -> DAG:
+    """A DAG of one run at a time, whose steps outlive a service's absence and last `hours`."""
+    limit = {"execution_timeout": timedelta(hours=hours)}
+    given = EVERY_STEP | limit | options.pop("default_args", {})
+    return DAG(name, default_args=given, max_active_runs=1, catchup=False, **options)
+
+
+# Words that commands of several DAGs share.
+SNAPSHOT = "python -m contracts snapshot --run {{ dag.dag_id }}/{{ run_id }}"
+FACTS = "--source {{ params.source }} --universe {{ params.universe }}"
+SEEN = "--universe {{ params.universe }} --snapshot {{ ti.xcom_pull(task_ids='snapshot') }}"
 
 
 def source() -> Param:

@@ -1,0 +1,91 @@
+"""The verb `catch-up`: a champion that a person chose forecasts what it has not."""
+
+import re
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pytest
+from market import FLAT, STEEP, Market
+from typer.testing import CliRunner, Result
+
+from contracts.champion import PROMOTED, REFUSED, ROLLED_BACK
+from contracts.gap import Gap, gaps
+from contracts.store import Store
+from contracts.tables import PROMOTIONS
+from serving.__main__ import app
+from training.bundle.bundle import Bundle, ViewChanged
+
+pytestmark = pytest.mark.integration
+
+
+def decide(
+    store: Store,
+    market: Market,
+    bundle: Bundle,
+    version: int,
+    decision: str = PROMOTED,
+    **seen: Any,
+) -> None:
+    """Write a decision into the ledger; seen: its evidence."""
+    row = vars(market.champion(bundle, version)) | {"decision": decision, "previous_bundle": None}
+    row |= {"reason": "because", "evidence": orjson.dumps(seen).decode()}
+    store.record(PROMOTIONS, pa.Table.from_pylist([row], schema=PROMOTIONS.schema))
+
+
+def forecast(store: Store, market: Market, bundle: Bundle, version: int = 1) -> None:
+    market.forecast(store, bundle, version, market.sessions[-2:])
+
+
+def ran() -> Result:
+    return CliRunner().invoke(app, ["catch-up"])
+
+
+@pytest.mark.parametrize("decision", [PROMOTED, ROLLED_BACK])
+def test_who_was_chosen_by_hand_forecasts_the_newest_sessions_once(
+    store: Store, market: Market, decision: str
+) -> None:
+    market.load(store)
+    flat, steep = market.prior(FLAT), market.prior(STEEP)
+    decide(store, market, flat, 1)
+    assert gaps(store) == [], "before the first forecast there is no newest session"
+    forecast(store, market, flat)
+    assert gaps(store) == []
+    decide(store, market, steep, 2, decision)
+    snapshot = 7  # that of the newest forecasts
+    assert gaps(store) == [Gap(market.universe, steep.hash, market.last, snapshot)]
+    done = ran()
+    assert done.exit_code == 0, done.output
+    assert int(done.stdout.splitlines()[-1]) == 3, "no matrix reaches further back"
+    assert gaps(store) == []
+    assert ran().stdout == "0\n"
+
+
+def test_a_contests_winner_and_a_refused_choice_are_not_ours_to_forecast(
+    store: Store, market: Market
+) -> None:
+    flat, steep = market.prior(FLAT), market.prior(STEEP)
+    decide(store, market, flat, 1)
+    forecast(store, market, flat)
+    decide(store, market, steep, 2, REFUSED)
+    assert gaps(store) == []
+    decide(store, market, steep, 2, p_value=0.01)
+    assert gaps(store) == [], "the step after the contest does"
+
+
+def test_each_universe_is_caught_up_whatever_becomes_of_the_others(
+    store: Store, market: Market
+) -> None:
+    broken, sound = Market(), market
+    broken.universe, sound.universe = "a broken one", "sound"
+    sound.load(store)
+    chosen = {}
+    for place, changes in ((broken, {"view_hash": "0" * 16}), (sound, {})):
+        forecast(store, place, place.prior(FLAT, universe=place.universe))
+        chosen[place.universe] = place.prior(STEEP, universe=place.universe, **changes)
+        decide(store, place, chosen[place.universe], 2)
+    assert [gap.universe for gap in gaps(store)] == ["a broken one", "sound"]
+    done = ran()
+    assert isinstance(done.exception, ViewChanged), "the task fails and is tried again"
+    assert re.search("a broken one: bundle", done.stderr)
+    assert [gap.universe for gap in gaps(store)] == ["a broken one"]
