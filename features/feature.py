@@ -8,16 +8,13 @@ gives the features `mean_5` and `mean_20`.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from contracts.registry import Registry
-from features.panel.series import TOLERANCE, Values
-
-if TYPE_CHECKING:
-    from features.engine import Inputs
+from features.panel.series import TOLERANCE, Series, Values
 
 Unit = Literal["return", "ratio", "score", "count", "rank", "time", "level", "price", "volume"]
 Lookback = int | str | Callable[[int], int]
@@ -116,6 +113,20 @@ class Feature:
         """What a view is hashed over: name, version, lookback, and the same of its inputs."""
         sources = [source.identity for source in self.sources]
         return [self.name, self.version, self.lookback, sources]
+
+
+class Inputs:
+    """The `x` of a feature's function: its declared inputs as attributes, and nothing else."""
+
+    def __init__(self, feature: Feature, series: Mapping[str, Series]) -> None:
+        self._feature = feature
+        self.__dict__.update(series)
+
+    def __getattr__(self, name: str) -> Series:
+        raise FeatureError(
+            f"{self._feature.name} reads {name!r}, which is not among its declared inputs "
+            f"{self._feature.inputs}"
+        )
 
 
 FEATURES: Registry[Feature] = Registry("feature", "features.columns")

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from features.engine import Inputs, evaluate
-from features.feature import COLUMNS, FEATURES, Feature, FeatureError, declared
+from features.engine import evaluate
+from features.feature import COLUMNS, FEATURES, Feature, FeatureError, Inputs, declared
 from features.panel.panel import Panel
 from features.panel.series import Values
 
