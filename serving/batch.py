@@ -75,20 +75,15 @@ def _matrix(store: Store, bundle: Bundle, run: Run, sessions: Sequence[date]) ->
     bundle.require_view()
     chosen = view(bundle.manifest.view)
     # The sessions before are there for the first one's window to look back on.
-    first, last = min(sessions) - lookback(bundle.manifest.window), max(sessions)
+    before = lookback(bundle.manifest.window, chosen.interval)
+    first, last = min(sessions) - before, max(sessions)
     materialise(store, chosen, run.universe, first, last, run.snapshot)
     return load_matrix(store, chosen, run.universe, first, last, run.snapshot)
 
 
 def _forecast(matrix: pa.Table, bundle: Bundle, sessions: Sequence[date]) -> pa.Table:
     """The rows of those sessions with their forecasts and signals."""
-    whole = matrix.sort_by([("instrument_id", "ascending"), ("session", "ascending")])
-    values = [whole[name].to_numpy() for name in bundle.manifest.features]
-    history = History.of(
-        np.array(whole["instrument_id"].to_pylist(), dtype=np.str_),
-        whole["session"].to_numpy(),
-        np.column_stack(values).astype(np.float32),
-    )
+    whole, history = History.of_matrix(matrix, bundle.manifest.features)
     rows = np.flatnonzero(pc.is_in(whole["session"], pa.array(sessions, pa.date32())).to_numpy())
     windows = history.windows(rows, bundle.manifest.window)
     bundle.require_units(windows)

@@ -60,7 +60,8 @@ class Scope:
         The rows before them come along for its windows to look back on.
         """
         chosen = view(side.view)
-        begin = shift(self.calendar, self.trained_until, 1) - lookback(side.window)
+        before = lookback(side.window, chosen.interval)
+        begin = shift(self.calendar, self.trained_until, 1) - before
         first = max(self._first(store, chosen), begin)
         samples = from_matrix(self._matrix(store, chosen, first, self.session))
         settled = samples.settled_by(session_close(self.calendar, self.session))
