@@ -21,7 +21,7 @@ from contracts.store import Store
 from contracts.tables import MATERIALISATIONS
 from contracts.time import calendar
 from features.engine import evaluate
-from features.facts.facts import Facts, Request, members, read, text_model
+from features.facts.facts import PRICES, Facts, Request, members, read, text_model
 from features.facts.panels import decision_panel
 from features.matrix.labelling import KEY, keys_of, labels_of
 from features.matrix.unchanged import first_news
@@ -118,7 +118,8 @@ def materialise(
 
 def _write(asked: _Range, missing: Sequence[date]) -> int:
     store, view, universe, snapshot = asked.store, asked.view, asked.universe, asked.snapshot
-    request = Request(universe, missing[0], missing[-1], snapshot, view.reach, True, view.interval)
+    place = universe, missing[0], missing[-1], snapshot
+    request = Request(*place, view.reach, view.inputs, view.interval)
     facts = read(store, request)
     _refuse_unscored(facts, request, view)
     frame = _features(facts, view).filter(pl.col("session").is_in(missing))
@@ -130,8 +131,14 @@ def _write(asked: _Range, missing: Sequence[date]) -> int:
 
 
 def _refuse_unscored(facts: Facts, request: Request, view: FeatureView) -> None:
-    unscored = facts.news["tone"].null_count()
-    if unscored and view.reads_sentiment:
+    if not view.reads_sentiment:
+        return
+    unscored = sum(
+        one.reading.scores.missing(facts.known[one.name])
+        for one in facts.inputs
+        if one.reading.scores
+    )
+    if unscored:
         raise TextUnscored(
             f"{unscored} headlines of {request.universe} up to {request.last} have no sentiment: "
             f"run `python -m training score-text --universe {request.universe} --session "
@@ -163,7 +170,7 @@ def load_matrix(
             f"{missing[0]} --last {missing[-1]} --snapshot {snapshot}`"
         )
     parts = [_part(path, written) for path in sorted(set(written.values()))]
-    request = Request(universe, first, last, snapshot, view.label.reach, False, view.interval)
+    request = Request(universe, first, last, snapshot, view.label.reach, PRICES, view.interval)
     settled = labels_of(store, read(store, request), snapshot, view.label)
     joined = pl.concat(parts).join(settled, on=KEY, how="left").sort(KEY)
     return _strings(joined.to_arrow())
@@ -186,7 +193,8 @@ def online(
     store: Store, view: FeatureView, universe: str, session: date, snapshot: int
 ) -> pl.DataFrame:
     """The features of one session from the last rows that they need; nothing is written."""
-    return _features(read(store, Request(universe, session, session, snapshot, view.reach)), view)
+    place = universe, session, session, snapshot
+    return _features(read(store, Request(*place, view.reach, view.inputs, view.interval)), view)
 
 
 def _part(path: str, written: dict[date, str]) -> pl.DataFrame:

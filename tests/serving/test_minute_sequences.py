@@ -64,7 +64,9 @@ def packed(expert: Lstm, samples: Samples, until: date) -> tuple[Bundle, np.ndar
         window=expert.window,
         as_of=close_of(until),
     )
-    return save(manifest, expert.export(fitted), windows), expert.predict(fitted, windows).probabilities
+    return save(manifest, expert.export(fitted), windows), expert.predict(
+        fitted, windows
+    ).probabilities
 
 
 def test_training_and_serving_give_a_minute_the_same_sequence(store: Store, market: Market) -> None:
