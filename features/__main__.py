@@ -14,7 +14,8 @@ from contracts.time.calendar import CalendarError, last_sessions
 from features import view as views
 from features.facts.facts import NoFacts
 from features.feature import FEATURES
-from features.guards import of_features, of_labels, page
+from features.guards import of_features, of_inputs, of_labels, page
+from features.input import INPUTS
 from features.label import LABELS
 from features.matrix import matrix
 
@@ -114,15 +115,17 @@ def describe(view: View = "daily_3", everything: All = False) -> None:
 
 @app.command()
 def check() -> None:
-    """Run all guards on every feature and label; exit 1 when one is broken."""
-    features, labels = list(FEATURES), [member() for member in LABELS]
+    """Run all guards on every feature, label and panel input; exit 1 when one is broken."""
+    features, labels, inputs = list(FEATURES), [member() for member in LABELS], list(INPUTS)
     typer.echo(f"{len(features)} features, guards: {', '.join(of_features.GUARDS)}")
     typer.echo(f"{len(labels)} labels, guards: {', '.join(of_labels.LABEL_GUARDS)}")
+    typer.echo(f"{len(inputs)} panel inputs, guards: {', '.join(of_inputs.INPUT_GUARDS)}")
     found = of_features.broken(features)
-    by_label = {rule.name: of_labels.label_broken(rule) for rule in labels}
-    for line in page.verdicts(features, found, by_label):
+    others = {rule.name: of_labels.label_broken(rule) for rule in labels}
+    others |= {f"input {one.name}": of_inputs.input_broken(one) for one in inputs}
+    for line in page.verdicts(features, found, others):
         typer.echo(line)
-    breaches = sum(map(len, [*found.values(), *by_label.values()]))
+    breaches = sum(map(len, [*found.values(), *others.values()]))
     typer.echo(f"{breaches} breaches")
     if breaches:
         raise typer.Exit(1)

@@ -111,7 +111,8 @@ class Sample:
 class Made:
     """Made-up values for the guards.
 
-    facts: frames as the function is handed them, of all instruments. columns: the columns of the
+    facts: frames as the function is handed them, of all instruments, and of one the same whoever
+    the others are. columns: the columns of the
     trial panel, one instrument after the other, where they are not to be made of `facts`. prices,
     volumes: columns that grow with the scale of prices, of volumes.
     """

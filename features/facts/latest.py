@@ -1,24 +1,34 @@
 """The newest complete minute bars of a universe: what a live decision looks at."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import polars as pl
 
 from contracts.store import Store
+from contracts.table import LOAD_ID
 from contracts.tables import BARS, MEMBERSHIPS
-from features.facts.facts import NoFacts
+from features.facts.facts import NoFacts, told_best
+from features.facts.needs import frame_of
+from features.facts.providers import providers
 
 # A day brings sixty bars on any exchange; after holidays it takes a few more, after a halt many.
 _SPANS = (1, 5, 30)
 
 
 def latest_bars(
-    store: Store, universe: str, as_of: datetime, count: int, snapshot: int
+    store: Store,
+    universe: str,
+    as_of: datetime,
+    count: int,
+    snapshot: int,
+    sources: Mapping[str, Sequence[str]] | None = None,
 ) -> pl.DataFrame:
     """The last `count` one-minute bars of each member that had closed and were known at `as_of`.
 
-    Sorted by instrument and time; fewer only where an instrument has fewer within 30 days. Raises
-    NoFacts for a universe without members then.
+    Sorted by instrument and time; fewer only where an instrument has fewer within 30 days.
+    sources: table -> its providers, the best first (features.facts.facts.Request). Raises NoFacts
+    for a universe without members then.
     """
     found = pl.from_arrow(store.read(MEMBERSHIPS, as_of, snapshot, {"universe": universe}))
     assert isinstance(found, pl.DataFrame)
@@ -30,16 +40,15 @@ def latest_bars(
             f"universe {universe!r} has no members at {as_of.isoformat()} among loads up to "
             f"{snapshot}: load it with `python -m etl load --universe {universe}`"
         )
+    who = providers(store, sources or {}, found[LOAD_ID].unique().to_list(), snapshot)
     bars = pl.DataFrame()
     for days in _SPANS:
         span = (as_of - timedelta(days=days), as_of)
         where: dict[str, object] = {"interval": "1m", "instrument_id": ids, "event_time": span}
-        read = pl.from_arrow(store.read(BARS, as_of, snapshot, where))
-        assert isinstance(read, pl.DataFrame)
-        order = ["instrument_id", "event_time"]
+        told = frame_of(store.versions(BARS, as_of, snapshot, where | who.where(BARS)))
         bars = (
-            read.unique(order, keep="last")
-            .sort(order)
+            told_best(who, told)
+            .unique(["instrument_id", "event_time"], keep="last", maintain_order=True)
             .group_by("instrument_id", maintain_order=True)
             .tail(count)
         )

@@ -15,9 +15,9 @@ def _gather(read: Known) -> Known:
 
 
 def _made(made: Sample) -> Known:
-    """Two sectors by turns; the last instrument is in one from the middle on."""
+    """Two sectors by turns; the third instrument is in one from the middle on."""
     days, places = made.session.tolist(), range(len(made.instruments))
-    begins = [len(days) // 2 if place == len(places) - 1 else 0 for place in places]
+    begins = [len(days) // 2 if place == 2 else 0 for place in places]
     frame = pl.DataFrame(
         {
             "instrument_id": made.instruments,
