@@ -12,11 +12,14 @@ PART = f"{FACTS} --first {{{{ {RANGE}['first'] }}}} --last {{{{ {RANGE}['last'] 
 SPAN = "--first {{ params.first }} --last {{ params.last }}"
 SEEN = "--universe {{ params.universe }} --snapshot {{ ti.xcom_pull(task_ids='snapshot') }}"
 
+ENGINES = "what computes the features: the step's own process, or Spark for long histories"
+ENGINE = "--engine {{ params.engine }}"
+
 LOADS = {verb: f"python -m etl {verb} {PART}" for verb in ("collect", "clean", "gate", "append")}
 STEPS = {
     "snapshot": "python -m contracts snapshot --run backfill_market/{{ run_id }}",
     "score_text": f"python -m training score-text --session {{{{ params.last }}}} {SEEN}",
-    "features": f"python -m features materialise --view daily_3 {SPAN} {SEEN}",
+    "features": f"python -m features materialise --view daily_3 {SPAN} {SEEN} {ENGINE}",
 }
 
 with DAG(
@@ -30,6 +33,7 @@ with DAG(
         "first": session("first session"),
         "last": session("last session, not before the first"),
         "sessions": Param(1000, type="integer", minimum=1, description="sessions of one range"),
+        "engine": Param("process", type="string", enum=["process", "spark"], description=ENGINES),
     },
     doc_md="A market's history is loaded in ranges of sessions side by side, its texts are scored "
     "and its features materialised at the snapshot of the step `snapshot`.",

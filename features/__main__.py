@@ -1,7 +1,10 @@
 """From facts to a matrix: `python -m features materialise | latest | describe | check`."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
+from enum import StrEnum
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -12,6 +15,7 @@ from contracts.settings import SettingsError, settings
 from contracts.store import StoreUnavailable, open_store
 from contracts.time.calendar import CalendarError, last_sessions
 from features import view as views
+from features.engine import evaluate
 from features.facts.facts import NoFacts
 from features.feature import FEATURES
 from features.guards import of_features, of_inputs, of_labels, page
@@ -31,6 +35,16 @@ AsOf = Annotated[str, typer.Option(help="a moment as 2025-06-30T15:00+00:00; def
 All = Annotated[bool, typer.Option("--all", help="all features, as a page")]
 Snapshot = Annotated[int | None, typer.Option(help="newest load to see; default: the newest")]
 
+
+class Engine(StrEnum):
+    """What computes features: this process, or Spark's workers for long histories."""
+
+    PROCESS = "process"
+    SPARK = "spark"
+
+
+Computed = Annotated[Engine, typer.Option("--engine", help="what computes the features")]
+
 _FAILURES = (
     NoFacts,
     CalendarError,
@@ -42,13 +56,14 @@ _FAILURES = (
 
 
 @app.command()
-def materialise(
+def materialise(  # noqa: PLR0913
     view: View = "daily_3",
     universe: Universe = "",
     first: First = "",
     last: Last = "",
     sessions: Sessions = 1,
     snapshot: Snapshot = None,
+    engine: Computed = Engine.PROCESS,
 ) -> None:
     """Write the view's features of the sessions that have none at this snapshot."""
     end = _day(last or first)
@@ -61,8 +76,22 @@ def materialise(
     pinned = store.snapshot() if snapshot is None else snapshot
     asked = universe or settings().universe
     typer.echo(f"view {view} ({chosen.hash}) of {asked}, {begin} to {end}")
-    written = matrix.materialise(store, chosen, asked, begin, end, pinned)
+    with _computing(engine) as compute:
+        written = matrix.materialise(store, chosen, asked, begin, end, pinned, compute)
     typer.echo(f"{written} sessions materialised at snapshot {pinned}")
+
+
+@contextmanager
+def _computing(engine: Engine) -> Iterator[matrix.Engine]:
+    if engine is Engine.PROCESS:
+        yield evaluate
+        return
+    from features.distributed import evaluate_in_spark, spark_session
+
+    master = settings().spark_master
+    typer.echo(f"features are computed in Spark on {master}")
+    with spark_session(master) as session:
+        yield partial(evaluate_in_spark, session)
 
 
 def _day(text: str) -> date:
@@ -134,7 +163,6 @@ def check() -> None:
 @app.command("compile")
 def compile_kernels() -> None:
     """Compile what features and labels are computed with; later processes read it from the disk."""
-    from features.engine import evaluate
     from features.guards.trial import trial_panel
 
     panel = trial_panel()

@@ -6,10 +6,11 @@ sessions settle later; they are settled when a matrix is loaded, with what is kn
 
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 import polars as pl
@@ -25,6 +26,7 @@ from features.facts.facts import PRICES, Facts, Request, members, read, text_mod
 from features.facts.panels import decision_panel
 from features.matrix.labelling import KEY, keys_of, labels_of
 from features.matrix.unchanged import first_news
+from features.panel.series import Numbers
 from features.view import FeatureView
 
 
@@ -98,12 +100,23 @@ class _Range:
         return sorted(known.frame["calendar"].unique())
 
 
+# From a panel and features to their values per row, cast to `dtype`: here, or in Spark.
+Engine: TypeAlias = Callable[..., Mapping[str, Numbers]]
+
+
 def materialise(
-    store: Store, view: FeatureView, universe: str, first: date, last: date, snapshot: int
+    store: Store,
+    view: FeatureView,
+    universe: str,
+    first: date,
+    last: date,
+    snapshot: int,
+    engine: Engine = evaluate,
 ) -> int:
     """Write the features of the sessions that have none at this snapshot; returns their number.
 
     Those that an earlier snapshot holds and nothing new concerns are carried over, not computed.
+    engine: what computes them; all give the same values.
     Another text model than the one they were written with makes those that read sentiment anew.
     Raises NoFacts for an unknown universe, NotASession for a range without a session, and
     TextUnscored when a feature reads sentiment that is not there: it would stay null for good.
@@ -113,16 +126,16 @@ def materialise(
     carried = asked.carried(missing)
     count = store.record(MATERIALISATIONS, carried) if len(carried) else 0
     missing = sorted(set(missing) - set(carried["session"].to_pylist()))
-    return count + (_write(asked, missing) if missing else 0)
+    return count + (_write(asked, missing, engine) if missing else 0)
 
 
-def _write(asked: _Range, missing: Sequence[date]) -> int:
+def _write(asked: _Range, missing: Sequence[date], engine: Engine) -> int:
     store, view, universe, snapshot = asked.store, asked.view, asked.universe, asked.snapshot
     place = universe, missing[0], missing[-1], snapshot
     request = Request(*place, view.reach, view.inputs, view.interval)
     facts = read(store, request)
     _refuse_unscored(facts, request, view)
-    frame = _features(facts, view).filter(pl.col("session").is_in(missing))
+    frame = _features(facts, view, engine).filter(pl.col("session").is_in(missing))
     key = replace(asked, first=missing[0], last=missing[-1]).key
     buffer = io.BytesIO()
     pq.write_table(frame.to_arrow(), buffer, compression="zstd")
@@ -223,9 +236,9 @@ def _receipt(asked: _Range, sessions: Sequence[date], key: str, frame: pl.DataFr
     return pa.Table.from_pylist(rows, schema=MATERIALISATIONS.schema)
 
 
-def _features(facts: Facts, view: FeatureView) -> pl.DataFrame:
+def _features(facts: Facts, view: FeatureView, engine: Engine = evaluate) -> pl.DataFrame:
     panel = decision_panel(facts, view.reach)
-    values = evaluate(panel, view.members, dtype=np.float32)
+    values = engine(panel, view.members, dtype=np.float32)
     columns = {
         name: pl.Series(values[name][panel.decided]).fill_nan(None) for name in view.features
     }

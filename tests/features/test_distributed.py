@@ -20,9 +20,8 @@ from contracts.time.calendar import session_close
 from etl.batch.batch import Batch, manifest
 from etl.load import collect
 from etl.quality.clean import judged
-from etl.quality.spark import session as spark_session
 from etl.source import SOURCES
-from features.distributed import evaluate_in_spark
+from features.distributed import evaluate_in_spark, spark_session
 from features.engine import evaluate
 from features.facts.facts import Request, read
 from features.facts.panels import decision_panel
@@ -61,7 +60,7 @@ def assert_three_settings(
     panel: Panel, spark: "SparkSession", moments: Sequence[np.datetime64], buckets: int
 ) -> None:
     here = evaluate(panel, ALL)
-    there = evaluate_in_spark(spark, panel, ALL, buckets)
+    there = evaluate_in_spark(spark, panel, ALL, buckets=buckets)
     for feature in ALL:
         whole = here[feature.name]
         assert_equal(there[feature.name], whole, f"{feature.name} in Spark")
