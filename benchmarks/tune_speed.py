@@ -42,6 +42,7 @@ def made(stocks: int, sessions: int, features: int, seed: int = 0) -> Samples:
         labels=labels[rows],
         persistence=np.full(size, UNKNOWN),
         return_before=np.full(size, np.nan),
+        ambiguous=np.zeros(size, bool),
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from contracts.expected import Expected
 from training.evidence.decision import Rules
 from training.forecast import Thresholds
 from training.samples.folds import WalkForward
@@ -31,7 +32,7 @@ class Recipe:
     seed: int = 7
 
 
-class UnknownRecipe(KeyError):
+class UnknownRecipe(Expected, KeyError):
     """No recipe bears that name; the message lists those that exist."""
 
     def __str__(self) -> str:

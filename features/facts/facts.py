@@ -2,33 +2,28 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import polars as pl
 
+from contracts.cut import Cut
 from contracts.store import Store
 from contracts.table import LOAD_ID
 from contracts.tables import (
     ACTIONS,
     BARS,
-    INSTRUMENTS,
-    MEMBERSHIPS,
     SYMBOLS,
     TRADING_SESSIONS,
 )
-from contracts.time import calendar
 from contracts.time.amendments import Amendment, amendments_of
+from features.facts.members import Members, members
 from features.facts.needs import Asked, frame_of, known_by, known_of
 from features.facts.providers import Providers, providers
 from features.input import INPUTS, Known, PanelInput
 
 # The input that every panel has; labels look at nothing else.
 PRICES = ("bars",)
-
-
-class NoFacts(LookupError):
-    """The store holds nothing of a universe; the message names the verb to run."""
 
 
 @dataclass(frozen=True)
@@ -97,21 +92,16 @@ class Facts:
 
 @dataclass(frozen=True)
 class Request:
-    """Facts of a universe from `first` to `last`, with `reach` rows up to each of its sessions.
+    """Facts of a cut, with `reach` rows up to each of its sessions.
 
     inputs: names of the inputs to be read, those of prices always; default: all. interval: 1d, or
-    1m for the minutes of the sessions themselves. sources: table -> its providers, the best first;
-    in tables that are not named, those that named the members come first.
+    1m for the minutes of the sessions themselves.
     """
 
-    universe: str
-    first: date
-    last: date
-    snapshot: int
+    cut: Cut
     reach: int
     inputs: Sequence[str] | None = None
     interval: str = "1d"
-    sources: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def around(self) -> list[PanelInput]:
@@ -120,59 +110,20 @@ class Request:
         return [INPUTS.get(name) for name in chosen if name not in PRICES]
 
 
-@dataclass(frozen=True)
-class Members:
-    """Who belongs to a universe (all versions), and a range's sessions with the last close."""
+def read(store: Store, request: Request, known: Members | None = None) -> Facts:
+    """The facts of a request; raises NoFacts, NotASession.
 
-    frame: pl.DataFrame
-    sessions: tuple[date, ...]
-    end: datetime
-
-    @property
-    def ids(self) -> list[str]:
-        """The instruments, sorted."""
-        return sorted(self.frame["instrument_id"].unique())
-
-
-def members(store: Store, universe: str, first: date, last: date, snapshot: int) -> Members:
-    """Members of the universe known by the close of `last`; raises NoFacts, NotASession."""
-    # Who trades where is asked with a margin, since the closing time is not known before.
-    margin = datetime.combine(last, time(), UTC) + timedelta(days=2)
-    found = frame_of(store.versions(MEMBERSHIPS, margin, snapshot, {"universe": universe}))
-    ids = {"instrument_id": sorted(found["instrument_id"].unique())}
-    traded = frame_of(store.read(INSTRUMENTS, margin, snapshot, ids, ("instrument_id", "calendar")))
-    closes = {
-        (day, calendar.session_close(name, day))
-        for name in traded["calendar"].unique()
-        for day in calendar.sessions_known(name, first, last)
-    }
-    if not closes and len(traded):
-        for name in traded["calendar"].unique().sort():
-            calendar.sessions(name, first, last)  # says so where nobody knows
-        raise calendar.NotASession(f"universe {universe!r} has no session from {first} to {last}")
-    end = max((close for _, close in closes), default=margin)
-    frame = found.filter(pl.col("known_at") <= end).join(traded, on="instrument_id")
-    if not len(frame):
-        raise NoFacts(
-            f"universe {universe!r} has no members known by {last} among loads up to {snapshot}: "
-            f"load it with `python -m etl load --universe {universe}`, or pass a newer --snapshot"
-        )
-    return Members(frame, tuple(sorted({day for day, _ in closes})), end)
-
-
-def read(store: Store, request: Request) -> Facts:
-    """The facts of a request; raises NoFacts, NotASession."""
-    first, last, snapshot = request.first, request.last, request.snapshot
-    joined = members(store, request.universe, first, last, snapshot)
-    loads = joined.frame[LOAD_ID].unique().to_list()
-    around = request.around
+    known: members of a cut with the same end, where they were asked for already.
+    """
+    joined, snapshot = known or members(store, request.cut), request.cut.snapshot
+    loads, around = joined.frame[LOAD_ID].unique().to_list(), request.around
     scored = any(one.reading.scores for one in around)
     asked = Asked(
         store,
         joined.ids,
         joined.end,
         snapshot,
-        providers(store, request.sources, loads, snapshot),
+        providers(store, request.cut.universe, loads, snapshot),
         text_model(store) if scored else "",
     )
     ids: dict[str, object] = {"instrument_id": joined.ids}
@@ -180,7 +131,7 @@ def read(store: Store, request: Request) -> Facts:
     begin = bars["event_time"].min()
     assert begin is None or isinstance(begin, datetime)
     return Facts(
-        first=first,
+        first=request.cut.first,
         end=joined.end,
         members=joined.frame,
         symbols=frame_of(store.read(SYMBOLS, joined.end, snapshot, ids)),
@@ -200,23 +151,23 @@ def _stated(asked: Asked) -> tuple[Amendment, ...]:
 
 
 def _bars(asked: Asked, request: Request) -> pl.DataFrame:
-    ids = list(asked.instruments)
+    ids, first, last = list(asked.instruments), request.cut.first, request.cut.last
 
     def between(low: date | None, high: date, some: list[str]) -> pl.DataFrame:
         where: dict[str, object] = {"interval": request.interval, "instrument_id": some}
         return asked.versions(BARS, where | {"session": (low, high)})
 
     if request.interval != "1d":
-        return told_best(asked.providers, between(request.first, request.last, ids))
+        return told_best(asked.providers, between(first, last, ids))
     # Sessions are at most 5 of 7 days; holidays and halts are made up for below.
-    start = request.first - timedelta(days=request.reach * 7 // 5 + 15)
-    bars = between(start, request.last, ids)
-    counts = _before(bars, request.first).group_by("instrument_id").len()
+    start = first - timedelta(days=request.reach * 7 // 5 + 15)
+    bars = between(start, last, ids)
+    counts = _before(bars, first).group_by("instrument_id").len()
     enough = counts.filter(pl.col("len") >= request.reach)["instrument_id"]
     short = sorted(set(ids) - set(enough))
     if short:
         bars = pl.concat([between(None, start - timedelta(days=1), short), bars])
-        oldest = _before(bars, request.first).group_by("instrument_id").tail(request.reach)
+        oldest = _before(bars, first).group_by("instrument_id").tail(request.reach)
         low = oldest["session"].min()
         # An index is made of all members: who was halted for long needs the others' bars, too.
         market = any(one.reading.market for one in request.around)

@@ -1,6 +1,5 @@
 """The newest complete minute bars of a universe: what a live decision looks at."""
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import polars as pl
@@ -8,7 +7,9 @@ import polars as pl
 from contracts.store import Store
 from contracts.table import LOAD_ID
 from contracts.tables import BARS, MEMBERSHIPS
-from features.facts.facts import NoFacts, told_best
+from contracts.universe import Universe
+from features.facts.facts import told_best
+from features.facts.members import NoFacts
 from features.facts.needs import frame_of
 from features.facts.providers import providers
 
@@ -17,35 +18,29 @@ _SPANS = (1, 5, 30)
 
 
 def latest_bars(
-    store: Store,
-    universe: str,
-    as_of: datetime,
-    count: int,
-    snapshot: int,
-    sources: Mapping[str, Sequence[str]] | None = None,
+    store: Store, universe: Universe, as_of: datetime, count: int, snapshot: int
 ) -> pl.DataFrame:
     """The last `count` one-minute bars of each member that had closed and were known at `as_of`.
 
-    Sorted by instrument and time; fewer only where an instrument has fewer within 30 days.
-    sources: table -> its providers, the best first (features.facts.facts.Request). Raises NoFacts
-    for a universe without members then.
+    Sorted by instrument and time; fewer only where an instrument has fewer within 30 days. Raises
+    NoFacts for a universe without members then.
     """
-    found = pl.from_arrow(store.read(MEMBERSHIPS, as_of, snapshot, {"universe": universe}))
+    found = pl.from_arrow(store.read(MEMBERSHIPS, as_of, snapshot, {"universe": universe.name}))
     assert isinstance(found, pl.DataFrame)
     day = as_of.date()
     ends = pl.col("valid_to").is_null() | (pl.col("valid_to") >= day)
     ids = sorted(found.filter((pl.col("valid_from") <= day) & ends)["instrument_id"].unique())
     if not ids:
         raise NoFacts(
-            f"universe {universe!r} has no members at {as_of.isoformat()} among loads up to "
-            f"{snapshot}: load it with `python -m etl load --universe {universe}`"
+            f"universe {universe.name!r} has no members at {as_of.isoformat()} among loads up to "
+            f"{snapshot}: load it with `python -m etl load --universe {universe.name}`"
         )
-    who = providers(store, sources or {}, found[LOAD_ID].unique().to_list(), snapshot)
+    who = providers(store, universe, found[LOAD_ID].unique().to_list(), snapshot)
     bars = pl.DataFrame()
     for days in _SPANS:
         span = (as_of - timedelta(days=days), as_of)
         where: dict[str, object] = {"interval": "1m", "instrument_id": ids, "event_time": span}
-        told = frame_of(store.versions(BARS, as_of, snapshot, where | who.where(BARS)))
+        told = frame_of(store.versions(BARS, as_of, snapshot, where))
         bars = (
             told_best(who, told)
             .unique(["instrument_id", "event_time"], keep="last", maintain_order=True)

@@ -32,9 +32,8 @@ class Asked:
     text_model: str
 
     def versions(self, table: Table, where: dict[str, object]) -> pl.DataFrame:
-        """Every version of a table's rows by those providers that count there."""
-        asked = where | self.providers.where(table)
-        return frame_of(self.store.versions(table, self.end, self.snapshot, asked))
+        """Every version of a table's rows."""
+        return frame_of(self.store.versions(table, self.end, self.snapshot, where))
 
 
 def known_of(asked: Asked, one: PanelInput, first_bar: datetime | None) -> Known:

@@ -7,23 +7,19 @@ import polars as pl
 
 from contracts.store import Store
 from contracts.table import Table
+from contracts.universe import Universe
 
 
 @dataclass(frozen=True)
 class Providers:
-    """Who is asked, the best first.
+    """Who tells, the best first.
 
-    named: table -> its providers: no other counts there. seen: of a table without such a list, in
-    which order providers count; those that are not among them come last, by name.
+    named: table -> providers, as a universe names them. seen: who comes after them, in this order;
+    who is in neither comes last, by name.
     """
 
     named: Mapping[str, Sequence[str]] = field(default_factory=dict)
     seen: Sequence[str] = ()
-
-    def where(self, table: Table) -> dict[str, object]:
-        """The condition for reading a table; none where everybody counts."""
-        named = self.named.get(table.name)
-        return {} if named is None or "source" not in table.names else {"source": list(named)}
 
     def best(self, table: Table, frame: pl.DataFrame, key: Sequence[str] = ()) -> pl.DataFrame:
         """Without the versions of which a better provider had told its own by then.
@@ -35,13 +31,13 @@ class Providers:
         if table.key[-1] != "source" or frame["source"].n_unique() < 2:
             return frame
         about = list(key) or list(table.key[:-1])
-        order = [*self.named.get(table.name, self.seen)]
-        order += sorted(set(frame["source"]) - set(order))
+        told = sorted(set(frame["source"]))
+        order = list(dict.fromkeys([*self.named.get(table.name, ()), *self.seen, *told]))
         rank = pl.col("source").replace_strict(order, range(len(order)), return_dtype=pl.Int64)
         ranked = frame.with_columns(rank=rank)
         first = ranked.group_by(*about, "rank").agg(pl.col("known_at").min()).sort("rank")
-        told = pl.col("known_at").cum_min().shift(1).over(about, order_by="rank")
-        better = first.with_columns(better=told).drop("known_at")
+        before = pl.col("known_at").cum_min().shift(1).over(about, order_by="rank")
+        better = first.with_columns(better=before).drop("known_at")
         joined = ranked.join(
             better, on=[*about, "rank"], how="left", nulls_equal=True, maintain_order="left"
         )
@@ -49,16 +45,14 @@ class Providers:
         return joined.filter(~shadowed).drop("rank", "better")
 
 
-def providers(
-    store: Store, named: Mapping[str, Sequence[str]], loads: Sequence[int], snapshot: int
-) -> Providers:
-    """The named ones; else those that named a universe's members, then whoever loaded first.
+def providers(store: Store, universe: Universe, loads: Sequence[int], snapshot: int) -> Providers:
+    """The universe's own order, then who named its members, then whoever loaded first.
 
-    loads: in which its members were named.
+    loads: those in which its members were named.
     """
     found = store.query(
         "SELECT source FROM loads WHERE load_id <= %s GROUP BY source "
         "ORDER BY min(load_id) FILTER (WHERE load_id = ANY(%s)), min(load_id)",
         [snapshot, list(loads)],
     )
-    return Providers(named, [str(source) for source in found["source"].to_pylist()])
+    return Providers(universe.sources, [str(source) for source in found["source"].to_pylist()])

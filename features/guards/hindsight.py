@@ -7,6 +7,7 @@ from typing import TypeAlias
 import numpy as np
 import polars as pl
 
+from contracts.expected import Expected
 from features.engine import evaluate
 from features.facts.facts import Facts
 from features.facts.panels import decision_panel
@@ -17,7 +18,7 @@ Build: TypeAlias = Callable[[Facts], pl.DataFrame]
 KEY = ["instrument_id", "as_of"]
 
 
-class Hindsight(ValueError):
+class Hindsight(Expected, ValueError):
     """A decision is another one once later facts are there; the message names it."""
 
 

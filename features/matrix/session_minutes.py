@@ -27,12 +27,12 @@ class Minutes:
 
     @classmethod
     def read(cls, store: Store, facts: Facts, snapshot: int, sessions: Sequence[date]) -> "Minutes":
-        """Those of the facts' instruments and providers; sessions: at least one."""
+        """Those of the facts' instruments; sessions: at least one."""
         ids = sorted(facts.members["instrument_id"].unique())
         where: dict[str, object] = {"interval": "1m", "instrument_id": ids, "session": sessions}
         # Times let the planner leave partitions out.
         since = datetime.combine(min(sessions), time(), UTC) - timedelta(days=2)
-        where |= facts.providers.where(BARS) | {"event_time": (since, facts.end)}
+        where["event_time"] = (since, facts.end)
         found = pl.from_arrow(store.versions(BARS, facts.end, snapshot, where))
         assert isinstance(found, pl.DataFrame)
         best = told_best(facts.providers, found)

@@ -193,9 +193,8 @@ def test_fundamentals_go_through_store_batch_and_online(market: Any, toy: Featur
     # A restatement of the first value after the second is there, and one of the second.
     market.append(OBSERVATIONS, [told(market, "SIM001", 10, 5.0, late=30)])
     market.append(OBSERVATIONS, [told(market, "SIM001", 30, 1.75, late=12)])
-    snapshot = market.store.snapshot()
-    whole = (market.store, toy, market.universe)
-    assert materialise(*whole, market.sessions[0], market.sessions[-1], snapshot) == 60
+    store, whole = market.store, market.cut(market.sessions[0], market.sessions[-1])
+    assert materialise(store, whole, toy) == 60
     for place, one, other in (
         (9, None, None),
         (10, 1.0, 2.0),
@@ -206,12 +205,12 @@ def test_fundamentals_go_through_store_batch_and_online(market: Any, toy: Featur
         (59, 1.75, 2.0),
     ):
         day = market.sessions[place]
-        batch = written(*whole, day, snapshot).sort("instrument_id")
+        batch = written(store, whole.until(day), toy).sort("instrument_id")
         assert batch["toy_margin_level"].to_list() == [one, other, None], place
-        fresh = online(*whole, day, snapshot).sort("instrument_id")
+        fresh = online(store, whole.until(day), toy).sort("instrument_id")
         assert fresh.select(toy.features).equals(batch.select(toy.features)), place
     assert batch["toy_margin_rank"].to_list() == [0.25, 0.75, None]
-    none = written(*whole, market.sessions[20], snapshot)["inflation_level"]
+    none = written(store, whole.until(market.sessions[20]), toy)["inflation_level"]
     assert none.null_count() == 3, "the economy's series are no instrument's"
 
 
@@ -223,12 +222,11 @@ def test_a_report_that_grows_old_is_forgotten_in_batch_as_online(
     row = told(market, "SIM001", 0, 1.0)
     row["event_time"] -= timedelta(days=380)
     market.append(OBSERVATIONS, [row])
-    snapshot, days = market.store.snapshot(), market.sessions
-    whole = (market.store, toy, market.universe)
-    materialise(*whole, days[0], days[-1], snapshot)
-    seen = set()
+    store, days = market.store, market.sessions
+    whole, seen = market.cut(days[0], days[-1]), set()
+    materialise(store, whole, toy)
     for day in days[::7]:
-        batch, fresh = written(*whole, day, snapshot), online(*whole, day, snapshot)
+        batch, fresh = (of(store, whole.until(day), toy) for of in (written, online))
         assert batch.select(toy.features).equals(fresh.select(toy.features))
         seen.update(batch.filter(instrument_id="SIM001")["toy_margin_level"].to_list())
     assert seen == {1.0, None}
@@ -241,12 +239,12 @@ def test_a_discontinued_series_is_null_in_batch_as_online(market: Any) -> None:
     row["event_time"] -= YEAR - timedelta(days=20)
     market.append(OBSERVATIONS, [row])
     one = FeatureView("macro_alone", ("return_1", "inflation_level"), TotalReturn(horizon=1))
-    asked = (market.store, one, market.universe)
-    snapshot, days = market.store.snapshot(), market.sessions
-    materialise(*asked, days[0], days[-1], snapshot)
+    store, days = market.store, market.sessions
+    whole = market.cut(days[0], days[-1])
+    materialise(store, whole, one)
     levels = []
     for day in (days[5], days[-1]):
-        batch, fresh = written(*asked, day, snapshot), online(*asked, day, snapshot)
+        batch, fresh = (of(store, whole.until(day), one) for of in (written, online))
         assert batch.select(one.features).equals(fresh.select(one.features))
         levels.append(batch["inflation_level"][0])
     assert levels == [2.0, None]

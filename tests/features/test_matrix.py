@@ -8,9 +8,11 @@ import pyarrow as pa
 import pytest
 from polars.testing import assert_frame_equal
 
+from contracts.cut import Cut
 from contracts.store import Provenance, Store
 from contracts.tables import BARS, MEMBERSHIPS
-from features.facts.facts import NoFacts
+from contracts.universe import universe
+from features.facts.members import NoFacts
 from features.matrix.matrix import MatrixMissing, load_matrix, materialise
 from features.view import view
 
@@ -56,10 +58,9 @@ def test_labels_settle_at_the_next_close_and_persist(market: Any) -> None:
 def test_a_session_is_written_once_and_ranges_agree(market: Any) -> None:
     market.load()
     whole = market.matrix(30, 50)
-    asked = (market.store, DAILY, market.universe)
     days = market.sessions
-    assert materialise(*asked, days[30], days[50], market.store.snapshot()) == 0
-    assert materialise(*asked, days[25], days[52], market.store.snapshot()) == 5 + 2
+    assert materialise(market.store, market.cut(days[30], days[50]), DAILY) == 0
+    assert materialise(market.store, market.cut(days[25], days[52]), DAILY) == 5 + 2
     fresh = market.matrix(0, -1).filter(pl.col("session").is_between(days[30], days[50]))
     assert_frame_equal(features(fresh), features(whole))
 
@@ -79,12 +80,7 @@ def test_a_matrix_belongs_to_one_snapshot(market: Any) -> None:
     snapshot = market.store.snapshot()
     with pytest.raises(MatrixMissing, match=f"python -m features materialise .*{snapshot - 1}"):
         load_matrix(
-            market.store,
-            DAILY,
-            market.universe,
-            market.sessions[0],
-            market.sessions[-1],
-            snapshot - 1,
+            market.store, market.cut(market.sessions[0], market.sessions[-1], snapshot - 1), DAILY
         )
 
 
@@ -92,7 +88,7 @@ def test_another_text_model_makes_its_own_matrix(market: Any) -> None:
     market.load()
     at = market.close_of(market.sessions[40]) - timedelta(hours=1)
     market.headline(at, "news", 0.5)
-    asked, days = (market.store, DAILY, market.universe), market.sessions
+    days = market.sessions
 
     def tone() -> list[float]:
         frame = market.one("SIM001", first=38, last=42)
@@ -101,14 +97,15 @@ def test_another_text_model_makes_its_own_matrix(market: Any) -> None:
     assert tone() == [0.5]
     market.score("news", -0.5, at + timedelta(minutes=1), "m-2")
     assert tone() == [-0.5]
-    assert materialise(*asked, days[38], days[42], market.store.snapshot()) == 0
+    assert materialise(market.store, market.cut(days[38], days[42]), DAILY) == 0
     models = market.store.query("SELECT DISTINCT text_model, path FROM materialisations")
     assert sorted(models["text_model"].to_pylist()) == ["m-1", "m-2"]
 
 
 def test_an_unknown_universe_is_named(store: Store, market: Any) -> None:
     with pytest.raises(NoFacts, match="python -m etl load --universe nowhere"):
-        materialise(store, DAILY, "nowhere", market.sessions[0], market.sessions[1], 1)
+        asked = Cut(universe("nowhere"), market.sessions[0], market.sessions[1], 1)
+        materialise(store, asked, DAILY)
 
 
 def test_members_alone_are_decided_upon(market: Any) -> None:

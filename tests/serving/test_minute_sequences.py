@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 from market import MANIFEST, Market, close_of
 
+from contracts.cut import Cut
 from contracts.store import Store
 from contracts.tables import BARS
 from contracts.time.calendar import session_open
-from features.matrix.matrix import load_matrix, materialise
+from contracts.universe import universe
+from features.matrix.matrix import load_matrix
 from features.view import view
-from serving.batch import Run, predict
+from serving.batch import predict
 from training.bundle.bundle import Bundle, save
 from training.experts.lstm import Lstm
 from training.samples.samples import Samples, from_matrix
@@ -45,9 +47,8 @@ def load_minutes(store: Store, market: Market) -> list[date]:
 
 
 def gathered(store: Store, market: Market, first: date, last: date) -> Samples:
-    asked = (store, VIEW, market.universe, first, last, store.snapshot())
-    materialise(*asked)
-    return from_matrix(load_matrix(*asked))
+    cut = Cut(universe(market.universe), first, last, store.snapshot())
+    return from_matrix(load_matrix(store, cut, VIEW, missing="write"))
 
 
 def packed(expert: Lstm, samples: Samples, until: date) -> tuple[Bundle, np.ndarray]:
@@ -75,9 +76,8 @@ def test_training_and_serving_give_a_minute_the_same_sequence(store: Store, mark
     expert = Lstm(window=WINDOW, epochs=1, batch=64)
     bundle, said = packed(expert, samples, days[-2])
 
-    champion, asked = market.champion(bundle, 1), Run(market.universe, days[-1], 0, 1)
-    asked = replace(asked, snapshot=store.snapshot())
-    assert predict(store, champion, bundle, asked, NOW) > 2 * MINUTES
+    cut = Cut.at(universe(market.universe), days[-1], store.snapshot())
+    assert predict(store, market.champion(bundle, 1), bundle, cut, NOW) > 2 * MINUTES
     rows = store.query("SELECT * FROM predictions").to_pylist()
     served = {(row["instrument_id"], row["as_of"]): row["p_up"] for row in rows}
     assert {row["session"] for row in rows} == {days[-1]}

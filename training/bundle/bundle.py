@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts import objects
+from contracts.expected import Expected
 from training.bundle import models
 from training.bundle.checks import Leak, require_known_answers, require_own_rows, require_same_units
 from training.forecast import CLASSES, Floats, Thresholds, Values
@@ -31,7 +32,7 @@ GOLDEN_ROWS = 50
 KINDS = (".json", ".onnx", ".ubj")
 
 
-class BundleError(ValueError):
+class BundleError(Expected, ValueError):
     """A bundle is absent, changed or not of this code; the message names bundle and file."""
 
 

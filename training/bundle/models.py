@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from contracts.expected import Expected
 from training.bundle.scaler import Scaler
 from training.ensemble import ENSEMBLES
 from training.forecast import CLASSES, Floats, Values, normalised, softmax
@@ -27,7 +28,7 @@ NETWORK = "network.onnx"
 ENSEMBLE = "ensemble.json"
 
 
-class EngineError(ValueError):
+class EngineError(Expected, ValueError):
     """A bundle's files hold no model that this code can read."""
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from contracts.expected import Expected
 from training.evidence.baselines import BASELINES
 from training.evidence.intervals import estimate
 from training.evidence.score import METRICS, Scores, tally
@@ -18,7 +19,7 @@ from training.samples.samples import Samples
 TOO_GOOD = 0.60
 
 
-class LeakUntilExplained(ValueError):
+class LeakUntilExplained(Expected, ValueError):
     """A result looks too good to be true; the message says what to do."""
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from contracts.expected import Expected
 from training.bundle.history import History
 from training.forecast import CLASSES, Floats, Labels, Values
 
@@ -35,7 +36,7 @@ BATCH = 4096
 UNKNOWN = -1
 
 
-class TrainingError(ValueError):
+class TrainingError(Expected, ValueError):
     """The rows cannot be learnt from; the message says what was expected and found."""
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from math import isfinite
 from typing import Any
 
@@ -9,28 +10,32 @@ from rich.table import Table
 
 from contracts.champion import champion
 from contracts.store import Store
+from features.facts.members import survivors_only
 from training.evidence.decision import Decision
 from training.evidence.evidence import Evidence, Value
 from training.evidence.score import METRICS
 from training.run import records
 
 WIDTH = 172
+SURVIVORS = "survivor-biased: no member of this universe was ever told to have left it"
 _SHORT = ("accuracy", "macro_f1", "mcc")  # three digits tell enough of them
 
 
-def tables(store: Store, universe: str) -> Iterator[Table]:
+def tables(store: Store, universe: str, now: datetime) -> Iterator[Table]:
     """Evidence of the newest challenger, the newest contest's decision, and the champion.
 
-    Reads the ledger and what the steps kept, computes nothing.
+    Reads the ledger and what the steps kept, computes nothing. Results on a universe without dated
+    membership say so.
     """
+    biased = survivors_only(store, universe, now, store.snapshot())
     contested = _newest_contest(store, universe)
     in_office = champion(store, universe)
     shown = contested["bundle"] if contested else in_office.bundle if in_office else ""
     evidence = records.read_evidence(shown) if shown else None
     if evidence:
-        yield evidence_table(evidence)
+        yield evidence_table(evidence, biased)
     if contested:
-        yield contest_table(contested)
+        yield contest_table(contested, biased)
     if in_office:
         table = Table(title=f"Champion of {universe}", show_header=False)
         table.add_row("model", f"{in_office.model_name} version {in_office.model_version}")
@@ -39,13 +44,16 @@ def tables(store: Store, universe: str) -> Iterator[Table]:
         yield table
 
 
-def evidence_table(evidence: Evidence) -> Table:
-    """Each score with its interval, and under it the paired difference to each baseline."""
+def evidence_table(evidence: Evidence, biased: bool) -> Table:
+    """Each score with its interval, and under it the paired difference to each baseline.
+
+    biased: whether it was gathered on survivors only.
+    """
     title = (
         f"Out of sample, {evidence.first} to {evidence.last}: {evidence.n} rows, "
         f"{evidence.sessions} sessions, {evidence.folds} folds; 95 % intervals"
     )
-    table = Table("forecaster", *METRICS, title=title, caption=_caption(evidence))
+    table = Table("forecaster", *METRICS, title=title, caption=_caption(evidence, biased))
     for name, values in evidence.scores.items():
         table.add_row(name, *(_cell(m, values[m]) for m in METRICS))
     table.add_section()
@@ -55,10 +63,11 @@ def evidence_table(evidence: Evidence) -> Table:
     return table
 
 
-def contest_table(row: Mapping[str, Any]) -> Table:
-    """A row of the ledger that a contest wrote."""
+def contest_table(row: Mapping[str, Any], biased: bool) -> Table:
+    """A row of the ledger that a contest wrote; biased: it was held on survivors only."""
     found = Decision.parse(json.loads(row["evidence"]))
-    table = Table(title=f"Newest contest: {row['decision']}", show_header=False)
+    caption = SURVIVORS if biased else None
+    table = Table(title=f"Newest contest: {row['decision']}", show_header=False, caption=caption)
     table.add_row("challenger", f"{row['bundle'][:12]} (version {row['model_version']})")
     table.add_row("champion then", str(row["previous_bundle"])[:12])
     table.add_row(
@@ -100,12 +109,13 @@ def _cell(metric: str, value: Value, sign: str = "") -> str:
     return f"{value.value:{shape}} [{value.low:{shape}}, {value.high:{shape}}]"
 
 
-def _caption(evidence: Evidence) -> str:
+def _caption(evidence: Evidence, biased: bool) -> str:
     null = ", ".join(f"{v:.4f}" for v in evidence.null.get("log_loss", ()))
     share = (
         f"{evidence.ambiguous:.1%} of the labels rest on a rule about a bar that leaves them open"
     )
-    texts = [share] if evidence.ambiguous else []
+    texts = [SURVIVORS] if biased else []
+    texts += [share] if evidence.ambiguous else []
     texts += [f"log loss with permuted training labels (newest fold): {null}"] if null else []
     texts += [f"explained: {evidence.explained}"] if evidence.explained else []
     return "; ".join(texts)

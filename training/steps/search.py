@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from contracts.expected import Expected
 from contracts.settings import settings
 from training.evidence.walk import Told, mean_log_loss
 from training.expert import EXPERTS
@@ -25,7 +26,7 @@ _CORES = 2  # of a trial
 _SAID = "said"  # what a trial reports on its way
 
 
-class TuningFailed(RuntimeError):
+class TuningFailed(Expected, RuntimeError):
     """A trial raised; the message holds what it said."""
 
 
@@ -117,6 +118,8 @@ def _ray(size: int) -> Iterator[str]:
         "RAY_AIR_NEW_OUTPUT": "0",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
         "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+        # A trial is the step's own work, no guest's: beside a busy machine it keeps its share.
+        "RAY_worker_niceness": "0",
         # A Ray that is not to be joined by other machines listens on the loopback interface alone.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "1" if settings().ray_address else "0",
     }
