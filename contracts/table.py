@@ -41,7 +41,7 @@ class Table:
 
     kind: `fact` carries `known_at` and `load_id`, is versioned by `store.append` and read by
     `store.read`; `ledger` is insert-only, one row per key. Both refuse UPDATE, DELETE, TRUNCATE.
-    key: the columns that name a row, without the clocks.
+    key: the columns that name a row, without the clocks; of one that may be null, nulls are equal.
     indexes: further column lists worth an index.
     partition: a time of the key by whose years the table is partitioned; empty for none.
     numbered: the database gives each row the next `number`, whatever the clocks of the writers say.
@@ -59,6 +59,11 @@ class Table:
     def values(self) -> tuple[str, ...]:
         """Columns that make two versions of a fact differ."""
         return tuple(c.name for c in self.columns if c.name not in (*self.key, KNOWN_AT))
+
+    @cached_property
+    def open_key(self) -> tuple[str, ...]:
+        """Columns of the key that may be null."""
+        return tuple(c.name for c in self.columns if c.null and c.name in self.key)
 
     @cached_property
     def names(self) -> tuple[str, ...]:

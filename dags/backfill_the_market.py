@@ -11,11 +11,14 @@ PLACE = "--universe {{ params.universe }}"
 SPAN = "--first {{ params.first }} --last {{ params.last }}"
 MODEL = "--view daily_3 --text-model {{ ti.xcom_pull(task_ids='score_text') }}"
 
+ENGINES = "what computes the features: the step's own process, or Spark for long histories"
+ENGINE = "--engine {{ params.engine }}"
+
 LOADS = {verb: f"python -m etl {verb} {PART}" for verb in ("collect", "clean", "gate", "append")}
 STEPS = {
     "snapshot": SNAPSHOT,
     "score_text": f"python -m training score-text --session {{{{ params.last }}}} {SEEN}",
-    "features": f"python -m features materialise {MODEL} {SPAN} {SEEN}",
+    "features": f"python -m features materialise {MODEL} {SPAN} {SEEN} {ENGINE}",
 }
 PARAMS = {
     "source": source(),
@@ -23,6 +26,7 @@ PARAMS = {
     "first": session("first session"),
     "last": session("last session, not before the first"),
     "sessions": Param(1000, type="integer", minimum=1, description="sessions of one range"),
+    "engine": Param("process", type="string", enum=["process", "spark"], description=ENGINES),
 }
 ABOUT = """A market's history is loaded in ranges of sessions side by side, its texts are scored
 and its features materialised at the snapshot of the step `snapshot`."""

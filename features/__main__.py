@@ -1,7 +1,10 @@
 """From facts to a matrix: `python -m features materialise | latest | describe | check`."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from enum import StrEnum
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -12,9 +15,11 @@ from contracts.cut import Cut
 from contracts.settings import settings
 from contracts.store import open_store
 from features import view as views
+from features.engine import evaluate
 from features.facts.text_model import latest_of
 from features.feature import FEATURES
-from features.guards import of_features, of_labels, page
+from features.guards import of_features, of_inputs, of_labels, page
+from features.input import INPUTS
 from features.label import LABELS
 from features.matrix import matrix
 
@@ -30,6 +35,16 @@ AsOf = Annotated[str, typer.Option(help="a moment as 2025-06-30T15:00+00:00; def
 All = Annotated[bool, typer.Option("--all", help="all features, as a page")]
 
 
+class Engine(StrEnum):
+    """What computes features: this process, or Spark's workers for long histories."""
+
+    PROCESS = "process"
+    SPARK = "spark"
+
+
+Computed = Annotated[Engine, typer.Option("--engine", help="what computes the features")]
+
+
 @app.command()
 def materialise(
     view: View = "daily_3",
@@ -39,6 +54,7 @@ def materialise(
     sessions: Sessions = 1,
     snapshot: verbs.Newest = None,
     text_model: TextModel = "",
+    engine: Computed = Engine.PROCESS,
 ) -> None:
     """Write the view's features of the sessions that have none at this snapshot.
 
@@ -55,8 +71,22 @@ def materialise(
         raise typer.BadParameter(f"--first {cut.first} lies after --last {end}")
     typer.echo(f"view {view} ({chosen.hash}) of {cut.universe.name}, {cut.first} to {end}")
     model = text_model or latest_of(store, settings().text_model)
-    written = matrix.materialise(store, cut, chosen, model)
+    with _computing(engine) as compute:
+        written = matrix.materialise(store, cut, chosen, model, compute)
     typer.echo(f"{written} sessions materialised at snapshot {pinned}")
+
+
+@contextmanager
+def _computing(engine: Engine) -> Iterator[matrix.Engine]:
+    if engine is Engine.PROCESS:
+        yield evaluate
+        return
+    from features.distributed import evaluate_in_spark, spark_session
+
+    master = settings().spark_master
+    typer.echo(f"features are computed in Spark on {master}")
+    with spark_session(master) as session:
+        yield partial(evaluate_in_spark, session)
 
 
 @app.command()
@@ -71,7 +101,7 @@ def latest(
 
     store, moment = open_store(), _moment(as_of)
     pinned = store.snapshot() if snapshot is None else snapshot
-    bars = latest_bars(store, universes.universe(universe).name, moment, count, pinned)
+    bars = latest_bars(store, universes.universe(universe), moment, count, pinned)
     for line in page.bar_lines(bars):
         typer.echo(line)
     full = int((bars.group_by("instrument_id").len()["len"] == count).sum())
@@ -103,15 +133,17 @@ def describe(view: View = "daily_3", everything: All = False) -> None:
 
 @app.command()
 def check() -> None:
-    """Run all guards on every feature and label; exit 1 when one is broken."""
-    features, labels = list(FEATURES), [member() for member in LABELS]
+    """Run all guards on every feature, label and panel input; exit 1 when one is broken."""
+    features, labels, inputs = list(FEATURES), [member() for member in LABELS], list(INPUTS)
     typer.echo(f"{len(features)} features, guards: {', '.join(of_features.GUARDS)}")
     typer.echo(f"{len(labels)} labels, guards: {', '.join(of_labels.LABEL_GUARDS)}")
+    typer.echo(f"{len(inputs)} panel inputs, guards: {', '.join(of_inputs.INPUT_GUARDS)}")
     found = of_features.broken(features)
-    by_label = {rule.name: of_labels.label_broken(rule) for rule in labels}
-    for line in page.verdicts(features, found, by_label):
+    others = {rule.name: of_labels.label_broken(rule) for rule in labels}
+    others |= {f"input {one.name}": of_inputs.input_broken(one) for one in inputs}
+    for line in page.verdicts(features, found, others):
         typer.echo(line)
-    breaches = sum(map(len, [*found.values(), *by_label.values()]))
+    breaches = sum(map(len, [*found.values(), *others.values()]))
     typer.echo(f"{breaches} breaches")
     if breaches:
         raise typer.Exit(1)
@@ -120,7 +152,6 @@ def check() -> None:
 @app.command("compile")
 def compile_kernels() -> None:
     """Compile what features and labels are computed with; later processes read it from the disk."""
-    from features.engine import evaluate
     from features.guards.trial import trial_panel
 
     panel = trial_panel()

@@ -4,13 +4,16 @@ For long histories and large universes: a bucket's rows are all that a worker ho
 a session need one number per instrument of it and are computed where the call is made.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import DTypeLike
 
+from contracts.spark import session as any_session
 from features.engine import by_session, evaluate, read_across, require_one_edition
 from features.feature import Feature, find
 from features.panel.panel import Panel
@@ -19,13 +22,31 @@ from features.panel.series import Numbers
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+# A whole history comes back to the driver.
+_OPTIONS = {
+    "spark.driver.memory": "4g",
+    "spark.driver.maxResultSize": "0",
+    "spark.sql.adaptive.enabled": "false",
+}
 _ROW, _SEGMENT = "row", "segment"
 
 
+@contextmanager
+def spark_session(master: str) -> Iterator["SparkSession"]:
+    """A session for `evaluate_in_spark` that ends with the block. master: a Spark master."""
+    with any_session(master, "features", _OPTIONS) as session:
+        yield session
+
+
 def evaluate_in_spark(
-    session: "SparkSession", panel: Panel, features: Sequence[Feature], buckets: int = 0
+    session: "SparkSession",
+    panel: Panel,
+    features: Sequence[Feature],
+    *,
+    dtype: DTypeLike = np.float64,
+    buckets: int = 0,
 ) -> dict[str, Numbers]:
-    """What `evaluate` gives, computed by Spark's workers; float64 per row of the panel.
+    """What `evaluate` gives, per row of the panel, computed in float64 by Spark's workers.
 
     buckets: of whole segments, one Arrow batch each; by default one per core of the cluster. The
     workers know the features by name: those of `features/columns` alone can be asked.
@@ -39,7 +60,7 @@ def evaluate_in_spark(
         out = {feature.name: np.empty(len(panel.session)) for feature in across}
         by_session(panel, across, values, out)
         values |= out
-    return {feature.name: values[feature.name] for feature in features}
+    return {f.name: values[f.name].astype(dtype, copy=False) for f in features}
 
 
 def _by_bucket(

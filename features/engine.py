@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import DTypeLike
 
-from features.feature import Feature, FeatureError, find
+from features.feature import Feature, FeatureError, Inputs, find
 from features.panel.kernels import finite
 from features.panel.panel import Panel
 from features.panel.series import Numbers, Scratch, Segments, Series, Values, Whole
@@ -47,26 +47,13 @@ class Block:
 
     def compute(self, feature: Feature, out: Numbers) -> None:
         """Write a feature's values; everything that is not finite becomes null (NaN)."""
-        found = feature.compute(Inputs(self, feature))
+        series = {name: self.series(name, feature) for name in feature.inputs}
+        found = feature.compute(Inputs(feature, series))
         if found.shape != out.shape:
             raise FeatureError(
                 f"{feature.name}: expected one value per row {out.shape}, found {found.shape}"
             )
         finite(np.asarray(found, dtype=np.float64), out)
-
-
-class Inputs:
-    """The `x` of a feature's function: its declared inputs as attributes, and nothing else."""
-
-    def __init__(self, block: Block, feature: Feature) -> None:
-        self._feature = feature
-        self.__dict__.update({name: block.series(name, feature) for name in feature.inputs})
-
-    def __getattr__(self, name: str) -> Series:
-        raise FeatureError(
-            f"{self._feature.name} reads {name!r}, which is not among its declared inputs "
-            f"{self._feature.inputs}"
-        )
 
 
 def evaluate(

@@ -8,54 +8,17 @@ gives the features `mean_5` and `mean_20`.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from contracts.registry import Registry
-from features.panel.series import TOLERANCE, Values
-
-if TYPE_CHECKING:
-    from features.engine import Inputs
+from features.input import columns
+from features.panel.series import TOLERANCE, Series, Values
 
 Unit = Literal["return", "ratio", "score", "count", "rank", "time", "level", "price", "volume"]
 Lookback = int | str | Callable[[int], int]
-
-# The columns of a panel, with what they hold: a feature's inputs are these and other features.
-COLUMNS = {
-    "open": "first price, in the newest row's shares, as the other prices",
-    "high": "highest price",
-    "low": "lowest price",
-    "close": "last price",
-    "volume": "shares traded",
-    "dividend": "amount per share that goes ex in the row",
-    "total": "close with all dividends so far reinvested",
-    "headlines": "headlines known since the row before and up to the row's close",
-    "scored": "those of them that have a sentiment",
-    "sentiment": "sum of their p_positive - p_negative",
-    "sentiment_squares": "sum of the squares of the same",
-    "index_return": "return of the universe's members on the same exchange since the row before",
-    "sector": "a number per sector, the same for all who belong to it at the row's close",
-    "inflation": "newest value of the series known at the row's close, as first or last revised",
-    "payrolls": "likewise",
-    "output": "likewise",
-    "minute": "minute of the hour at which the bar closes, in the exchange's time zone",
-    "hour": "hour of the day at which it closes, likewise",
-    "weekday": "day of the week of the session, 0 is Monday",
-    "month": "month of the session, 1 to 12",
-    "elapsed": "share of the session gone by at the bar's close, 1 for a bar of the whole session",
-    "rested": "days without a session just before this one",
-    "rest": "days without a session just after this one, as it turned out",
-    "rest_announced": "days without a session just after this one, as announced by the bar's close",
-}
-
-# What these hold is counted since the row before, so that they are null in a history's first row.
-SINCE_THE_ROW_BEFORE = ("headlines", "scored", "sentiment", "sentiment_squares", "index_return")
-
-
-# What these hold lies after the row.
-AHEAD_OF_THE_ROW = ("rest", "rest_announced")
 
 # Of all definitions together, as views name it: 1 compares prices bit by bit, 2 to the tolerance.
 EDITION = 2
@@ -98,7 +61,7 @@ class Feature:
     @property
     def sources(self) -> tuple["Feature", ...]:
         """The features among the inputs."""
-        return tuple(find(name, self.edition) for name in self.inputs if name not in COLUMNS)
+        return tuple(find(name, self.edition) for name in self.inputs if name not in columns())
 
     @property
     def lookback(self) -> int:
@@ -108,7 +71,7 @@ class Feature:
     @property
     def columns(self) -> frozenset[str]:
         """The panel columns that it reads, itself and through its inputs."""
-        own = frozenset(self.inputs).intersection(COLUMNS)
+        own = frozenset(self.inputs).intersection(columns())
         return own.union(*(source.columns for source in self.sources))
 
     @property
@@ -116,6 +79,20 @@ class Feature:
         """What a view is hashed over: name, version, lookback, and the same of its inputs."""
         sources = [source.identity for source in self.sources]
         return [self.name, self.version, self.lookback, sources]
+
+
+class Inputs:
+    """The `x` of a feature's function: its declared inputs as attributes, and nothing else."""
+
+    def __init__(self, feature: Feature, series: Mapping[str, Series]) -> None:
+        self._feature = feature
+        self.__dict__.update(series)
+
+    def __getattr__(self, name: str) -> Series:
+        raise FeatureError(
+            f"{self._feature.name} reads {name!r}, which is not among its declared inputs "
+            f"{self._feature.inputs}"
+        )
 
 
 FEATURES: Registry[Feature] = Registry("feature", "features.columns")

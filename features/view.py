@@ -7,6 +7,7 @@ from functools import cached_property, partial
 
 from contracts.registry import UnknownMember
 from features.feature import EDITION, Feature, FeatureError, find
+from features.input import INPUTS, columns
 from features.label import Label
 from features.labels.total_return import TotalReturn
 from features.labels.triple_barrier import TripleBarrier
@@ -46,8 +47,16 @@ class FeatureView:
 
     @cached_property
     def reads_sentiment(self) -> bool:
-        """Whether a feature is made of texts' sentiments."""
-        return any("scored" in feature.columns for feature in self.members)
+        """Whether a feature is made of what a text model says."""
+        scores = [one.reading.scores for one in map(INPUTS.get, self.inputs)]
+        toned = {column for one in scores if one for column in one.columns}
+        return any(toned & feature.columns for feature in self.members)
+
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """The panel inputs that its features read, sorted."""
+        read = set().union(*(feature.columns for feature in self.members))
+        return tuple(sorted({columns()[column].name for column in read}))
 
     @cached_property
     def hash(self) -> str:

@@ -66,21 +66,16 @@ def _matrix(store: Store, bundle: Bundle, cut: Cut, sessions: Sequence[date]) ->
 
     bundle.require_view()
     # The sessions before are there for the first one's window to look back on.
-    first = min(sessions) - lookback(bundle.manifest.window)
+    chosen = view(bundle.manifest.view)
+    first = min(sessions) - lookback(bundle.manifest.window, chosen.interval)
     asked = cut.since(first).until(max(sessions))
     pinned = text_model(store, bundle.manifest)
-    return load_matrix(store, asked, view(bundle.manifest.view), pinned, missing="write")
+    return load_matrix(store, asked, chosen, pinned, missing="write")
 
 
 def _forecast(matrix: pa.Table, bundle: Bundle, sessions: Sequence[date]) -> pa.Table:
     """The rows of those sessions with their forecasts and signals."""
-    whole = matrix.sort_by([("instrument_id", "ascending"), ("session", "ascending")])
-    values = [whole[name].to_numpy() for name in bundle.manifest.features]
-    history = History.of(
-        np.array(whole["instrument_id"].to_pylist(), dtype=np.str_),
-        whole["session"].to_numpy(),
-        np.column_stack(values).astype(np.float32),
-    )
+    whole, history = History.of_matrix(matrix, bundle.manifest.features)
     rows = np.flatnonzero(pc.is_in(whole["session"], pa.array(sessions, pa.date32())).to_numpy())
     windows = history.windows(rows, bundle.manifest.window)
     bundle.require_units(windows)

@@ -85,7 +85,8 @@ def _same(left: str, right: str, names: tuple[str, ...]) -> str:
 def _statement(table: Table, relation: str, vintages: bool) -> str:
     key, values = table.key, table.values
     keys = ", ".join(quoted(key))
-    on_key = " AND ".join(f'i."{k}" = s."{k}"' for k in key)
+    same = {k: "IS NOT DISTINCT FROM" if k in table.open_key else "=" for k in key}
+    on_key = " AND ".join(f'i."{k}" {same[k]} s."{k}"' for k in key)
     known = (
         f"WHERE NOT EXISTS (SELECT FROM {table.name} s WHERE {on_key} "
         f"AND s.{KNOWN_AT} = i.{KNOWN_AT} AND {_same('i', 's', values)})"

@@ -17,7 +17,7 @@ from sqlalchemy import (
 from sqlalchemy import REAL as REAL_SQL
 from sqlalchemy import Table as SqlTable
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
-from sqlalchemy.schema import PrimaryKeyConstraint
+from sqlalchemy.schema import PrimaryKeyConstraint, UniqueConstraint
 from sqlalchemy.types import TypeEngine
 
 from contracts.table import (
@@ -70,5 +70,10 @@ def _add(declared: MetaData, table: Table) -> None:
     if table.numbered:
         columns.append(Column(NUMBER, BigInteger(), Identity(always=True), nullable=False))
     indexes = [Index(f"{table.name}_{'_'.join(names)}", *names) for names in table.indexes]
-    constraint = PrimaryKeyConstraint(*primary, name=f"{table.name}_pkey")
+    name = f"{table.name}_pkey"
+    constraint = (
+        UniqueConstraint(*primary, name=name, postgresql_nulls_not_distinct=True)
+        if table.open_key
+        else PrimaryKeyConstraint(*primary, name=name)
+    )
     SqlTable(table.name, declared, *columns, constraint, *indexes)

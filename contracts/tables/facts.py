@@ -147,10 +147,11 @@ DOCUMENTS = Table(
     indexes=(("instrument_id", "event_time"),),
 )
 
+# Without an instrument: of the economy.
 OBSERVATIONS = Table(
     "observations",
     "fact",
-    key=("series", "event_time", "source"),
+    key=("series", "instrument_id", "event_time", "source"),
     columns=(
         Column("series", TEXT),
         Column("event_time", TIME),

@@ -236,5 +236,7 @@ def _unknown(store: Store, table: Table, good: pa.Table, now: datetime) -> pa.Ta
     stored = pl.from_arrow(store.read(table, now, store.snapshot(), where, table.key))
     fresh = pl.from_arrow(good)
     assert isinstance(stored, pl.DataFrame) and isinstance(fresh, pl.DataFrame)
-    kept = fresh.join(stored, on=list(table.key), how="anti", maintain_order="left")
+    kept = fresh.join(
+        stored, on=list(table.key), how="anti", nulls_equal=True, maintain_order="left"
+    )
     return table.check(kept.to_arrow())

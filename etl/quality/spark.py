@@ -1,13 +1,12 @@
 """The rules inside Spark: Arrow batches of buckets of instruments (headlines: of their ids)."""
 
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from contracts.spark import session
 from etl.batch.batch import Manifest
 from etl.quality.clean import Judge, in_process
 from etl.rules import Context, bucketed_by, judge_arrow, judged_schema
@@ -20,19 +19,10 @@ if TYPE_CHECKING:
 WORTH_ROWS = 1_000
 _BUCKETS = 4  # at least; one per core on a larger master
 _OPTIONS = {
-    "spark.ui.enabled": "false",
-    "spark.ui.showConsoleProgress": "false",
     "spark.driver.memory": "1g",
-    "spark.sql.session.timeZone": "UTC",
     "spark.sql.shuffle.partitions": str(_BUCKETS),
     # With so few rows its extra stages cost more than they save.
     "spark.sql.adaptive.enabled": "false",
-    # All work is done in Python: code generated for the few steps around it costs seconds.
-    "spark.sql.codegen.wholeStage": "false",
-    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-    "spark.log.level": "ERROR",
-    # The session is short: compiling everything well costs twice what it saves.
-    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
 }
 
 
@@ -43,7 +33,7 @@ def spark_judge(master: str, objects: str, worth_rows: int = WORTH_ROWS) -> Iter
     master: a Spark master. objects: the object store's root, as Spark reads it. JAVA_HOME names
     Java 17 or newer, or `java` is on the path.
     """
-    with session(master) as spark:
+    with session(master, "etl", _OPTIONS) as spark:
 
         def judge(held: Manifest, table: str, context: Context) -> pa.Table:
             if held.rows[table] < worth_rows:
@@ -53,31 +43,8 @@ def spark_judge(master: str, objects: str, worth_rows: int = WORTH_ROWS) -> Iter
         yield judge
 
 
-@contextmanager
-def session(master: str) -> Iterator["SparkSession"]:
-    """A session of our options that ends with the block."""
-    started = _session(master)
-    try:
-        yield started
-    finally:
-        started.stop()
-
-
-def _session(master: str) -> "SparkSession":
-    from pyspark.sql import SparkSession
-
-    os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
-    builder = SparkSession.builder.master(master).appName("finpulse-etl")
-    if master.startswith("local"):
-        # A laptop's host name may resolve to an address that does not answer.
-        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-    for key, value in _OPTIONS.items():
-        builder = builder.config(key, value)
-    return builder.getOrCreate()
-
-
 def _judged(
-    session: "SparkSession", objects: str, held: Manifest, table: str, context: Context
+    spark: "SparkSession", objects: str, held: Manifest, table: str, context: Context
 ) -> pa.Table:
     from pyspark.sql import functions
     from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
@@ -88,7 +55,7 @@ def _judged(
     def judge(raw: pa.Table) -> pa.Table:
         return judge_arrow(table, raw, context).cast(types)
 
-    buckets = max(_BUCKETS, session.sparkContext.defaultParallelism)
+    buckets = max(_BUCKETS, spark.sparkContext.defaultParallelism)
     bucket = functions.pmod(functions.hash(bucketed_by(table)), functions.lit(buckets))
-    raw = session.read.parquet(*[f"{objects}/{key}" for key in held.parts[table]])
+    raw = spark.read.parquet(*[f"{objects}/{key}" for key in held.parts[table]])
     return raw.groupBy(bucket).applyInArrow(judge, answer).toArrow().cast(judged_schema(table))

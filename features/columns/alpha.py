@@ -6,8 +6,7 @@ defined (nothing moved or was traded in the window) it is null.
 
 import numpy as np
 
-from features.engine import Inputs
-from features.feature import feature
+from features.feature import Inputs, feature
 from features.panel import roll
 from features.panel.series import Values
 from features.panel.ties import difference

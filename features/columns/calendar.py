@@ -1,7 +1,6 @@
 """Features of calendar and clock, in the exchange's own time zone."""
 
-from features.engine import Inputs
-from features.feature import feature
+from features.feature import Inputs, feature
 from features.panel.series import Values
 
 

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from features.engine import Inputs
-from features.feature import feature
+from features.feature import Inputs, feature
 from features.panel.series import Values
 from features.panel.ties import difference
 

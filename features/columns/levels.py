@@ -1,7 +1,6 @@
 """Distances of the close to levels at which prices turned or were traded most."""
 
-from features.engine import Inputs
-from features.feature import feature
+from features.feature import Inputs, feature
 from features.panel import roll
 from features.panel.series import Values
 

@@ -3,8 +3,7 @@
 Null where the store has no observations of the series.
 """
 
-from features.engine import Inputs
-from features.feature import feature
+from features.feature import Inputs, feature
 from features.panel import roll
 from features.panel.series import Values
 

@@ -7,8 +7,7 @@ sessions needs w + 1 rows.
 
 import numpy as np
 
-from features.engine import Inputs
-from features.feature import feature
+from features.feature import Inputs, feature
 from features.panel import roll
 from features.panel.series import Values
 from features.panel.ties import difference

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from features.engine import Inputs
-from features.feature import superseded
+from features.feature import Inputs, superseded
 from features.panel import roll
 from features.panel.series import Values
 

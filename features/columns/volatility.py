@@ -4,8 +4,7 @@ from math import log
 
 import numpy as np
 
-from features.engine import Inputs
-from features.feature import feature
+from features.feature import Inputs, feature
 from features.panel import roll
 from features.panel.series import Values
 

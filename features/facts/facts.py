@@ -1,33 +1,29 @@
 """Reads from the store what a universe's panel is made of."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import polars as pl
 
 from contracts.cut import Cut
 from contracts.store import Store
-from contracts.table import LOAD_ID, Table
+from contracts.table import LOAD_ID
 from contracts.tables import (
     ACTIONS,
     BARS,
-    HEADLINE_SYMBOLS,
-    HEADLINES,
-    MEMBERSHIPS,
-    OBSERVATIONS,
-    SECTOR,
     SYMBOLS,
     TRADING_SESSIONS,
 )
 from contracts.time.amendments import Amendment, amendments_of
 from features.facts.members import Members, members
-from features.inputs.macro import SERIES
+from features.facts.needs import Asked, frame_of, known_by, known_of
+from features.facts.providers import Providers, providers
+from features.input import INPUTS, Known, PanelInput
 
-# A headline that became known longer after it happened is history, not news: it counts nowhere.
-STALE = timedelta(days=30)
-# A macro value older than this at the first row is no longer the newest of its series.
-YEAR = timedelta(days=366)
+# The input that every panel has; labels look at nothing else.
+PRICES = ("bars",)
 
 
 @dataclass(frozen=True)
@@ -35,27 +31,21 @@ class Facts:
     """What was known of a universe's instruments up to `end`, every version of it.
 
     first: the first session asked for. end: the last one's close. members, bars, actions: all
-    versions in the order of `store.versions`, members with their calendar. symbols: the newest.
-    sectors: memberships in sectors, every version, whose `universe` names the sector.
-    news: one row per headline and instrument: instrument_id, known_at, tone (null when unscored).
-    observations: all versions of macro values. interval: that of the bars. around: whether what
-    lies around the bars was read (sectors, news, observations) and is to be made (an index).
-    sources: those whose bars are read.
+    versions in the order of `store.versions`, members with their calendar, and of bars and actions
+    those of the provider that counts. symbols: the newest. known: by the name of each further
+    input that a panel is to have, the frames that it is handed. interval: that of the bars.
     """
 
     first: date
     end: datetime
     members: pl.DataFrame
-    sectors: pl.DataFrame
     symbols: pl.DataFrame
     bars: pl.DataFrame
     actions: pl.DataFrame
-    news: pl.DataFrame
-    observations: pl.DataFrame
     interval: str
-    around: bool
+    known: Mapping[str, Known] = field(default_factory=dict)
     sessions: tuple[Amendment, ...] | None = None  # stated of calendars; None: all that is stored
-    sources: tuple[str, ...] = ()
+    providers: Providers = Providers()
 
     @property
     def calendars(self) -> dict[str, str]:
@@ -67,20 +57,58 @@ class Facts:
         """Whose bars make one segment: an instrument's, of minutes those of one session."""
         return ["instrument_id"] if self.interval == "1d" else ["instrument_id", "session"]
 
+    @property
+    def inputs(self) -> list[PanelInput]:
+        """What their panel is made of."""
+        return [INPUTS.get(name) for name in (*PRICES, *self.known)]
+
+    @property
+    def prices(self) -> "Facts":
+        """The same for a panel of prices alone."""
+        return replace(self, known={})
+
+    def changed(self, name: str, frame: str, other: pl.DataFrame) -> "Facts":
+        """The same with another frame of an input."""
+        return replace(self, known={**self.known, name: {**self.known[name], frame: other}})
+
+    def known_by(self, moment: datetime) -> "Facts":
+        """The facts as they were known at a moment (UTC)."""
+        frames = known_by(
+            {n: x for n, x in vars(self).items() if isinstance(x, pl.DataFrame)}, moment
+        )
+        # As `read` does: nothing of an instrument that was no member yet.
+        names = frames["members"]["instrument_id"].unique().to_list()
+
+        def of_members(known: Known) -> dict[str, pl.DataFrame]:
+            who = pl.col("instrument_id").is_in(names)
+            return {
+                n: x.filter(who) if "instrument_id" in x.columns else x for n, x in known.items()
+            }
+
+        known = {name: of_members(known_by(one, moment)) for name, one in self.known.items()}
+        own: dict[str, Any] = of_members(frames)
+        return replace(self, end=moment, known=known, **own)
+
 
 @dataclass(frozen=True)
 class Request:
     """Facts of a cut, with `reach` rows up to each of its sessions.
 
-    interval: 1d, or 1m for the minutes of the sessions themselves. around: with sectors, headlines
-    and observations, and for an index. text_model: the version that scored the headlines.
+    inputs: names of the inputs to be read, those of prices always; default: all. interval: 1d, or
+    1m for the minutes of the sessions themselves. text_model: the version that scored texts.
     """
 
     cut: Cut
     reach: int
-    around: bool = True
+    inputs: Sequence[str] | None = None
     interval: str = "1d"
     text_model: str = ""
+
+    @property
+    def around(self) -> list[PanelInput]:
+        """The inputs beside prices."""
+        chosen = INPUTS.names() if self.inputs is None else sorted(self.inputs)
+        return [INPUTS.get(name) for name in chosen if name not in PRICES]
 
 
 def read(store: Store, request: Request, known: Members | None = None) -> Facts:
@@ -89,81 +117,48 @@ def read(store: Store, request: Request, known: Members | None = None) -> Facts:
     known: members of a cut with the same end, where they were asked for already.
     """
     joined, snapshot = known or members(store, request.cut), request.cut.snapshot
-    sources = _sources(store, joined.frame[LOAD_ID].unique().to_list())
-    asked = _Asked(store, request, joined, sources)
-    ids = {"instrument_id": joined.ids}
-    bars = _bars(asked)
-    actions = store.versions(ACTIONS, joined.end, snapshot, ids | {"source": sources})
+    loads, around = joined.frame[LOAD_ID].unique().to_list(), request.around
+    asked = Asked(
+        store,
+        joined.ids,
+        joined.end,
+        snapshot,
+        providers(store, request.cut.universe, loads, snapshot),
+        request.text_model,
+    )
+    ids: dict[str, object] = {"instrument_id": joined.ids}
+    bars = _bars(asked, request)
+    begin = bars["event_time"].min()
+    assert begin is None or isinstance(begin, datetime)
     return Facts(
         first=request.cut.first,
         end=joined.end,
         members=joined.frame,
-        sectors=_sectors(asked) if request.around else joined.frame.clear(),
-        symbols=_frame(store.read(SYMBOLS, joined.end, snapshot, ids)),
+        symbols=frame_of(store.read(SYMBOLS, joined.end, snapshot, ids)),
         bars=bars,
-        actions=_frame(actions),
-        news=_news(asked, bars) if request.around else _NO_NEWS,
-        observations=_observations(asked, bars) if request.around else NO_OBSERVATIONS,
+        actions=asked.providers.best(ACTIONS, asked.versions(ACTIONS, ids)),
         interval=request.interval,
-        around=request.around,
+        known={one.name: known_of(asked, one, begin) for one in around},
         sessions=_stated(asked),
-        sources=tuple(sources),
+        providers=asked.providers,
     )
 
 
-@dataclass(frozen=True)
-class _Asked:
-    store: Store
-    request: Request
-    members: Members
-    sources: list[str]
-
-    def versions(self, table: Table, where: Mapping[str, object]) -> pl.DataFrame:
-        end, snapshot = self.members.end, self.request.cut.snapshot
-        return _frame(self.store.versions(table, end, snapshot, where))
+def _stated(asked: Asked) -> tuple[Amendment, ...]:
+    return amendments_of(
+        asked.store.versions(TRADING_SESSIONS, asked.end, asked.snapshot).to_pylist()
+    ).rows
 
 
-_NO_NEWS = pl.DataFrame(
-    schema={"instrument_id": pl.String, "known_at": pl.Datetime("us", "UTC"), "tone": pl.Float64}
-)
-
-NO_OBSERVATIONS = pl.DataFrame(
-    schema={
-        "series": pl.String,
-        "event_time": pl.Datetime("us", "UTC"),
-        "known_at": pl.Datetime("us", "UTC"),
-        "value": pl.Float64,
-    }
-)
-
-
-def _stated(asked: _Asked) -> tuple[Amendment, ...]:
-    end, snapshot = asked.members.end, asked.request.cut.snapshot
-    return amendments_of(asked.store.versions(TRADING_SESSIONS, end, snapshot).to_pylist()).rows
-
-
-def _frame(table: object) -> pl.DataFrame:
-    frame = pl.from_arrow(table)
-    assert isinstance(frame, pl.DataFrame)
-    return frame
-
-
-def _sources(store: Store, loads: list[int]) -> list[str]:
-    # An instrument may have bars of several sources; a universe's are those that named its members.
-    found = store.query("SELECT DISTINCT source FROM loads WHERE load_id = ANY(%s)", [loads])
-    return [str(source) for source in found["source"].to_pylist()]
-
-
-def _bars(asked: _Asked) -> pl.DataFrame:
-    request, ids = asked.request, asked.members.ids
-    first, last = request.cut.first, request.cut.last
+def _bars(asked: Asked, request: Request) -> pl.DataFrame:
+    ids, first, last = list(asked.instruments), request.cut.first, request.cut.last
 
     def between(low: date | None, high: date, some: list[str]) -> pl.DataFrame:
-        where = {"interval": request.interval, "instrument_id": some, "session": (low, high)}
-        return asked.versions(BARS, where | {"source": asked.sources})
+        where: dict[str, object] = {"interval": request.interval, "instrument_id": some}
+        return asked.versions(BARS, where | {"session": (low, high)})
 
     if request.interval != "1d":
-        return between(first, last, ids).sort(_ORDER, maintain_order=True)
+        return told_best(asked.providers, between(first, last, ids))
     # Sessions are at most 5 of 7 days; holidays and halts are made up for below.
     start = first - timedelta(days=request.reach * 7 // 5 + 15)
     bars = between(start, last, ids)
@@ -175,14 +170,19 @@ def _bars(asked: _Asked) -> pl.DataFrame:
         oldest = _before(bars, first).group_by("instrument_id").tail(request.reach)
         low = oldest["session"].min()
         # An index is made of all members: who was halted for long needs the others' bars, too.
-        if isinstance(low, date) and low < start and request.around:
+        market = any(one.reading.market for one in request.around)
+        if isinstance(low, date) and low < start and market:
             others = sorted(set(ids) - set(short))
             span = low - timedelta(days=15), start - timedelta(days=1)
             bars = pl.concat([between(*span, others), bars])
-    return bars.sort(_ORDER, maintain_order=True)
+    return told_best(asked.providers, bars)
 
 
-_ORDER = ["instrument_id", "event_time", "source", "known_at"]
+def told_best(who: Providers, bars: pl.DataFrame) -> pl.DataFrame:
+    """Bars of the providers that count, by instrument and time, as they became known."""
+    # The start tells the minutes of a session apart.
+    best = who.best(BARS, bars, ("instrument_id", "session", "start_time"))
+    return best.sort("instrument_id", "event_time", "known_at", maintain_order=True)
 
 
 def _before(bars: pl.DataFrame, first: date) -> pl.DataFrame:
@@ -190,48 +190,3 @@ def _before(bars: pl.DataFrame, first: date) -> pl.DataFrame:
         (pl.col("known_at") <= pl.col("event_time")) & (pl.col("session") < first)
     )
     return punctual.unique(["instrument_id", "session"]).sort("session")
-
-
-def _sectors(asked: _Asked) -> pl.DataFrame:
-    found = asked.versions(MEMBERSHIPS, {"instrument_id": asked.members.ids})
-    return found.filter(pl.col("universe").str.starts_with(SECTOR))
-
-
-def _news(asked: _Asked, bars: pl.DataFrame) -> pl.DataFrame:
-    if not len(bars):
-        return _NO_NEWS
-    since = (bars["event_time"].min() - STALE, None)  # type: ignore[operator]
-    key = ["source", "native_id"]
-
-    def first_known(table: Table, by: list[str], where: Mapping[str, object]) -> pl.DataFrame:
-        return asked.versions(table, where).unique(by, keep="first", maintain_order=True)
-
-    headlines = first_known(HEADLINES, key, {"event_time": since})
-    named = {"event_time": since, "instrument_id": asked.members.ids}
-    mentions = first_known(HEADLINE_SYMBOLS, [*key, "instrument_id"], named)
-    both = mentions.join(headlines, on=key, suffix="_headline").with_columns(
-        known_at=pl.max_horizontal("known_at", "known_at_headline")
-    )
-    fresh = both.filter(pl.col("known_at") - pl.col("event_time_headline") <= STALE)
-    scores = _tones(asked, fresh["text_hash"].unique().to_list())
-    return fresh.join(scores, on="text_hash", how="left").select(_NO_NEWS.columns)
-
-
-def _observations(asked: _Asked, bars: pl.DataFrame) -> pl.DataFrame:
-    if not len(bars):
-        return NO_OBSERVATIONS
-    names = [name for names in SERIES.values() for name in names]
-    since = (bars["event_time"].min() - YEAR, None)  # type: ignore[operator]
-    found = asked.versions(OBSERVATIONS, {"series": names, "event_time": since})
-    return found.select(NO_OBSERVATIONS.columns)
-
-
-def _tones(asked: _Asked, hashes: list[str]) -> pl.DataFrame:
-    found = asked.store.query(
-        "SELECT text_hash, p_positive - p_negative AS tone FROM sentiments "
-        "WHERE model_version = %s AND text_hash = ANY(%s::text[])",
-        [asked.request.text_model, hashes],
-    )
-    return _frame(found).select(
-        pl.col("text_hash").cast(pl.String), pl.col("tone").cast(pl.Float64)
-    )

@@ -13,6 +13,7 @@ from contracts.tables import INSTRUMENTS, MEMBERSHIPS
 from contracts.time import calendar
 from contracts.time.exchange import canonical
 from contracts.universe import Universe
+from features.facts.needs import frame_of
 
 log = logging.getLogger(__name__)
 
@@ -45,9 +46,9 @@ def members(store: Store, cut: Cut) -> Members:
     universe, first, last = cut.universe.name, cut.first, cut.last
     # Who trades where is asked with a margin, since the closing time is not known before.
     margin = datetime.combine(last, time(), UTC) + timedelta(days=2)
-    found = _frame(store.versions(MEMBERSHIPS, margin, cut.snapshot, {"universe": universe}))
+    found = frame_of(store.versions(MEMBERSHIPS, margin, cut.snapshot, {"universe": universe}))
     ids = {"instrument_id": sorted(found["instrument_id"].unique())}
-    traded = _frame(
+    traded = frame_of(
         store.read(INSTRUMENTS, margin, cut.snapshot, ids, ("instrument_id", "calendar"))
     )
     closes = {
@@ -89,9 +90,3 @@ def _warn_of_another_exchange(universe: Universe, calendars: list[str]) -> None:
             "in contracts/universes, or correct FINPULSE_CALENDAR",
             *(universe.name, universe.calendar, ", ".join(calendars)),
         )
-
-
-def _frame(table: object) -> pl.DataFrame:
-    frame = pl.from_arrow(table)
-    assert isinstance(frame, pl.DataFrame)
-    return frame

@@ -6,10 +6,11 @@ restated bars, late bars, late actions. Each such moment cuts its instrument's h
 epochs, and an epoch's decisions look at a segment of their own, as it was known in the epoch.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -17,17 +18,11 @@ import polars as pl
 from contracts.time.amendments import stating
 from features.facts.delisting import Life
 from features.facts.facts import Facts
-from features.feature import COLUMNS
-from features.inputs.adjust import Actions, adjusted
-from features.inputs.clock import clock_columns
-from features.inputs.headlines import headline_columns
-from features.inputs.index import Index, index_column, index_of
-from features.inputs.macro import macro_columns
-from features.panel.panel import Flags, Panel, Times, times_of
+from features.input import Known, PanelInput, Rows
+from features.inputs.adjust import shares
+from features.panel.panel import Flags, Panel, times_of
 from features.panel.series import Values
-
-_NUMBERS = ("open", "high", "low", "close", "volume")
-
+from features.panel.spans import covered
 
 _BAR = ["session", "start_time"]  # the start tells the minutes of a session apart
 
@@ -38,6 +33,16 @@ class _Segment:
     until: datetime  # facts known before this moment
     bars: pl.DataFrame
     decided: Flags
+
+    def rows(self, calendar: str, actions: pl.DataFrame | None) -> Rows:
+        """With the newest version of each of those of its actions that were known."""
+        known = actions
+        if actions is not None:
+            known = actions.filter(pl.col("known_at") < self.until).unique(
+                ["ex_date", "kind"], keep="last", maintain_order=True
+            )
+        session, as_of = self.bars["session"].to_numpy(), times_of(self.bars["event_time"])
+        return Rows(self.instrument, calendar, session, as_of, self.bars, known)
 
 
 def decision_panel(facts: Facts, reach: int) -> Panel:
@@ -114,148 +119,98 @@ def _dated(facts: Facts) -> pl.DataFrame:
     )
 
 
-def _indices(facts: Facts) -> Mapping[str, Index]:
-    if not facts.around:
-        return {}
-    first_told = facts.bars.filter(pl.col("known_at") <= pl.col("event_time")).unique(
+def _first_told(facts: Facts) -> Panel:
+    """The panel of all bars as they were first told, with the actions that were told in time."""
+    bars = facts.bars.filter(pl.col("known_at") <= pl.col("event_time")).unique(
         ["instrument_id", *_BAR], keep="first", maintain_order=True
     )
     in_time = _dated(facts).filter(pl.col("known_at") <= pl.col("event_time"))
-    told = replace(
-        facts, first=date.min, bars=first_told, actions=in_time.select(facts.actions.columns)
-    )
-    panel = newest_panel(replace(told, around=False))
-    total = panel.columns["total"]
-    value = np.append(np.nan, total[1:] / total[:-1] - 1.0)[: len(total)]
-    value[panel.place == 0] = np.nan
-    exchange = np.array([facts.calendars[name] for name in panel.instruments], dtype=object)
-    return {
-        name: index_of(panel.as_of[rows], value[rows])
-        for name in set(facts.calendars.values())
-        for rows in (panel.decided & (exchange[panel.segment] == name),)
-    }
+    actions = in_time.select(facts.actions.columns)
+    return newest_panel(replace(facts.prices, first=date.min, bars=bars, actions=actions))
+
+
+class _Handed:
+    """What the inputs of a panel are handed: of each frame the rows of an instrument's own."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self._parts = {
+            one.name: {name: _parts(frame) for name, frame in self._frames(one).items()}
+            for one in facts.inputs
+        }
+
+    def to(self, one: PanelInput, rows: Rows) -> Known:
+        """The frames of one input for those rows."""
+        return {name: part(rows) for name, part in self._parts[one.name].items()}
+
+    def _frames(self, one: PanelInput) -> Known:
+        known = self._facts.known.get(one.name, {})
+        if one.reading.market is None:
+            return known
+        calendars = [self._facts.calendars[name] for name in self._told.instruments]
+        return {**known, "market": one.reading.market(self._told, calendars)}
+
+    @cached_property
+    def _told(self) -> Panel:
+        return _first_told(self._facts)
+
+
+def _parts(frame: pl.DataFrame) -> Callable[[Rows], pl.DataFrame]:
+    for name, whose in _OWN.items():
+        if name in frame.columns:
+            groups, none = _grouped(frame, name), frame.clear()
+            return lambda rows: groups.get(whose(rows), none)
+    return lambda _: frame
+
+
+# Columns that say whose a row is.
+_OWN: Mapping[str, Callable[[Rows], str]] = {
+    "instrument_id": lambda rows: rows.instrument,
+    "calendar": lambda rows: rows.calendar,
+}
 
 
 def _panel(facts: Facts, segments: list[_Segment]) -> Panel:
-    actions = _by_instrument(facts.actions.sort("ex_date", maintain_order=True))
-    news = _by_instrument(facts.news.sort("known_at"))
-    members, sectors = _by_instrument(facts.members), _by_instrument(facts.sectors)
-    numbers = {name: n for n, name in enumerate(facts.sectors["universe"].unique().sort())}
+    # As they became known, of each day: whoever told of it.
+    by_day = facts.actions.sort("ex_date", "known_at", maintain_order=True)
+    actions, members = _grouped(by_day, "instrument_id"), _grouped(facts.members, "instrument_id")
     calendars = facts.calendars
-    symbols = _by_instrument(facts.symbols)
-    rows = [segment.bars["session"].to_numpy() for segment in segments]
-    as_of = [times_of(segment.bars["event_time"]) for segment in segments]
-    index = _indices(facts)
-    clock = _clock(facts, segments, rows, as_of)
-    columns = [
-        _adjusted(segment, actions.get(segment.instrument))
-        | headline_columns(times, news.get(segment.instrument))
-        | index_column(times, index.get(calendars[segment.instrument]))
-        | {"sector": _sector(days, times, sectors.get(segment.instrument), numbers)}
-        | macro_columns(times, facts.observations)
-        | hours
-        for segment, days, times, hours in zip(segments, rows, as_of, clock, strict=True)
-    ]
+    rows = [s.rows(calendars[s.instrument], actions.get(s.instrument)) for s in segments]
     decided = [
-        segment.decided & _member(days, times, members[segment.instrument])
-        for segment, days, times in zip(segments, rows, as_of, strict=True)
+        segment.decided & covered(own.session, own.as_of, members[own.instrument])
+        for segment, own in zip(segments, rows, strict=True)
     ]
-    life = Life(facts.bars, symbols, calendars)
+    life = Life(facts.bars, _grouped(facts.symbols, "instrument_id"), calendars)
     ended = [
-        life.ended(segment.instrument, days[-1], segment.until)
-        for segment, days in zip(segments, rows, strict=True)
+        life.ended(segment.instrument, own.session[-1], segment.until)
+        for segment, own in zip(segments, rows, strict=True)
     ]
-    shares = [_shares(segment, actions.get(segment.instrument)) for segment in segments]
     none = np.empty(0)
     return Panel(
-        columns={n: np.concatenate([none, *(part[n] for part in columns)]) for n in COLUMNS},
-        offsets=np.cumsum([0, *map(len, rows)]),
-        instruments=tuple(segment.instrument for segment in segments),
+        columns=_columns(facts, rows),
+        offsets=np.cumsum([0, *(len(own.session) for own in rows)]),
+        instruments=tuple(own.instrument for own in rows),
         ended=np.array(ended, dtype="datetime64[us]"),
-        session=np.concatenate([np.empty(0, "datetime64[D]"), *rows]),
-        as_of=np.concatenate([np.empty(0, "datetime64[us]"), *as_of]),
+        session=np.concatenate([np.empty(0, "datetime64[D]"), *(own.session for own in rows)]),
+        as_of=np.concatenate([np.empty(0, "datetime64[us]"), *(own.as_of for own in rows)]),
         decided=np.concatenate([np.empty(0, bool), *decided]),
-        shares=np.concatenate([none, *shares]),
+        shares=np.concatenate([none, *(shares(own.session, own.actions) for own in rows)]),
     )
 
 
-def _clock(
-    facts: Facts, segments: list[_Segment], rows: list[Times], as_of: list[Times]
-) -> list[dict[str, Values]]:
-    """Each segment's columns of calendar and clock, by what the facts' snapshot states of them."""
+def _columns(facts: Facts, rows: list[Rows]) -> dict[str, Values]:
+    """The columns of all inputs, by what the facts' snapshot states of calendars."""
+    inputs, handed, none = facts.inputs, _Handed(facts), np.empty(0)
     told = nullcontext() if facts.sessions is None else stating(facts.sessions, alone=True)
+    found = dict[str, Values]()
     with told:
-        return [
-            clock_columns(facts.calendars[segment.instrument], days, times)
-            for segment, days, times in zip(segments, rows, as_of, strict=True)
-        ]
+        for one in inputs:
+            parts = [one.values(own, handed.to(one, own)) for own in rows]
+            for name in one.columns:
+                found[name] = np.concatenate([none, *(part[name] for part in parts)])
+    return found
 
 
-def _by_instrument(frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    groups = frame.partition_by("instrument_id", as_dict=True, maintain_order=True)
+def _grouped(frame: pl.DataFrame, by: str) -> dict[str, pl.DataFrame]:
+    groups = frame.partition_by(by, as_dict=True, maintain_order=True)
     return {str(name): group for (name,), group in groups.items()}
-
-
-def _adjusted(segment: _Segment, actions: pl.DataFrame | None) -> dict[str, Values]:
-    bars = segment.bars
-    splits, dividends = _known(actions, segment.until)
-    return adjusted(
-        {name: bars[name].to_numpy() for name in _NUMBERS},
-        bars["session"].to_numpy(),
-        bars["adjustment"].to_numpy(),
-        splits,
-        dividends,
-    )
-
-
-def _known(actions: pl.DataFrame | None, until: datetime) -> tuple[Actions, Actions]:
-    if actions is None:
-        return _NO_ACTIONS, _NO_ACTIONS
-    known = actions.filter(pl.col("known_at") < until).unique(
-        ["ex_date", "kind"], keep="last", maintain_order=True
-    )
-    splits, dividends = (
-        Actions(kind["ex_date"].to_numpy(), kind["value"].to_numpy())
-        for kind in (known.filter(kind=name) for name in ("split", "dividend"))
-    )
-    return splits, dividends
-
-
-def _shares(segment: _Segment, actions: pl.DataFrame | None) -> Values:
-    splits, _ = _known(actions, segment.until)
-    session = segment.bars["session"].to_numpy()
-    if not len(splits.value):
-        return np.ones(len(session))
-    # One share traded in each row, counted in those of the newest.
-    one = {name: np.ones(len(session)) for name in _NUMBERS}
-    plain = np.full(len(session), "none")
-    return adjusted(one, session, plain, splits, _NO_ACTIONS)["volume"]
-
-
-_NO_ACTIONS = Actions(np.empty(0, "datetime64[D]"), np.empty(0))
-
-
-def _member(session: Times, as_of: Times, spans: pl.DataFrame) -> Flags:
-    inside = np.zeros(len(session), bool)
-    for _, versions in spans.group_by("valid_from"):
-        member = np.zeros(len(session), bool)
-        times = times_of(versions["known_at"])
-        for known_at, (start, end) in zip(
-            times, versions.select("valid_from", "valid_to").iter_rows(), strict=True
-        ):
-            covered = (session >= np.datetime64(start)) & (
-                session <= np.datetime64(end or date.max)
-            )
-            member = np.where(as_of >= known_at, covered, member)
-        inside |= member
-    return inside
-
-
-def _sector(
-    session: Times, as_of: Times, spans: pl.DataFrame | None, numbers: Mapping[str, int]
-) -> Values:
-    out = np.full(len(session), np.nan)
-    if spans is not None:
-        for (name, *_), versions in spans.group_by("universe", maintain_order=True):
-            out[_member(session, as_of, versions)] = numbers[str(name)]
-    return out

@@ -1,9 +1,8 @@
 """The guard over all between facts and decisions: rebuild them from what was known at the time."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import polars as pl
@@ -32,21 +31,6 @@ def decisions(facts: Facts, features: Sequence[Feature]) -> pl.DataFrame:
     return pl.DataFrame(keys | {feature.name: values[feature.name][rows] for feature in features})
 
 
-def known(facts: Facts, moment: datetime) -> Facts:
-    """The facts as they were known at a moment (UTC)."""
-    frames: dict[str, Any] = {
-        name: frame.filter(pl.col("known_at") <= moment)
-        for name, frame in vars(facts).items()
-        if isinstance(frame, pl.DataFrame)
-    }
-    # As `read` does: nothing of an instrument that was no member yet.
-    members = pl.col("instrument_id").is_in(frames["members"]["instrument_id"].unique().implode())
-    for name, frame in frames.items():
-        if "instrument_id" in frame.columns:
-            frames[name] = frame.filter(members)
-    return replace(facts, end=moment, **frames)
-
-
 def refuse_hindsight(build: Build, facts: Facts, moments: Sequence[datetime]) -> None:
     """Raise Hindsight unless all decisions up to each moment are those that it could have taken.
 
@@ -55,7 +39,7 @@ def refuse_hindsight(build: Build, facts: Facts, moments: Sequence[datetime]) ->
     """
     whole = build(facts).sort(KEY)
     for moment in moments:
-        then = build(known(facts, moment)).sort(KEY)
+        then = build(facts.known_by(moment)).sort(KEY)
         naive = moment.replace(tzinfo=None)
         if len(early := then.filter(pl.col("as_of") > naive)):
             raise Hindsight(

@@ -10,9 +10,10 @@ from functools import cached_property
 
 import numpy as np
 
+from features import input as inputs
 from features.engine import evaluate
-from features.feature import AHEAD_OF_THE_ROW, Feature
-from features.guards.trial import PRICES, forget, quoted_panel, rounded_anew, trial_panel
+from features.feature import Feature
+from features.guards.trial import forget, prices, quoted_panel, rounded_anew, trial_panel, volumes
 from features.panel.panel import Flags, Panel
 from features.panel.series import Numbers
 
@@ -107,7 +108,7 @@ def alone(trial: Trial) -> Iterator[str]:
 def scale(trial: Trial) -> Iterator[str]:
     """Prices or volumes times 100 change features with such a unit, and no others."""
     moved = set[str]()
-    for scaled in (PRICES, ("volume",)):
+    for scaled in (prices(), volumes()):
         columns = {n: x * 100 if n in scaled else x for n, x in trial.panel.columns.items()}
         found = evaluate(replace(trial.panel, columns=columns), trial.features)
         moved |= set(trial.differing(found))
@@ -178,7 +179,7 @@ def closures(trial: Trial) -> Iterator[str]:
     panel = trial_panel(rows=len(trial.moments), last=AFTER_THE_CLOSURE)
     eve, usual = panel.session == EVE, panel.session == USUAL
     columns = dict(panel.columns)
-    for name in AHEAD_OF_THE_ROW:
+    for name in [name for name, one in inputs.columns().items() if one.ahead]:
         columns[name] = np.where(eve, columns[name][usual][0], columns[name])
     whole = evaluate(panel, trial.features)
     found = evaluate(replace(panel, columns=columns), trial.features)

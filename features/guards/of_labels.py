@@ -7,7 +7,7 @@ from typing import TypeAlias
 import numpy as np
 
 from contracts.expected import Expected
-from features.guards.trial import PRICES, quoted_panel, rounded_anew, trial_panel
+from features.guards.trial import prices, quoted_panel, rounded_anew, trial_panel, volumes
 from features.label import Label, Outcomes
 from features.panel.panel import Flags, Panel, Times
 from features.panel.series import Values
@@ -31,7 +31,7 @@ def alone(label: Label, panel: Panel) -> None:
 def scale(label: Label, panel: Panel) -> None:
     """Prices or volumes times 100 change nothing."""
     every = np.ones(len(panel.session), bool)
-    for scaled in (PRICES, ("volume",)):
+    for scaled in (prices(), volumes()):
         larger = {n: x * 100 if n in scaled else x for n, x in panel.columns.items()}
         _refuse_other(label, panel, larger, every, f"changes with {scaled[-1]} times 100")
 
@@ -77,12 +77,12 @@ def starts_at_the_entry(label: Label, panel: Panel) -> None:
     Every price up to a decision is moved, and the decision's basis kept: nothing may change.
     """
     basis = label.basis(panel)
-    whole = label.settle(panel, basis)
+    whole, moving = label.settle(panel, basis), prices()
     for place in np.unique(panel.place)[-2 * label.horizon - 12 :: 3]:
         row = panel.place == place
         before = panel.place <= place
         moved = {
-            name: np.where(before, column * 1.04, column) if name in PRICES else column
+            name: np.where(before, column * 1.04, column) if name in moving else column
             for name, column in panel.columns.items()
         }
         kept = basis / 1.04 if label.from_close else basis

@@ -8,10 +8,12 @@ import polars as pl
 
 from features.feature import FEATURES, Feature
 from features.guards.of_features import GUARDS
+from features.input import INPUTS
 
 
 def page() -> Iterator[str]:
-    """All features by theme, one row per function, as Markdown."""
+    """What features read, and all features by theme, one row per function, as Markdown."""
+    yield from _read()
     for theme, members in groupby(sorted(FEATURES, key=_theme), key=_theme):
         yield f"**{theme}**"
         yield ""
@@ -20,6 +22,18 @@ def page() -> Iterator[str]:
         for _, same in groupby(members, key=lambda feature: _function(feature).__name__):
             yield _row(list(same))
         yield ""
+
+
+def _read() -> Iterator[str]:
+    yield "**What features read**"
+    yield ""
+    yield "| input | made of | column | what it holds |"
+    yield "|---|---|---|---|"
+    for one in INPUTS:
+        made_of = ", ".join(f"`{need.table.name}`" for need in one.needs)
+        for column, meaning in one.columns.items():
+            yield f"| {one.name} | {made_of} | `{column}` | {meaning} |"
+    yield ""
 
 
 def _theme(feature: Feature) -> str:
@@ -41,14 +55,14 @@ def _row(features: Sequence[Feature]) -> str:
 def verdicts(
     features: Sequence[Feature],
     found: Mapping[str, Sequence[str]],
-    labels: Mapping[str, Sequence[str]],
+    others: Mapping[str, Sequence[str]],
 ) -> Iterator[str]:
-    """A row per feature and label with the guards that it breaks."""
+    """A row per feature, and per label or input, with the guards that it breaks."""
     yield f"{'feature':<26} {'unit':<7} {'rows':>5}  verdict"
     for feature in features:
         bad = [guard for guard in GUARDS if feature.name in found[guard]]
         yield f"{feature.name:<26} {feature.unit:<7} {feature.lookback:>5}  {_verdict(bad)}"
-    for name, guards in labels.items():
+    for name, guards in others.items():
         yield f"{name}  {_verdict(guards)}"
 
 

@@ -1,43 +1,78 @@
-"""A made-up panel on which features are tried: random walks, news, an index, macro values."""
+"""A made-up panel on which features are tried, and the facts on which inputs are."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 
 import numpy as np
 
 from contracts.time.calendar import last_sessions, session_close
-from features.feature import SINCE_THE_ROW_BEFORE
-from features.inputs.clock import clock_columns
+from features.input import INPUTS, Known, PanelInput, Rows, Sample, columns
 from features.panel.panel import Panel
 from features.panel.series import Values
 
 CALENDAR = "XNYS"
 LAST = date(2025, 6, 30)
-PRICES = ("open", "high", "low", "close", "total", "dividend")
 LATER = 9  # rows by which the second instrument's history is shorter
 
 
-def trial_panel(instruments: int = 3, rows: int = 70, seed: int = 7, last: date = LAST) -> Panel:
-    """Instruments of one exchange, one segment each, the second of them a little shorter."""
+def made_sample(instruments: int = 3, rows: int = 70, seed: int = 7, last: date = LAST) -> Sample:
+    """Instruments of one exchange, for whom inputs make up what they read."""
     days = np.array(last_sessions(CALENDAR, last, rows), dtype="datetime64[D]")
     closes = np.array(
         [session_close(CALENDAR, day).replace(tzinfo=None) for day in days.tolist()],
         dtype="datetime64[us]",
     )
-    size = instruments * rows
-    columns = _bars_and_news(instruments, rows, seed) | _around(instruments, rows, seed)
-    clock = clock_columns(CALENDAR, days, closes)
-    columns |= {name: np.tile(column, instruments) for name, column in clock.items()}
+    names = tuple(f"SIM{i + 1:03}" for i in range(instruments))
+    return Sample(names, CALENDAR, days, closes, seed)
+
+
+def trial_panel(instruments: int = 3, rows: int = 70, seed: int = 7, last: date = LAST) -> Panel:
+    """Instruments of one exchange, one segment each, the second of them a little shorter."""
+    made = made_sample(instruments, rows, seed, last)
+    found = dict[str, Values]()
+    for one in INPUTS:
+        found |= made_columns(one, made)
     panel = Panel(
-        columns=columns,
+        columns=found,
         offsets=np.arange(instruments + 1) * rows,
-        instruments=tuple(f"SIM{i + 1:03}" for i in range(instruments)),
+        instruments=made.instruments,
         ended=np.full(instruments, np.datetime64("NaT", "us")),
-        session=np.tile(days, instruments),
-        as_of=np.tile(closes, instruments),
-        decided=np.ones(size, bool),
+        session=np.tile(made.session, instruments),
+        as_of=np.tile(made.as_of, instruments),
+        decided=np.ones(made.size, bool),
     )
     return forget(panel.where((panel.segment != 1) | (panel.place >= LATER)))
+
+
+def made_columns(one: PanelInput, made: Sample) -> Mapping[str, Values]:
+    """The columns that an input draws, or that it makes of its sample."""
+    if one.sample.columns is not None:
+        return one.sample.columns(made)
+    facts: Known = {} if one.sample.facts is None else one.sample.facts(made)
+    parts = [
+        one.values(Rows(name, made.calendar, made.session, made.as_of), own_of(facts, name))
+        for name in made.instruments
+    ]
+    return {name: np.concatenate([part[name] for part in parts]) for name in one.columns}
+
+
+def own_of(facts: Known, instrument: str) -> Known:
+    """What an instrument's rows are handed of a sample."""
+    return {
+        name: frame.filter(instrument_id=instrument) if "instrument_id" in frame.columns else frame
+        for name, frame in facts.items()
+    }
+
+
+def prices() -> tuple[str, ...]:
+    """The columns that grow with the scale of prices."""
+    return tuple(name for one in INPUTS for name in one.sample.prices)
+
+
+def volumes() -> tuple[str, ...]:
+    """The columns that grow with the scale of volumes."""
+    return tuple(name for one in INPUTS for name in one.sample.volumes)
 
 
 def quoted_panel(rows: int = 70, seed: int = 7) -> Panel:
@@ -67,47 +102,14 @@ def quoted_panel(rows: int = 70, seed: int = 7) -> Panel:
 def rounded_anew(panel: Panel, seed: int = 8) -> Panel:
     """The panel after a split and back: each price and volume in its last bits another one."""
     draw = np.random.default_rng(seed)
-    names = (*PRICES, "volume")
+    names = (*prices(), *volumes())
     noise = {n: 1.0 + 2.0**-52 * draw.integers(-2, 3, len(panel.session)) for n in names}
     return replace(panel, columns={n: x * noise.get(n, 1.0) for n, x in panel.columns.items()})
 
 
 def forget(panel: Panel) -> Panel:
     """The panel as if nothing came before its first rows, as in a panel of facts."""
-    for name in SINCE_THE_ROW_BEFORE:
-        panel.columns[name][panel.place == 0] = np.nan
+    for name, one in columns().items():
+        if one.since_row_before and name in panel.columns:
+            panel.columns[name][panel.place == 0] = np.nan
     return panel
-
-
-def _bars_and_news(instruments: int, rows: int, seed: int) -> dict[str, Values]:
-    draw, size = np.random.default_rng(seed), instruments * rows
-    close = (50 * np.exp(np.cumsum(draw.normal(0, 0.02, (instruments, rows)), axis=1))).ravel()
-    open_ = close * np.exp(draw.normal(0, 0.008, size))
-    headlines = draw.integers(0, 4, size).astype(float)
-    scored = np.maximum(headlines - (draw.random(size) < 0.2), 0.0)
-    return {
-        "open": open_,
-        "high": np.maximum(open_, close) * (1 + 0.01 * draw.random(size)),
-        "low": np.minimum(open_, close) * (1 - 0.01 * draw.random(size)),
-        "close": close,
-        "volume": draw.integers(1_000, 100_000, size).astype(float),
-        "dividend": np.zeros(size),
-        "total": close * np.repeat(1 + 0.1 * draw.random(instruments), rows),
-        "headlines": headlines,
-        "scored": scored,
-        "sentiment": scored * draw.uniform(-1, 1, size),
-    }
-
-
-def _around(instruments: int, rows: int, seed: int) -> dict[str, Values]:
-    draw, size = np.random.default_rng(seed + 1), instruments * rows
-    monthly = {
-        name: np.tile(np.repeat(draw.normal(2.0, 1.0, rows // 21 + 1), 21)[:rows], instruments)
-        for name in ("inflation", "payrolls", "output")
-    }
-    squares = 4.0 * draw.random(size)
-    return monthly | {
-        "sentiment_squares": squares,
-        "sector": np.repeat(np.arange(instruments) % 2 * 1.0 + 1.0, rows),
-        "index_return": np.tile(draw.normal(0.0, 0.01, rows), instruments),
-    }

@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from features.panel.panel import Times
 from features.panel.series import Values
 
 PRICES = ("open", "high", "low", "close")
+NUMBERS = (*PRICES, "volume")
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,30 @@ class Actions:
 
     ex_date: Times
     value: Values
+
+
+_NONE = Actions(np.empty(0, "datetime64[D]"), np.empty(0))
+
+
+def splits_and_dividends(actions: pl.DataFrame | None) -> tuple[Actions, Actions]:
+    """Each kind of the actions, sorted by `ex_date` as they are."""
+    if actions is None:
+        return _NONE, _NONE
+    splits, dividends = (
+        Actions(kind["ex_date"].to_numpy(), kind["value"].to_numpy())
+        for kind in (actions.filter(kind=name) for name in ("split", "dividend"))
+    )
+    return splits, dividends
+
+
+def shares(session: Times, actions: pl.DataFrame | None) -> Values:
+    """Per row how many shares of the newest row one of its own became by splits."""
+    splits, _ = splits_and_dividends(actions)
+    if not len(splits.value):
+        return np.ones(len(session))
+    # One share traded in each row, counted in those of the newest.
+    one = {name: np.ones(len(session)) for name in NUMBERS}
+    return adjusted(one, session, np.full(len(session), "none"), splits, _NONE)["volume"]
 
 
 def adjusted(

@@ -8,26 +8,35 @@ import polars as pl
 
 from contracts.time import calendar
 from contracts.time.exchange import Exchange
-from features.inputs.rest import announced_rest
-from features.panel.panel import Times
-from features.panel.series import Values
+from features.input import Columns, Known, Rows, panel_input
+from features.panel.panel import Flags, Times
+from features.panel.series import Values, Whole
 
 _DAY = np.timedelta64(1, "D")
 _MOMENT = "datetime64[us]"
 
 
-def clock_columns(name: str, session: Times, as_of: Times) -> dict[str, Values]:
-    """The columns from `minute` to `rest_announced` of rows of one exchange's calendar.
+@panel_input(
+    columns={
+        "minute": "minute of the hour at which the bar closes, in the exchange's time zone",
+        "hour": "hour of the day at which it closes, likewise",
+        "weekday": "day of the week of the session, 0 is Monday",
+        "month": "month of the session, 1 to 12",
+        "elapsed": "share of the session gone by at the bar's close, 1 for a bar of a whole one",
+        "rested": "days without a session just before this one",
+    },
+)
+def clock(rows: Rows, known: Known) -> Columns:  # noqa: ARG001
+    """By the exchange's calendar; one that never closes has no rest.
 
-    session, as_of: per row, its session and the moment (UTC) at which its bar closed. An exchange
-    that never closes has no rest. A row on a day that is no session has nulls there.
+    A row on a day that is no session has nulls in `elapsed` and `rested`.
     """
-    days = _sessions(calendar.exchange(name))
-    place = np.minimum(np.searchsorted(days.session, session), len(days.session) - 1)
-    local = pl.Series(as_of).dt.replace_time_zone("UTC").dt.convert_time_zone(days.zone)
-    dates = pl.Series(session)
-    listed = days.session[place] == session
-    gone = (as_of - days.opened[place]) / (days.closed[place] - days.opened[place])
+    days = sessions_of(calendar.exchange(rows.calendar))
+    place, listed = days.places(rows.session)
+    local = pl.Series(rows.as_of).dt.replace_time_zone("UTC").dt.convert_time_zone(days.zone)
+    dates = pl.Series(rows.session)
+    opened, closed = days.opened[place], days.closed[place]
+    gone = (rows.as_of - opened) / (closed - opened)
     out = {
         "minute": local.dt.minute().to_numpy(),
         "hour": local.dt.hour().to_numpy(),
@@ -35,14 +44,14 @@ def clock_columns(name: str, session: Times, as_of: Times) -> dict[str, Values]:
         "month": dates.dt.month().to_numpy(),
         "elapsed": np.where(listed, gone, np.nan),
         "rested": np.where(listed, days.rested[place], np.nan),
-        "rest": np.where(listed, days.rest[place], np.nan),
-        "rest_announced": np.where(listed, announced_rest(name, session, as_of), np.nan),
     }
     return {column: values.astype(np.float64) for column, values in out.items()}
 
 
 @dataclass(frozen=True)
-class _Sessions:
+class Sessions:
+    """The sessions of an exchange that are known now, with the days of rest around each."""
+
     zone: str
     session: Times
     opened: Times
@@ -50,9 +59,15 @@ class _Sessions:
     rested: Values
     rest: Values
 
+    def places(self, session: Times) -> tuple[Whole, Flags]:
+        """Where among them those sessions are, and which are none of them."""
+        place = np.minimum(np.searchsorted(self.session, session), len(self.session) - 1)
+        return place, self.session[place] == session
+
 
 @lru_cache(maxsize=16)
-def _sessions(exchange: Exchange) -> _Sessions:
+def sessions_of(exchange: Exchange) -> Sessions:
+    """The sessions of an exchange, as `exchange_calendars` and statements have them."""
     session = np.array(exchange.days, dtype="datetime64[D]")
     opened, closed = (
         np.array([hours[side].replace(tzinfo=None) for hours in exchange.hours.values()], _MOMENT)
@@ -60,4 +75,4 @@ def _sessions(exchange: Exchange) -> _Sessions:
     )
     between = np.diff(session) / _DAY - 1.0
     rested, rest = np.append(np.nan, between), np.append(between, np.nan)
-    return _Sessions(exchange.zone, session, opened, closed, rested, rest)
+    return Sessions(exchange.zone, session, opened, closed, rested, rest)

@@ -1,4 +1,4 @@
-"""How long a market rests after a session, by what was announced at the time."""
+"""Panel columns of how long a market rests after a session, told and as it turned out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,11 +10,31 @@ import numpy as np
 from contracts.time import calendar
 from contracts.time.amendments import Amendment
 from contracts.time.exchange import Exchange
+from features.input import Columns, Known, Rows, panel_input
+from features.inputs.clock import sessions_of
 from features.panel.panel import Flags, Times
 from features.panel.series import Values, Whole
 
 _MOMENTS = 1 << 34  # more than the seconds since 1970 of any date in question
 _NEVER = np.iinfo(np.int64).max
+
+
+@panel_input(
+    columns={
+        "rest": "days without a session just after this one, as it turned out",
+        "rest_announced": "days without a session just after this one, as announced by its close",
+    },
+    ahead=True,
+)
+def rest(rows: Rows, known: Known) -> Columns:  # noqa: ARG001
+    """Null on a day that is no session; an exchange that never closes has no rest."""
+    days = sessions_of(calendar.exchange(rows.calendar))
+    place, listed = days.places(rows.session)
+    announced = announced_rest(rows.calendar, rows.session, rows.as_of)
+    return {
+        "rest": np.where(listed, days.rest[place], np.nan),
+        "rest_announced": np.where(listed, announced, np.nan),
+    }
 
 
 def announced_rest(name: str, session: Times, as_of: Times) -> Values:

@@ -6,11 +6,11 @@ sessions settle later; they are settled when a matrix is loaded, with what is kn
 
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -24,12 +24,13 @@ from contracts.store import Store
 from contracts.tables import MATERIALISATIONS
 from contracts.time import calendar
 from features.engine import evaluate
-from features.facts.facts import Facts, Request, read
+from features.facts.facts import PRICES, Facts, Request, read
 from features.facts.members import Members, members
 from features.facts.panels import decision_panel
 from features.matrix.labelling import KEY, keys_of, labels_of
 from features.matrix.receipts import MatrixMissing, scored_by, with_model
 from features.matrix.unchanged import first_news
+from features.panel.series import Numbers
 from features.view import FeatureView
 
 
@@ -52,10 +53,10 @@ class _Asked:
     def text_model(self) -> str:
         return scored_by(self.store, self.view, self.pinned)
 
-    def facts(self, cut: Cut, reach: int, around: bool) -> Facts:
+    def facts(self, cut: Cut, reach: int, inputs: Sequence[str]) -> Facts:
         """What a part of the cut is made of; one that ends alike has the same members."""
         alike = cut.last >= self.members.sessions[-1]
-        request = Request(cut, reach, around, self.view.interval, self.text_model)
+        request = Request(cut, reach, inputs, self.view.interval, self.text_model)
         return read(self.store, request, self.members if alike else None)
 
     def key(self, cut: Cut) -> str:
@@ -100,31 +101,37 @@ class _Asked:
         )
 
 
-def materialise(store: Store, cut: Cut, view: FeatureView, text_model: str = "") -> int:
+# From a panel and features to their values per row, cast to `dtype`: here, or in Spark.
+Engine: TypeAlias = Callable[..., Mapping[str, Numbers]]
+
+
+def materialise(
+    store: Store, cut: Cut, view: FeatureView, text_model: str = "", engine: Engine = evaluate
+) -> int:
     """Write the features of the sessions that have none at this snapshot; returns their number.
 
     Those that an earlier snapshot holds and nothing new concerns are carried over, not computed.
     text_model: the version whose sentiments features are made of, where the view reads any; each
-    has matrices of its own.
+    has matrices of its own. engine: what computes them; all give the same values.
     Raises NoFacts for an unknown universe, NotASession for a range without a session, and
     TextUnscored when a feature reads sentiment that is not there: it would stay null for good.
     """
-    return _materialise(_Asked(store, cut, view, text_model))
+    return _materialise(_Asked(store, cut, view, text_model), engine)
 
 
-def _materialise(asked: _Asked) -> int:
+def _materialise(asked: _Asked, engine: Engine = evaluate) -> int:
     missing = sorted(set(asked.members.sessions) - set(asked.written()))
     carried = asked.carried(missing)
     count = asked.store.record(MATERIALISATIONS, carried) if len(carried) else 0
     missing = sorted(set(missing) - set(carried["session"].to_pylist()))
-    return count + (_write(asked, missing) if missing else 0)
+    return count + (_write(asked, missing, engine) if missing else 0)
 
 
-def _write(asked: _Asked, missing: Sequence[date]) -> int:
+def _write(asked: _Asked, missing: Sequence[date], engine: Engine) -> int:
     part, view = asked.cut.since(missing[0]).until(missing[-1]), asked.view
-    facts = asked.facts(part, view.reach, around=True)
+    facts = asked.facts(part, view.reach, view.inputs)
     _refuse_unscored(facts, part, asked)
-    frame = _features(facts, view).filter(pl.col("session").is_in(missing))
+    frame = _features(facts, view, engine).filter(pl.col("session").is_in(missing))
     key = asked.key(part)
     buffer = io.BytesIO()
     pq.write_table(frame.to_arrow(), buffer, compression="zstd")
@@ -133,8 +140,14 @@ def _write(asked: _Asked, missing: Sequence[date]) -> int:
 
 
 def _refuse_unscored(facts: Facts, cut: Cut, asked: _Asked) -> None:
-    unscored = facts.news["tone"].null_count()
-    if unscored and asked.view.reads_sentiment:
+    if not asked.view.reads_sentiment:
+        return
+    unscored = sum(
+        one.reading.scores.missing(facts.known[one.name])
+        for one in facts.inputs
+        if one.reading.scores
+    )
+    if unscored:
         universe, pinned = cut.universe.name, asked.pinned
         by, model = (f" by {pinned}", f" --model {pinned}") if pinned else ("", "")
         raise TextUnscored(
@@ -181,7 +194,7 @@ def load_labels(store: Store, cut: Cut, view: FeatureView) -> pl.DataFrame:
 
 
 def _labels(asked: _Asked) -> pl.DataFrame:
-    facts = asked.facts(asked.cut, asked.view.label.reach, around=False)
+    facts = asked.facts(asked.cut, asked.view.label.reach, PRICES)
     return labels_of(asked.store, facts, asked.cut.snapshot, asked.view.label)
 
 
@@ -209,8 +222,8 @@ def written(store: Store, cut: Cut, view: FeatureView, text_model: str = "") -> 
 
 def online(store: Store, cut: Cut, view: FeatureView, text_model: str = "") -> pl.DataFrame:
     """The features of the cut's last session from the rows that it needs; nothing is written."""
-    asked = Request(cut.since(cut.last), view.reach, text_model=text_model)
-    return _features(read(store, asked), view)
+    asked = cut.since(cut.last), view.reach, view.inputs, view.interval, text_model
+    return _features(read(store, Request(*asked)), view)
 
 
 def _part(path: str, written: dict[date, str]) -> pl.DataFrame:
@@ -239,9 +252,9 @@ def _receipt(asked: _Asked, sessions: Sequence[date], key: str, frame: pl.DataFr
     return pa.Table.from_pylist(rows, schema=MATERIALISATIONS.schema)
 
 
-def _features(facts: Facts, view: FeatureView) -> pl.DataFrame:
+def _features(facts: Facts, view: FeatureView, engine: Engine = evaluate) -> pl.DataFrame:
     panel = decision_panel(facts, view.reach)
-    values = evaluate(panel, view.members, dtype=np.float32)
+    values = engine(panel, view.members, dtype=np.float32)
     columns = {
         name: pl.Series(values[name][panel.decided]).fill_nan(None) for name in view.features
     }

@@ -9,7 +9,7 @@ import polars as pl
 
 from contracts.store import Store
 from contracts.tables import BARS
-from features.facts.facts import Facts
+from features.facts.facts import Facts, told_best
 from features.facts.panels import newest_panel
 from features.panel.panel import Inside, Panel
 from features.panel.series import Whole
@@ -27,15 +27,16 @@ class Minutes:
 
     @classmethod
     def read(cls, store: Store, facts: Facts, snapshot: int, sessions: Sequence[date]) -> "Minutes":
-        """Those of the facts' instruments and sources; sessions: at least one."""
+        """Those of the facts' instruments; sessions: at least one."""
         ids = sorted(facts.members["instrument_id"].unique())
         where: dict[str, object] = {"interval": "1m", "instrument_id": ids, "session": sessions}
         # Times let the planner leave partitions out.
         since = datetime.combine(min(sessions), time(), UTC) - timedelta(days=2)
-        where |= {"source": list(facts.sources), "event_time": (since, facts.end)}
+        where["event_time"] = (since, facts.end)
         found = pl.from_arrow(store.versions(BARS, facts.end, snapshot, where))
         assert isinstance(found, pl.DataFrame)
-        return cls(facts, found.sort(*_KEY, "start_time", "known_at", maintain_order=True))
+        best = told_best(facts.providers, found)
+        return cls(facts, best.sort(*_KEY, "start_time", "known_at", maintain_order=True))
 
     def told_by_the_close(self) -> "Minutes":
         """Those that were known when their session's bar was."""
@@ -48,7 +49,7 @@ class Minutes:
         """The panel with the minutes of those rows inside of them."""
         if not len(self.bars) or not len(rows):
             return panel
-        minutes = newest_panel(replace(self.facts, bars=self.bars, around=False))
+        minutes = newest_panel(replace(self.facts.prices, bars=self.bars))
         wanted = _named(panel, rows, "row")
         own = _named(minutes, np.arange(len(minutes.session)), "minute")
         found = wanted.join(own, on=_KEY).sort("row", "minute")

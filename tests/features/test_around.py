@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from panel_inputs import index_of, input_columns
 from polars.testing import assert_frame_equal
 
 from contracts.tables import BARS, MEMBERSHIPS, OBSERVATIONS, SECTOR
@@ -14,23 +15,28 @@ from features.engine import evaluate
 from features.facts.facts import Request, read
 from features.facts.panels import decision_panel
 from features.feature import FEATURES
-from features.inputs.index import index_column, index_of
-from features.inputs.macro import macro_columns
 from features.matrix.matrix import load_matrix, materialise
+from features.panel.panel import Times
+from features.panel.series import Values
 from features.view import view
 
 DAYS = np.array(["2025-06-02T20", "2025-06-03T20", "2025-06-04T20"], dtype="datetime64[us]")
+DAY = np.timedelta64(1, "D")
+
+
+def of_index(as_of: Times, index: pl.DataFrame) -> Values:
+    return input_columns("index", as_of, {"market": index})["index_return"]
 
 
 def test_an_index_is_the_mean_of_what_its_members_returned() -> None:
     index = index_of(DAYS[[0, 1, 0, 1, 2]], np.array([0.02, 0.1, 0.04, np.nan, -0.5]))
-    np.testing.assert_allclose(index.level, [1.03, 1.03 * 1.1, 1.03 * 1.1 * 0.5])
-    column = index_column(DAYS, index)["index_return"]
+    np.testing.assert_allclose(index["level"], [1.03, 1.03 * 1.1, 1.03 * 1.1 * 0.5])
+    column = of_index(DAYS, index)
     np.testing.assert_allclose(column, [np.nan, 0.1, -0.5])
     # Who was halted on the second day looks at both days' return.
-    np.testing.assert_allclose(index_column(DAYS[[0, 2]], index)["index_return"][1], 1.1 * 0.5 - 1)
-    assert np.isnan(index_column(DAYS, None)["index_return"]).all()
-    assert np.isnan(index_column(DAYS + np.timedelta64(1, "h"), index)["index_return"]).all()
+    np.testing.assert_allclose(of_index(DAYS[[0, 2]], index)[1], 1.1 * 0.5 - 1)
+    assert np.isnan(of_index(DAYS, index.clear())).all()
+    assert np.isnan(of_index(DAYS + np.timedelta64(1, "h"), index)).all()
 
 
 def observations(rows: list[tuple[str, str, float]]) -> pl.DataFrame:
@@ -50,10 +56,12 @@ def test_a_macro_value_is_that_of_the_newest_period_in_the_vintage_known() -> No
             ("2025-06-01T00:00", "2025-06-04T21:00", 3.0),  # after the close
         ]
     )
-    found = macro_columns(DAYS, told)
+    found = input_columns("macro", DAYS, {"observations": told})
     assert found["inflation"].tolist() == [2.0, 2.0, 2.5]
     assert np.isnan(found["payrolls"]).all()
-    assert np.isnan(macro_columns(DAYS - np.timedelta64(30, "D"), told)["inflation"]).all()
+    assert np.isnan(
+        input_columns("macro", DAYS - 30 * DAY, {"observations": told})["inflation"]
+    ).all()
 
 
 def panel_of(market: Any, first: int, last: int = -1, reach: int = 10) -> Any:

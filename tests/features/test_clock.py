@@ -4,15 +4,15 @@ from datetime import UTC, date, datetime
 
 import numpy as np
 import pytest
+from panel_inputs import calendar_columns
 
 from contracts.time.calendar import session_close, sessions
-from features.inputs.clock import clock_columns
 
 
 def at(calendar: str, day: date, moment: datetime | None = None) -> dict[str, float]:
     """The columns of one bar; without a moment that of the whole session."""
     closed = (moment or session_close(calendar, day)).replace(tzinfo=None)
-    found = clock_columns(
+    found = calendar_columns(
         calendar, np.array([day], "datetime64[D]"), np.array([closed], "datetime64[us]")
     )
     return {name: float(column[0]) for name, column in found.items()}
@@ -62,7 +62,7 @@ def test_a_day_that_is_no_session_has_nulls() -> None:
 def test_every_day_of_a_market_without_rest_is_a_session() -> None:
     days = sessions("24/7", date(2024, 2, 26), date(2024, 3, 10))
     closes = [session_close("24/7", day).replace(tzinfo=None) for day in days]
-    found = clock_columns(
+    found = calendar_columns(
         "24/7", np.array(days, "datetime64[D]"), np.array(closes, "datetime64[us]")
     )
     assert found["weekday"].tolist() == [0, 1, 2, 3, 4, 5, 6] * 2

@@ -37,7 +37,7 @@ def in_minutes(lab: Lab, last: int = GONE + 1) -> Facts:
             rows.append(bar | times | {"interval": "1m"})
     minutely = pl.DataFrame(rows, schema=bars.schema)
     end = session_close("XNYS", days[-1])
-    return replace(lab.facts, first=days[0], end=end, bars=minutely, interval="1m", around=False)
+    return replace(lab.facts.prices, first=days[0], end=end, bars=minutely, interval="1m")
 
 
 def plain_basis(label: Label, panel: Panel) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
+from panel_inputs import calendar_columns, input_columns
 
 from contracts.cut import Cut
 from contracts.settings import settings
@@ -22,15 +23,13 @@ from contracts.universe import universe
 from etl.batch.batch import Batch, manifest
 from etl.load import collect
 from etl.quality.clean import judged
-from etl.quality.spark import session as spark_session
 from etl.source import SOURCES
-from features.distributed import evaluate_in_spark
+from features.distributed import evaluate_in_spark, spark_session
 from features.engine import evaluate
 from features.facts.facts import Request, read
 from features.facts.panels import decision_panel
-from features.feature import COLUMNS, FEATURES, Feature
-from features.inputs.clock import clock_columns
-from features.inputs.headlines import headline_columns
+from features.feature import FEATURES, Feature
+from features.input import columns
 from features.panel.panel import Panel
 from features.panel.series import Numbers, Values
 
@@ -64,7 +63,7 @@ def assert_three_settings(
     panel: Panel, spark: "SparkSession", moments: Sequence[np.datetime64], buckets: int
 ) -> None:
     here = evaluate(panel, ALL)
-    there = evaluate_in_spark(spark, panel, ALL, buckets)
+    there = evaluate_in_spark(spark, panel, ALL, buckets=buckets)
     for feature in ALL:
         whole = here[feature.name]
         assert_equal(there[feature.name], whole, f"{feature.name} in Spark")
@@ -161,16 +160,16 @@ def real_panel(bars: pl.DataFrame, told: pl.DataFrame, count: int) -> Panel:
         # The columns about the universe and the world are made up: their values do not matter here.
         wave = 1.1 + np.sin(np.arange(len(rows)))
         parts.append(
-            {column: wave for column in COLUMNS}
+            {column: wave for column in columns()}
             | prices
             | {"dividend": np.zeros(len(rows))}
-            | headline_columns(as_of, news.with_columns(tone=tone))
-            | clock_columns("XNYS", days, as_of)
+            | input_columns("news", as_of, {"news": news.with_columns(tone=tone)})
+            | calendar_columns("XNYS", days, as_of)
         )
         moments.append(as_of)
     lengths = [len(rows) for rows in groups]
     return Panel(
-        columns={c: np.concatenate([part[c] for part in parts]) for c in COLUMNS},
+        columns={c: np.concatenate([part[c] for part in parts]) for c in columns()},
         offsets=np.cumsum([0, *lengths]),
         instruments=tuple(names),
         ended=np.full(len(names), np.datetime64("NaT", "us")),

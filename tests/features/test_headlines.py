@@ -5,9 +5,9 @@ from datetime import date, datetime
 import numpy as np
 import polars as pl
 import pytest
+from panel_inputs import input_columns
 
 from contracts.time.calendar import session_close, sessions
-from features.inputs.headlines import headline_columns
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_news_belong_to_the_session_that_first_knew_them(
     closes = [session_close(calendar, day).replace(tzinfo=None) for day in days]
     news = pl.DataFrame({"known_at": [datetime.fromisoformat(told)], "tone": [0.5]})
     news = news.with_columns(pl.col("known_at").cast(pl.Datetime("us")).dt.replace_time_zone("UTC"))
-    found = headline_columns(np.array(closes, "datetime64[us]"), news)
+    found = input_columns("news", np.array(closes, "datetime64[us]"), {"news": news})
     assert [day for day, count in zip(days, found["headlines"], strict=True) if count > 0] == [
         session
     ]

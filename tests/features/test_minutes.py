@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from contracts.tables import BARS
 from contracts.time.calendar import session_open
+from contracts.universe import universe
 from features.__main__ import app
 from features.facts.latest import latest_bars
 from features.matrix.matrix import load_matrix, materialise
@@ -46,15 +47,16 @@ def test_the_last_sixty_complete_bars_and_never_the_forming_one(minutes: Any) ->
     start = session_open("XNYS", minutes.sessions[-1])
     as_of = start + timedelta(minutes=80, seconds=30)
     snapshot = minutes.store.snapshot()
-    found = latest_bars(minutes.store, minutes.universe, as_of, 60, snapshot)
+    found = latest_bars(minutes.store, universe(minutes.universe), as_of, 60, snapshot)
     assert found.group_by("instrument_id").len()["len"].to_list() == [60, 60, 60]
     newest = found.group_by("instrument_id").agg(pl.col("event_time").max()).sort("instrument_id")
     wanted = [start + timedelta(minutes=m) for m in (80, 80, 70)]
     assert newest["event_time"].to_list() == wanted
     own = found.filter(instrument_id="SIM001")["event_time"].to_list()
     assert own == [start + timedelta(minutes=m) for m in range(21, 81)]
+    later = start + timedelta(minutes=2)
     # Early in a session the bars of the one before fill up, across the weekend.
-    early = latest_bars(minutes.store, minutes.universe, start + timedelta(minutes=2), 60, snapshot)
+    early = latest_bars(minutes.store, universe(minutes.universe), later, 60, snapshot)
     assert len(early) == 180 and early["session"].n_unique() == 2
 
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from features.engine import Inputs, evaluate
-from features.feature import FEATURES, Feature
+from features.engine import evaluate
+from features.feature import FEATURES, Feature, Inputs
 from features.guards import of_features
 from features.guards.of_features import GUARDS, Trial, same, trial
 from features.panel import roll

@@ -11,6 +11,7 @@ from features.__main__ import app
 from features.feature import FEATURES, Feature
 from features.guards import of_features, of_labels, page
 from features.guards.trial import trial_panel
+from features.input import INPUTS
 from features.label import LABELS
 from features.labels.level_touch import LevelTouch
 from features.labels.total_return import TotalReturn
@@ -40,8 +41,8 @@ def test_check_judges_every_feature_and_label() -> None:
     assert done.exit_code == 0, done.stdout
     lines = done.stdout.splitlines()
     assert lines[-1] == "0 breaches"
-    assert len([line for line in lines if line.endswith("  holds")]) == len(list(FEATURES)) + len(
-        list(LABELS)
+    assert len([line for line in lines if line.endswith("  holds")]) == sum(
+        map(len, map(list, (FEATURES, LABELS, INPUTS)))
     )
 
 
@@ -139,6 +140,7 @@ def test_who_ends_with_each_segment_is_caught() -> None:
 def test_check_runs_every_guard_of_labels(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("features.__main__.FEATURES", [])
     monkeypatch.setattr("features.__main__.LABELS", [Rounded])
+    monkeypatch.setattr("features.__main__.INPUTS", [])
     done = RUNNER.invoke(app, ["check"])
     assert done.exit_code == 1
     names = done.stdout.splitlines()[1].split("guards: ")[1].split(", ")

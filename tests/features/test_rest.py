@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from panel_inputs import calendar_columns
 
 from contracts.time import calendar
 from contracts.time.amendments import Amendment, stating
 from features.feature import FEATURES, find
-from features.inputs.clock import clock_columns
 from features.inputs.rest import announced_rest
 from features.view import views
 
@@ -19,7 +19,7 @@ JANUARY = date(2024, 1, 1)
 
 def ahead(name: str, day: date, column: str = "rest_announced") -> float:
     closed = calendar.session_close(name, day).replace(tzinfo=None)
-    found = clock_columns(
+    found = calendar_columns(
         name, np.array([day], "datetime64[D]"), np.array([closed], "datetime64[us]")
     )
     return float(found[column][0])

@@ -17,7 +17,7 @@ from contracts.tables import ACTIONS, BARS
 from etl.rules import PLACE, REASON, Context, judge
 from etl.source import raw_schema
 from etl.splits import as_traded
-from features.facts.facts import NO_OBSERVATIONS, Facts
+from features.facts.facts import Facts
 from features.facts.panels import newest_panel
 from features.inputs.adjust import PRICES, Actions, adjusted
 
@@ -185,16 +185,10 @@ def test_the_panel_says_the_same_after_restatements() -> None:
         first=FIRST,
         end=LATER + timedelta(days=1),
         members=members,
-        sectors=members.clear(),
         symbols=members.clear().with_columns(symbol=pl.lit("")),
         bars=frame.sort(order),
         actions=actions.sort("instrument_id", "ex_date", "kind", "known_at"),
-        news=pl.DataFrame(
-            schema={"instrument_id": pl.String, "known_at": pl.Datetime("us", "UTC")}
-        ),
-        observations=NO_OBSERVATIONS,
         interval="1d",
-        around=False,
     )
     panel = newest_panel(facts)
     for place, name in enumerate(panel.instruments):

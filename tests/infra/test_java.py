@@ -74,8 +74,8 @@ def test_the_system_java_is_used_when_there_is_one() -> None:
 @pytest.mark.spark
 def test_spark_runs_on_the_bundled_java(tmp_path: Path) -> None:
     count = (
-        "from etl.quality.spark import _session\n"
-        "session = _session('local[1]')\n"
+        "from contracts.spark import _session\n"
+        "session = _session('local[1]', 'java', {})\n"
         "print(session.range(7).mapInArrow(lambda batches: batches, 'id long').count())\n"
         "print(session.sparkContext._jvm.System.getProperty('java.home'))\n"
     )

@@ -37,6 +37,33 @@ def test_no_sequence_crosses_instruments(lengths: list[int], window: int) -> Non
         assert len(there) == min(window, int(row[1]) + 1)
 
 
+@settings(max_examples=50, deadline=None)
+@given(
+    lengths=st.lists(st.lists(st.integers(1, 6), min_size=1, max_size=4), min_size=1, max_size=4),
+    window=st.integers(1, 8),
+)
+def test_no_sequence_of_minutes_crosses_sessions(lengths: list[list[int]], window: int) -> None:
+    """Row values are (instrument, session, place); one session has two minutes at least."""
+    lengths[0][0] += 1
+    keys = np.array(
+        [(i, day, place) for i, own in enumerate(lengths) for day, n in enumerate(own)
+         for place in range(n)]
+    )  # fmt: skip
+    names = np.array([f"SIM{i:02d}" for i in keys[:, 0]])
+    days = np.datetime64("2024-01-01") + keys[:, 1]
+    found = History.of(names, days, keys.astype(np.float32)).windows(np.arange(len(keys)), window)
+    for (instrument, day, place), sequence in zip(keys.tolist(), found, strict=True):
+        there = sequence[~np.isnan(sequence[:, 0])]
+        assert there[:, 2].tolist() == list(range(max(place - window + 1, 0), place + 1))
+        assert (there[:, :2] == (instrument, day)).all()
+    assert lookback(window, "1m").days == 0
+
+
+def test_no_rows_have_no_sequences() -> None:
+    none = History.of(np.empty(0, "U6"), np.empty(0, "datetime64[D]"), np.empty((0, 2), np.float32))
+    assert none.windows(np.empty(0, np.intp), 5).shape == (0, 5, 2)
+
+
 def test_a_long_halt_cuts_the_sequence_short() -> None:
     window = 4
     gap = lookback(window).days

@@ -16,10 +16,11 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from contracts.tables import ACTIONS, BARS, MEMBERSHIPS, SECTOR, SYMBOLS
+from contracts.tables import ACTIONS, BARS, MEMBERSHIPS, SYMBOLS
 from contracts.time.calendar import last_sessions, session_close
-from features.facts.facts import NO_OBSERVATIONS, Facts
+from features.facts.facts import PRICES, Facts
 from features.facts.panels import newest_panel
+from features.input import INPUTS, Known, Sample
 from features.panel.panel import Panel
 
 CALENDAR, LAST, UNIVERSE = "XNYS", date(2025, 6, 30), "lab"
@@ -57,14 +58,11 @@ class Lab:
             first=self.sessions[30],
             end=self.close_of(-1),
             members=self._members(),
-            sectors=self._members().with_columns(universe=pl.lit(SECTOR)),
             symbols=self._symbols(),
             bars=self._bars(),
             actions=self._actions(),
-            news=self._news(),
-            observations=NO_OBSERVATIONS,
             interval="1d",
-            around=True,
+            known=self._known(),
         )
 
     @cached_property
@@ -79,7 +77,7 @@ class Lab:
         rows = [bar for bar in self.facts.bars.iter_rows(named=True) if bar["session"] in days]
         bars = [one for row in rows if row["instrument_id"] in MINUTELY for one in _minutes(row)]
         facts = replace(self.facts, first=days[0], bars=_frame(bars, BARS.schema), interval="1m")
-        return newest_panel(replace(facts, around=False))
+        return newest_panel(facts.prices)
 
     @cached_property
     def matrix(self) -> pa.Table:
@@ -108,6 +106,18 @@ class Lab:
             "return_before": values["momentum"].ravel().astype(np.float64),
         }
         return pa.table(rows)
+
+    def _known(self) -> dict[str, Known]:
+        """What inputs make up, and news that become known hours or days late."""
+        closes = np.array([self.close_of(j).replace(tzinfo=None) for j in range(ROWS)])
+        days = np.array(self.sessions, "datetime64[D]")
+        made = Sample(NAMES, CALENDAR, days, closes.astype("datetime64[us]"), self.seed)
+        found = {
+            one.name: one.sample.facts(made) if one.sample.facts else {}
+            for one in INPUTS
+            if one.name not in PRICES
+        }
+        return found | {"news": {"news": self._news()}}
 
     def _members(self) -> pl.DataFrame:
         rows = []

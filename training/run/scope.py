@@ -87,7 +87,8 @@ class Scope:
         The rows before them come along for its windows to look back on.
         """
         chosen, pinned = view(side.view), text_model(store, side)
-        begin = shift(self.calendar, self.trained_until, 1) - lookback(side.window)
+        before = lookback(side.window, chosen.interval)
+        begin = shift(self.calendar, self.trained_until, 1) - before
         first = max(self._first(store, chosen, pinned), begin)
         samples = from_matrix(self._matrix(store, chosen, self.cut.since(first), pinned))
         settled = samples.settled_by(self.cut.end)

@@ -42,7 +42,7 @@ class TrainingError(Expected, ValueError):
 
 @dataclass(frozen=True)
 class Samples:
-    """n settled rows, sorted by session and instrument, and the history that they lie in.
+    """n settled rows, sorted by session, instrument and moment, and the history that they lie in.
 
     history: all rows of the matrix, settled or not, shared by all parts; rows: where in it.
     labels: 0, 1, 2. sessions, as_of, settled_at: datetime64. persistence: class of the
@@ -117,10 +117,11 @@ def stamp(moment: datetime) -> np.datetime64:
 
 
 def common(left: Samples, right: Samples) -> tuple[Samples, Samples]:
-    """The rows of instruments and sessions that both hold, in the same order."""
+    """The decisions of instruments that both hold, in the same order."""
 
-    def keys(samples: Samples) -> list[tuple[str, str]]:
-        return list(zip(samples.instruments.tolist(), samples.sessions.astype(str), strict=True))
+    def keys(samples: Samples) -> list[tuple[str, int]]:
+        moments = samples.as_of.astype(np.int64)
+        return list(zip(samples.instruments.tolist(), moments.tolist(), strict=True))
 
     places = {key: place for place, key in enumerate(keys(right))}
     pairs = [(i, places[key]) for i, key in enumerate(keys(left)) if key in places]
@@ -130,28 +131,25 @@ def common(left: Samples, right: Samples) -> tuple[Samples, Samples]:
 
 def from_matrix(matrix: pa.Table) -> Samples:
     """The settled rows of a matrix; rows without a label are left to look back on."""
-    whole = matrix.sort_by([("instrument_id", "ascending"), ("session", "ascending")])
     features = tuple(n for n in matrix.column_names if n not in BESIDE)
+    whole, history = History.of_matrix(matrix, features)
 
     def column(table: pa.Table, name: str, kind: str) -> NDArray[Any]:
         return np.asarray(table[name].to_numpy(), dtype=kind)
 
-    values = np.empty((whole.num_rows, len(features)), dtype=np.float32)
-    for place, name in enumerate(features):
-        values[:, place] = column(whole, name, "float32")
     names = np.array(whole["instrument_id"].to_pylist(), dtype=np.str_)
-    days = column(whole, "session", "datetime64[D]")
+    times = column(whole, "as_of", "datetime64[us]")
     labelled = np.flatnonzero(pc.is_valid(whole["label"]).to_numpy())
-    rows = labelled[np.lexsort((names[labelled], days[labelled]))]
+    rows = labelled[np.lexsort((times[labelled], names[labelled], history.days[labelled]))]
     settled = whole.take(pa.array(rows))
     persistence = pc.fill_null(settled["persistence"], UNKNOWN)
     return Samples(
         features=features,
-        history=History.of(names, days, values),
+        history=history,
         rows=rows,
         instruments=names[rows],
-        sessions=days[rows],
-        as_of=column(settled, "as_of", "datetime64[us]"),
+        sessions=history.days[rows],
+        as_of=times[rows],
         settled_at=column(settled, "settled_at", "datetime64[us]"),
         labels=column(settled, "label", "int64"),
         persistence=np.asarray(persistence.to_numpy(), dtype=np.int64),

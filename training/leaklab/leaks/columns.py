@@ -4,8 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from features.engine import Inputs
-from features.feature import FEATURES, Feature
+from features.feature import FEATURES, Feature, Inputs
 from features.guards.of_features import (
     Guard,
     alone,

@@ -30,7 +30,8 @@ def late_news(lab: Lab, planted: bool) -> None:
     """A headline counts in the session in which it happened, not in that which knew it."""
 
     def by_event(facts: Facts) -> Facts:
-        return replace(facts, news=facts.news.with_columns(known_at="happened").sort("known_at"))
+        news = facts.known["news"]["news"].with_columns(known_at="happened")
+        return facts.changed("news", "news", news.sort("known_at"))
 
     _try(lab, by_event, planted)
 
@@ -75,7 +76,8 @@ def shifted_session(lab: Lab, planted: bool) -> None:
 
     def shifted(facts: Facts) -> Facts:
         known = pl.col("known_at") - timedelta(hours=5)
-        return replace(facts, news=facts.news.with_columns(known_at=known))
+        news = facts.known["news"]["news"].with_columns(known_at=known)
+        return facts.changed("news", "news", news)
 
     _try(lab, shifted, planted)
 
