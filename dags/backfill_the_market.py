@@ -28,7 +28,8 @@ ABOUT = """A market's history is loaded in ranges of sessions side by side, its 
 and its features materialised at the snapshot of the step `snapshot`."""
 
 with pipeline("backfill_market", hours=12, schedule=None, params=PARAMS, doc_md=ABOUT) as dag:
-    split = words(f"python -m contracts ranges {SPAN} {PLACE} --sessions {{{{ params.sessions }}}}")
+    count = "--sessions {{ params.sessions | int }}"
+    split = words(f"python -m contracts ranges {SPAN} {PLACE} {count}")
     ranges = Step(task_id="ranges", argv=split, answer=json.loads)
 
     @task_group

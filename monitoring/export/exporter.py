@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -23,7 +24,8 @@ from contracts.store import Store, StoreUnavailable
 from monitoring.export.gauges import Sums, state
 from monitoring.office.alias import RESULTS, reconcile
 from monitoring.office.wake import Waker
-from training.run.mlflow_api import Mlflow
+from training.run.endings import end_all_lost
+from training.run.mlflow_api import Mlflow, TrackingError
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +66,8 @@ class Exporter(Collector):
 
     waker: tells Airflow of a champion that a person chose and that has no forecasts.
 
-    While the database is away the gauges are absent, not stale, and `finpulse_database_up` is 0.
+    Ends runs in MLflow whose processes were killed, too. While the database is away the gauges are
+    absent, not stale, and `finpulse_database_up` is 0.
     """
 
     def __init__(self, store: Store, server: Mlflow, waker: Waker, universe: str) -> None:
@@ -109,6 +112,7 @@ class Exporter(Collector):
             self.look_at_alias: REFRESH_SECONDS,
             self.look_at_airflow: REFRESH_SECONDS,
             self.look_for_forecasts: REFRESH_SECONDS,
+            self.look_for_lost_runs: REFRESH_SECONDS,
             self.trim: TRIM_SECONDS,
         }
         for look, seconds in looks.items():
@@ -122,6 +126,7 @@ class Exporter(Collector):
         self.look_at_alias()
         self.look_at_airflow()
         self.look_for_forecasts()
+        self.look_for_lost_runs()
 
     def look_at_tables(self) -> None:
         """Counts and champion: this says whether the database answers."""
@@ -167,6 +172,13 @@ class Exporter(Collector):
             return
         missed = [gap for gap in found if gap.universe == self._universe]
         self._waker.look(missed[0] if missed else None)
+
+    def look_for_lost_runs(self) -> None:
+        """End the runs in MLflow, of any universe, whose processes were killed."""
+        # Of a database or an MLflow that is away other looks tell.
+        with suppress(StoreUnavailable, TrackingError):
+            for run in end_all_lost(self._store, self._server):
+                log.warning("MLflow run of a process that was killed is ended", extra={"run": run})
 
     def trim(self) -> None:
         """Let old calls go and make the days ahead."""
