@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from contracts.java import OLDEST
-from contracts.java import version as java_version
+from contracts.process.java import OLDEST
+from contracts.process.java import version as java_version
 from contracts.settings import Settings, settings
 from contracts.store import Store, StoreUnavailable
 

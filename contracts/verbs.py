@@ -8,7 +8,7 @@ import typer
 
 from contracts import outages
 from contracts.expected import Expected
-from contracts.signals import heard
+from contracts.process.signals import heard
 
 
 def day(text: str) -> date | None:

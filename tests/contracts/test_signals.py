@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from mortal import Mortal
 
-from contracts.signals import given_up_when_told, heard
+from contracts.process.signals import given_up_when_told, heard
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 VERB = """
 import signal, sys, typer
 from contracts import verbs
-from contracts.signals import leave
+from contracts.process.signals import leave
 from contracts.store import Store
 
 app = typer.Typer(pretty_exceptions_enable=False)

@@ -34,6 +34,7 @@ REFUSED = {
         "first": ("x",),
         "last": (None,),
         "sessions": (0, "ten", None),
+        "engine": ("", None, "dask", "spark; ls"),
     },
     "market_day": {"source": ("",), "universe": (None,), "session": ("", "today", 5)},
 }
@@ -48,7 +49,13 @@ NEAR = st.builds(
     st.sampled_from(["", "\n", " ", ";", "\r", "\x00", "}}", "\u2028", "`id`"]),
 )
 NAME, DATE = r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}", r"\d{4}-\d\d-\d\d"
-FORMS = {"universe": NAME, "recipe": NAME, "source": r"[a-z]+", "sessions": r"[1-9]\d*"}
+FORMS = {
+    "universe": NAME,
+    "recipe": NAME,
+    "source": r"[a-z]+",
+    "sessions": r"[1-9]\d*",
+    "engine": "process|spark",
+}
 GIVEN = {"first": "2024-06-03", "last": "2025-06-27", "session": "2025-06-27"}
 
 

@@ -10,7 +10,12 @@ ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("contracts", "etl", "features", "training", "serving", "monitoring")
 # Faults of ours, and failures that do not leave the room that meets them.
 FAULTS = {
-    *("AccountError", "FeatureError", "ForecastError"),  # a member or caller breaks its contract
+    *(
+        "AccountError",
+        "FeatureError",
+        "ForecastError",
+        "InputError",
+    ),  # a member or caller breaks its contract
     *("NotDelimited", "NotRss"),  # told with the file's or the feed's account
     "ApiError",  # an answer of the predictor
 }

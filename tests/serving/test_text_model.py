@@ -207,6 +207,22 @@ def test_what_came_true_does_not_hang_on_who_scored(
         assert settle(store, cut.back(3), NOW) > 0
 
 
+def test_a_contest_makes_each_sides_features_with_its_own_text_model(store: Store) -> None:
+    cut = simulated.load_facts(store)
+    simulated.score_texts(store, cut, FIRST)
+    materialise(store, cut.until(cut.sessions[-60]), VIEW, FIRST.model_version)
+    rescored(store, cut)
+    run, second = trained(store, cut, SECOND)
+    first = replace(second.manifest, text_model=FIRST.model_version)
+    mine, theirs = (
+        run.contest(store, side, second.manifest.as_of) for side in (second.manifest, first)
+    )
+    assert len(mine) == len(theirs) > 20
+    place = mine.features.index("news_sentiment_5")
+    here, there = (rows.windows(1)[:, 0, place] for rows in (mine, theirs))
+    assert not np.array_equal(here, there, equal_nan=True)
+
+
 def test_an_ensemble_has_members_of_one_text_model(store: Store) -> None:
     cut = market(store)
     rescored(store, cut)

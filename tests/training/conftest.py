@@ -115,7 +115,7 @@ def market(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Scope]:
     def make(effect: float = 1.0, session: date = LAST) -> Scope:
         whole = make_matrix(sessions=200, effect=effect)
 
-        def between(_: Scope, __: object, ___: object, cut: Cut, ____: str) -> pa.Table:
+        def between(_: Scope, __: object, ___: object, cut: Cut, *____: str, **_____: str) -> Any:
             days = whole["session"]
             since, until = pc.greater_equal(days, cut.first), pc.less_equal(days, cut.last)
             return whole.filter(pc.and_(since, until))

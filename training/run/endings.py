@@ -13,7 +13,7 @@ from types import FrameType
 from typing import Any
 
 from contracts.champion import model_name
-from contracts.signals import leave
+from contracts.process.signals import leave
 from contracts.store import Store
 from training.run.lock import if_free
 from training.run.mlflow_api import Mlflow

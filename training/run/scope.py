@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -84,13 +85,15 @@ class Scope:
     def contest(self, store: Store, side: Manifest, after: datetime) -> Samples:
         """A side's settled rows decided later than `after` (UTC), up to `session`; or none.
 
-        The rows before them come along for its windows to look back on.
+        The rows before them come along for its windows to look back on. What is not written with
+        the side's view and text model is written.
         """
         chosen, pinned = view(side.view), text_model(store, side)
         before = lookback(side.window, chosen.interval)
         begin = shift(self.calendar, self.trained_until, 1) - before
-        first = max(self._first(store, chosen, pinned), begin)
-        samples = from_matrix(self._matrix(store, chosen, self.cut.since(first), pinned))
+        first = max(self._first(store, self.view, self.text_model), begin)
+        matrix = self._matrix(store, chosen, self.cut.since(first), pinned, missing="write")
+        samples = from_matrix(matrix)
         settled = samples.settled_by(self.cut.end)
         # Of younger sessions only those rows have settled that moved fast.
         whole = np.datetime64(shift(self.calendar, self.session, -self.overlap), "D")
@@ -106,10 +109,17 @@ class Scope:
         """How many sessions a label of the view spans; one of minutes ends with its session."""
         return self.view.label.horizon if self.view.interval == "1d" else 1
 
-    def _matrix(self, store: Store, chosen: FeatureView, cut: Cut, pinned: str) -> pa.Table:
+    def _matrix(
+        self,
+        store: Store,
+        chosen: FeatureView,
+        cut: Cut,
+        pinned: str,
+        missing: Literal["refuse", "write"] = "refuse",
+    ) -> pa.Table:
         from features.matrix.matrix import load_matrix
 
-        return load_matrix(store, cut, chosen, pinned)
+        return load_matrix(store, cut, chosen, pinned, missing)
 
     def _first(self, store: Store, chosen: FeatureView, pinned: str) -> date:
         return require_first(store, self.cut, chosen, pinned)

@@ -1,0 +1,1 @@
+"""The process itself: how it hears signals, and which Java it may start."""
