@@ -4,15 +4,17 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
 from panel_inputs import calendar_columns, input_columns
+from polars.testing import assert_frame_equal
+from typer.testing import CliRunner
 
 from contracts.cut import Cut
 from contracts.settings import settings
@@ -24,14 +26,17 @@ from etl.batch.batch import Batch, manifest
 from etl.load import collect
 from etl.quality.clean import judged
 from etl.source import SOURCES
+from features.__main__ import app
 from features.distributed import evaluate_in_spark, spark_session
 from features.engine import evaluate
 from features.facts.facts import Request, read
 from features.facts.panels import decision_panel
 from features.feature import FEATURES, Feature
 from features.input import columns
+from features.matrix.matrix import materialise, written
 from features.panel.panel import Panel
 from features.panel.series import Numbers, Values
+from features.view import view
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -116,6 +121,30 @@ def test_the_settings_agree_on_the_simulated_market(
     for feature in ALL:
         assert np.isfinite(here[feature.name]).any(), feature.name
         assert_equal(found[feature.name][newest], here[feature.name][asked], feature.name)
+
+
+@pytest.mark.spark
+@pytest.mark.integration
+def test_the_verb_writes_in_spark_what_it_writes_in_its_process(market: Any) -> None:
+    market.load()
+    for place in (3, 20, 40, 55):
+        at = market.close_of(market.sessions[place]) - timedelta(hours=2)
+        market.headline(at, f"news {place}", 0.1 * place - 2)
+    days = market.sessions
+    words = ["materialise", "--view", "daily_2", "--universe", market.universe]
+    words += ["--first", str(days[0]), "--last", str(days[-1])]
+    done = CliRunner().invoke(app, [*words, "--engine", "spark"], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert "features are computed in Spark on local[2]" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith(f"{len(days)} sessions materialised")
+    # The same features under another hash, so that they are computed again.
+    here, cut = replace(view("daily_2"), version=99), market.cut(days[0], days[-1])
+    materialise(market.store, cut, here)
+    for day in days:
+        there = written(market.store, cut.until(day), view("daily_2"))
+        assert_frame_equal(there, written(market.store, cut.until(day), here), check_exact=True)
+    refused = CliRunner().invoke(app, [*words, "--engine", "flink"])
+    assert refused.exit_code == 2 and "flink" in refused.output
 
 
 def folder() -> Path:
