@@ -20,7 +20,7 @@ def told(error: Exception) -> str | None:
         return f"{type(error).__name__}: {_line(error)}: name one that is there and may be used"
     if isinstance(error, MemoryError):
         said = _line(error) or "no more could be had"
-        return f"OutOfMemory: {said}; look at fewer sessions at a time (--first, --last), {_AGAIN}"
+        return f"OutOfMemory: {said}; load fewer sessions at a time (--first, --last), {_AGAIN}"
     return _of_database(error)
 
 
