@@ -16,11 +16,11 @@ def told(error: Exception) -> str | None:
     if isinstance(error, OSError) and error.errno in _FULL:
         where = error.filename or settings().objects
         return f"DiskFull: no room to write in {where}: {error.strerror}; free some, {_AGAIN}"
-    if isinstance(error, OSError) and error.filename:
+    if isinstance(error, FileNotFoundError) or (isinstance(error, OSError) and error.filename):
         return f"{type(error).__name__}: {_line(error)}: name one that is there and may be used"
     if isinstance(error, MemoryError):
         said = _line(error) or "no more could be had"
-        return f"OutOfMemory: {said}; look at fewer sessions at a time (--first, --last), {_AGAIN}"
+        return f"OutOfMemory: {said}; load fewer sessions at a time (--first, --last), {_AGAIN}"
     return _of_database(error)
 
 

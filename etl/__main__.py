@@ -112,7 +112,7 @@ def collect(
     last: verbs.Last = None,
     session: verbs.One = None,
 ) -> None:
-    """Ask the source and keep its raw answer."""
+    """Ask the source and keep its raw answer; without a range, of all that it has."""
     _collect(_batch(source, universe, first, last, session))
 
 
@@ -162,7 +162,10 @@ def load(
     session: verbs.One = None,
     in_process: InProcess = None,
 ) -> None:
-    """Collect, clean, gate and append in one process; print the snapshot."""
+    """Collect, clean, gate and append in one process; print the snapshot.
+
+    Without a range: all that the source has.
+    """
     batch = _batch(source, universe, first, last, session)
     steps: dict[str, Callable[[], None]] = {
         "collect": lambda: _collect(batch),

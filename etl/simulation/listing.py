@@ -97,6 +97,11 @@ def listings(settings: Settings, universe: Universe, last: date = date.min) -> I
         yield Listing(name, title, exchange(settings, home, last))
 
 
+def mains(settings: Settings) -> list[str]:
+    """The calendars of the exchanges that are there whatever universe is asked for."""
+    return list(dict.fromkeys(_home(settings, number) for number in (1, _OF)))
+
+
 def _home(settings: Settings, number: int) -> str:
     on_first = (number - 1) % _OF < _ON_FIRST
     return settings.calendar if on_first else _SECOND.get(settings.calendar, settings.calendar)

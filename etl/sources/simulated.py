@@ -16,7 +16,7 @@ from etl.sessions import days_asked, listed_at
 from etl.simulation import events
 from etl.simulation import market as simulation
 from etl.simulation import news as headlines
-from etl.simulation.listing import Listing, exchange, listings, since
+from etl.simulation.listing import Listing, exchange, listings, mains, since
 from etl.simulation.market import Market, Path, sector_of
 from etl.simulation.news import News
 from etl.source import Cause, Extent, Frames, Request, SourceError, raw_schema, source, text_hash
@@ -92,7 +92,7 @@ def simulated(request: Request) -> Frames:
     days_asked(universe.calendar, first, last)
     after = since(universe.calendar, first, begin)
     named = list(listings(settings, universe, last))
-    yield from _frames("trading_sessions", _rests([settings.calendar, *map(_calendar, named)]))
+    yield from _frames("trading_sessions", _rests([*mains(settings), *map(_calendar, named)]))
     yield from listed(universe, settings, last)
     for listing in named:
         yield from _told(listing, listing.days(after, last))

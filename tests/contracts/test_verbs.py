@@ -91,6 +91,7 @@ class Unheard(Expected, LookupError):
         (Unheard("nothing\n  is there"), "Unheard: nothing is there"),
         (UnknownMember("no source is named 'x'"), "UnknownMember: no source is named 'x'"),
         (FileNotFoundError(2, "No such file", "a.csv"), "FileNotFoundError: .* 'a.csv': name one"),
+        (FileNotFoundError("os error 2: /a.parquet"), "FileNotFoundError: os error 2: /a.parquet"),
         (OSError(errno.ENOSPC, "No space left", "a.csv"), "DiskFull: no room to write in a.csv"),
         (MemoryError(), "OutOfMemory: no more could be had"),
     ],

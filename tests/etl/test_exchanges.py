@@ -10,6 +10,7 @@ from yahoo_server import Serve, chart
 
 from contracts.settings import settings
 from contracts.time.calendar import session_close, timezone
+from contracts.universe import universe
 from etl.source import SOURCES, Cause, Request, SourceError
 from etl.web.exchanges import CALENDARS, calendar_of
 
@@ -63,7 +64,7 @@ def test_the_calendar_of_the_settings_is_no_ones_default(serve: Serve) -> None:
 
     given = settings().model_copy(update={"symbols": "SAP.DE,EMAAR.AE", "calendar": "XNSE"})
     now = datetime(2024, 6, 6, 12, tzinfo=UTC)
-    asked = Request("yahoo", date(2024, 6, 5), date(2024, 6, 6), now, given)
+    asked = Request(universe("yahoo", given), date(2024, 6, 5), date(2024, 6, 6), now, given)
     with serve(answers):
         frames: dict[str, list[pa.Table]] = {}
         for table, frame in SOURCES.get("yahoo").frames(asked):

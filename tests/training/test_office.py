@@ -106,7 +106,7 @@ def test_contests_of_an_incumbent_share_their_sessions_and_a_repeat_finds_the_sa
     store: Store, tracking: Mlflow, market: Callable[..., Scope]
 ) -> None:
     later = market(effect=0.0)
-    scope = replace(later, session=date(2025, 6, 20))
+    scope = replace(later, cut=later.cut.until(date(2025, 6, 20)))
     zero, _ = train(store, scope)
     first = contest.contest(store, scope)
     assert first is not None and contest.contest(store, scope) == first

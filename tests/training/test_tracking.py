@@ -10,6 +10,7 @@ import pytest
 
 from contracts.settings import settings
 from contracts.store import Store
+from contracts.universe import Universe
 from training.run.mlflow_api import Mlflow, TrackingError
 from training.run.scope import Scope
 from training.run.tracking import step
@@ -115,7 +116,9 @@ def test_the_second_training_of_a_universe_waits_for_the_first(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     first = market()
-    second, other = replace(first, snapshot=4), replace(first, universe="another")
+    cut, elsewhere = first.cut, Universe("another", first.calendar)
+    second = replace(first, cut=replace(cut, snapshot=4))
+    other = replace(first, cut=replace(cut, universe=elsewhere))
     order, inside, done = list[str](), Event(), Event()
 
     def later() -> None:
