@@ -8,7 +8,7 @@ import typer
 from contracts import verbs
 from contracts.settings import settings
 from contracts.store import open_store
-from training.bundle.bundle import BundleError
+from training.bundle.manifest import BundleError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 

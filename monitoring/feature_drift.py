@@ -16,7 +16,8 @@ from contracts.tables import DRIFT
 from contracts.time.calendar import last_sessions
 from monitoring.drift_test import DRIFT_TESTS, DriftTest, Values
 from monitoring.matrix import matrix, training_window
-from training.bundle.bundle import Bundle, Manifest
+from training.bundle.bundle import Bundle
+from training.bundle.manifest import Manifest
 
 # A feature of a market wanders with its regimes: an alarm is what hardly a past window would raise.
 FALSE_ALARMS = 0.01

@@ -6,19 +6,20 @@ import pyarrow as pa
 
 from contracts.store import Store
 from contracts.time.calendar import last_session
-from training.bundle.bundle import Manifest
+from training.bundle.manifest import Manifest
 
 
 def matrix(
     store: Store, manifest: Manifest, universe: str, days: tuple[date, date], snapshot: int
 ) -> pa.Table:
-    """The bundle's view over `days` (both included) at that snapshot, materialised if need be."""
+    """The bundle's view and truth over `days` (both included) at that snapshot, made if need be."""
     from features.matrix.matrix import load_matrix, materialise
     from features.view import view
 
     chosen = view(manifest.view)
     materialise(store, chosen, universe, *days, snapshot)
-    return load_matrix(store, chosen, universe, *days, snapshot)
+    asked = chosen.toward(manifest.taught())
+    return load_matrix(store, asked, universe, *days, snapshot)
 
 
 def training_window(store: Store, manifest: Manifest) -> tuple[date, date]:

@@ -16,7 +16,7 @@ from contracts import verbs
 from contracts.database.connection import LIVE
 from contracts.settings import settings
 from contracts.store import open_store
-from training.bundle.bundle import BundleError
+from training.bundle.manifest import BundleError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 

@@ -54,7 +54,7 @@ def score_text(
 def zero(
     session: Session, snapshot: Snapshot, universe: Universe = "", recipe: Recipe = DEFAULT
 ) -> None:
-    """Put the class prior into office as champion zero, unless the universe has a champion."""
+    """Put the objective's plainest expert into office as champion zero, unless one is there."""
     from contracts.champion import champion
     from training.steps.fit import fit
     from training.steps.zero import install_first
@@ -63,8 +63,8 @@ def zero(
     if in_office := champion(store, asked.universe):
         typer.echo(f"{asked.universe} has a champion: {in_office.bundle}")
         return
-    prior = fit(store, asked, "class_prior", verb="zero")
-    first = install_first(store, asked.universe, prior, datetime.now(UTC))
+    plainest = fit(store, asked, asked.objective.zero, verb="zero")
+    first = install_first(store, asked.universe, plainest, datetime.now(UTC))
     typer.echo(f"champion of {asked.universe}: {first.bundle} (version {first.model_version})")
 
 
@@ -72,7 +72,7 @@ def zero(
 def tune(
     session: Session, snapshot: Snapshot, universe: Universe = "", recipe: Recipe = DEFAULT
 ) -> None:
-    """Search hyperparameters of the recipe's experts by walk-forward log loss."""
+    """Search hyperparameters of the recipe's experts by walk-forward score."""
     import orjson
 
     from training.steps import tune
@@ -132,7 +132,7 @@ def evidence(
     snapshot: Snapshot,
     universe: Universe = "",
     recipe: Recipe = DEFAULT,
-    explained: Annotated[str, typer.Option(help="why an accuracy above 60 % is no leak")] = "",
+    explained: Annotated[str, typer.Option(help="why what looks too good is no leak")] = "",
 ) -> None:
     """Score experts and ensemble out of sample beside naive baselines, with intervals."""
     from rich.console import Console
@@ -244,8 +244,8 @@ def leaklab(
 
 
 def _failures() -> verbs.Kinds:
-    from training.bundle.bundle import BundleError
     from training.bundle.checks import Leak
+    from training.bundle.manifest import BundleError
     from training.evidence.evidence import LeakUntilExplained
     from training.steps.promote import StaleContest
     from training.steps.search import TuningFailed

@@ -142,15 +142,16 @@ def _refuse_unscored(facts: Facts, request: Request, view: FeatureView) -> None:
 def load_matrix(
     store: Store, view: FeatureView, universe: str, first: date, last: date, snapshot: int
 ) -> pa.Table:
-    """The view's features and labels of the sessions, sorted by session and instrument.
+    """The view's features of the sessions and a target's truth, by session and instrument.
 
-    Columns: instrument_id, symbol, session, as_of, the features (float32, null explicit), label
-    (0 down, 1 neutral, 2 up, or a float64 where the view's label has no classes; null until it is
-    settled by the close of `last`), settled_at, total_return (from the entry to where the label
-    closes the position), delisted, ambiguous (whether the label rests on a rule about a bar that
-    leaves it open), persistence (the newest label settled by as_of), return_before
-    (total return over the BEFORE sessions up to the decision, for the baseline that bets against
-    it). Raises MatrixMissing unless all sessions are materialised at exactly this snapshot.
+    The truth is that of `view.toward(target)`, of a view of before else its own label's; without
+    either the features stand alone. Columns: instrument_id, symbol, session, as_of, the features
+    (float32 and nothing else is, null explicit); what naive forecasts of the target are made of
+    (float64, `Label.beside`: persistence is its newest value settled by as_of); label (0 down, 1
+    neutral, 2 up, or a float64 where it has no classes; null until it is settled by the close of
+    `last`), settled_at, total_return (from the entry to where the label closes the position),
+    delisted, ambiguous (whether the label rests on a rule about a bar that leaves it open). Raises
+    MatrixMissing unless all sessions are materialised at exactly this snapshot.
     """
     asked = _Range(store, view, universe, first, last, snapshot)
     written = asked.written()
@@ -163,10 +164,12 @@ def load_matrix(
             f"{missing[0]} --last {missing[-1]} --snapshot {snapshot}`"
         )
     parts = [_part(path, written) for path in sorted(set(written.values()))]
-    request = Request(universe, first, last, snapshot, view.label.reach, False, view.interval)
-    settled = labels_of(store, read(store, request), snapshot, view.label)
-    joined = pl.concat(parts).join(settled, on=KEY, how="left").sort(KEY)
-    return _strings(joined.to_arrow())
+    found, rule = pl.concat(parts), view.truth or view.label
+    if rule is not None:
+        request = Request(universe, first, last, snapshot, rule.reach, False, view.interval)
+        settled = labels_of(store, read(store, request), snapshot, rule)
+        found = found.join(settled, on=KEY, how="left")
+    return _strings(found.sort(KEY).to_arrow())
 
 
 def written(

@@ -12,7 +12,8 @@ from contracts.store import Provenance, Store
 from contracts.tables import BARS, MEMBERSHIPS
 from features.facts.facts import NoFacts
 from features.matrix.matrix import MatrixMissing, load_matrix, materialise
-from features.view import view
+from features.target import TARGETS, target
+from features.view import FeatureView, view
 
 pytestmark = pytest.mark.integration
 
@@ -30,8 +31,11 @@ def features(frame: pl.DataFrame) -> pl.DataFrame:
 def test_a_matrix_has_its_columns_and_its_truth(market: Any) -> None:
     frame = market.load().matrix()
     named = ["instrument_id", "symbol", "session", "as_of"]
-    settled = ["label", "settled_at", "total_return", "delisted", "ambiguous", "persistence"]
-    assert frame.columns == [*named, *DAILY.features, "return_before", *settled]
+    settled = ["label", "settled_at", "total_return", "delisted", "ambiguous"]
+    beside = ["return_before", "persistence"]
+    assert frame.columns == [*named, *DAILY.features, *beside, *settled]
+    floats = {name for name, kind in frame.schema.items() if kind == pl.Float32}
+    assert floats == set(DAILY.features)
     assert frame.height == 3 * 60
     assert frame["return_1"].dtype == pl.Float32
     one = of(frame, "SIM002")
@@ -151,3 +155,25 @@ def test_a_universe_reads_the_source_that_named_its_members(market: Any) -> None
     assert market.one("SIM001")["return_1"].to_list() == ours
     market.universe = "theirs"
     assert market.matrix()["return_1"].to_list()[1:3] == pytest.approx([1.0, 0.5])
+
+
+def test_one_matrix_serves_every_target(market: Any) -> None:
+    """Written once under a view, the truth of each target is joined when it is loaded."""
+    market.load()
+    whole, bare = market.matrix(), FeatureView("bare", DAILY.features)
+    place = (market.universe, market.sessions[0], market.sessions[-1], market.store.snapshot())
+    assert materialise(market.store, bare, *place) == 60
+    alone = pl.from_arrow(load_matrix(market.store, bare, *place))
+    assert isinstance(alone, pl.DataFrame)
+    assert alone.columns == ["instrument_id", "symbol", "session", "as_of", *DAILY.features]
+    for name in TARGETS.names():
+        aimed = pl.from_arrow(load_matrix(market.store, bare.toward(target(name)), *place))
+        assert isinstance(aimed, pl.DataFrame)
+        assert_frame_equal(features(aimed), features(whole))
+        settled = of(aimed, "SIM001")["settled_at"].drop_nulls().to_list()
+        horizon = target(name).label.horizon
+        closes = [market.close_of(day) for day in market.sessions]
+        assert settled[-1] == closes[-1] and set(settled) <= set(closes[horizon:])
+    assert materialise(market.store, bare, *place) == 0
+    gain = pl.DataFrame(load_matrix(market.store, bare.toward(target("return_5")), *place))
+    assert gain["label"].to_list() == gain["total_return"].to_list()

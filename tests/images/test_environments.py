@@ -236,7 +236,7 @@ def test_every_recipes_champion_is_forecast_served_and_watched_by_the_images(
     store: Store, shipped: Shipped, mlflow_server: str
 ) -> None:
     market, values = loaded(store), 0
-    bundles = [trained(store, market, recipe) for recipe in RECIPES.values()]
+    bundles = [trained(store, market, recipe) for recipe in RECIPES]
     registered(Mlflow(mlflow_server), bundles, market.universe)
     for version, each in enumerate(bundles, 1):
         market.promote(store, market.champion(each, version))

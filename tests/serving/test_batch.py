@@ -12,7 +12,8 @@ from contracts.store import Store
 from features.matrix.matrix import load_matrix, materialise
 from serving.__main__ import app
 from serving.batch import Run, predict
-from training.bundle.bundle import Bundle, BundleError, ViewChanged
+from training.bundle.bundle import Bundle
+from training.bundle.manifest import BundleError, ViewChanged
 
 pytestmark = pytest.mark.integration
 

@@ -9,9 +9,11 @@ import pyarrow as pa
 from contracts.settings import settings
 from contracts.store import Store
 from contracts.time.calendar import session_close, shift
+from features.target import Target, target
 from features.view import FeatureView, view
-from training.bundle.bundle import Manifest
 from training.bundle.history import lookback
+from training.bundle.manifest import Manifest
+from training.objective import OBJECTIVES, Objective
 from training.recipe import Recipe, recipe
 from training.samples.samples import Samples, TrainingError, from_matrix, stamp
 
@@ -52,7 +54,7 @@ class Scope:
                 "more sessions or lower FINPULSE_CONTEST_SESSIONS"
             )
         matrix = self._matrix(store, self.view, first, self.trained_until)
-        return from_matrix(matrix).settled_by(self.as_of)
+        return from_matrix(matrix, self.recipe.features).settled_by(self.as_of)
 
     def contest(self, store: Store, side: Manifest, after: datetime) -> Samples:
         """A side's settled rows decided later than `after` (UTC), up to `session`; or none.
@@ -62,7 +64,8 @@ class Scope:
         chosen = view(side.view)
         begin = shift(self.calendar, self.trained_until, 1) - lookback(side.window)
         first = max(self._first(store, chosen), begin)
-        samples = from_matrix(self._matrix(store, chosen, first, self.session))
+        matrix = self._matrix(store, chosen, first, self.session)
+        samples = from_matrix(matrix, side.features)
         settled = samples.settled_by(session_close(self.calendar, self.session))
         # Of younger sessions only those rows have settled that moved fast.
         whole = np.datetime64(shift(self.calendar, self.session, -self.overlap), "D")
@@ -74,14 +77,25 @@ class Scope:
         return view(self.recipe.view)
 
     @property
+    def target(self) -> Target:
+        """What the recipe foretells."""
+        return target(self.recipe.target)
+
+    @property
+    def objective(self) -> Objective:
+        """How the recipe answers."""
+        return OBJECTIVES.get(self.recipe.objective)
+
+    @property
     def overlap(self) -> int:
-        """How many sessions a label of the view spans; one of minutes ends with its session."""
-        return self.view.label.horizon if self.view.interval == "1d" else 1
+        """How many sessions a label of the target spans; one of minutes ends with its session."""
+        return self.target.label.horizon if self.view.interval == "1d" else 1
 
     def _matrix(self, store: Store, chosen: FeatureView, first: date, last: date) -> pa.Table:
         from features.matrix.matrix import load_matrix
 
-        return load_matrix(store, chosen, self.universe, first, last, self.snapshot)
+        asked = chosen.toward(self.target)
+        return load_matrix(store, asked, self.universe, first, last, self.snapshot)
 
     def _first(self, store: Store, chosen: FeatureView) -> date:
         found = store.query(
@@ -99,7 +113,7 @@ class Scope:
 
 
 def scope(universe: str, session: date, snapshot: int, recipe_name: str) -> Scope:
-    """The scope of a verb's options; raises UnknownRecipe, NotASession."""
+    """The scope of a verb's options; raises UnknownMember, NotASession."""
     known = settings()
     chosen = recipe(recipe_name)
     session_close(known.calendar, session)
