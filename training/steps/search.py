@@ -123,6 +123,8 @@ def _ray(size: int) -> Iterator[str]:
         "RAY_AIR_NEW_OUTPUT": "0",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
         "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+        # A trial is the step's own work, no guest's: beside a busy machine it keeps its share.
+        "RAY_worker_niceness": "0",
         # A Ray that is not to be joined by other machines listens on the loopback interface alone.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "1" if settings().ray_address else "0",
     }
