@@ -56,7 +56,8 @@ class Bundle:
     def signals(self, values: Floats) -> list[str] | None:
         """The signal of each answer (n, columns); None where the objective gives none."""
         asked = self.manifest.asked
-        return asked.signals(Forecasts(asked, values), self.manifest.thresholds)
+        thresholds = {**asked.thresholds, **self.manifest.thresholds}
+        return asked.signals(Forecasts(asked, values), thresholds)
 
     def require_units(self, values: Values) -> None:
         """Raise BundleError when windows (n, window, k) are of another magnitude than trained."""

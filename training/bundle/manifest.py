@@ -32,7 +32,7 @@ class Manifest:
     expert: the expert's or the ensemble's name. as_of: the moment up to which truth was known to
     the training (UTC). snapshot: the loads that it saw. features: names in the order of the model's
     inputs. files: name -> SHA-256. window: rows up to a decision that the model looks at.
-    thresholds: when its forecasts are a signal, as its objective takes them. target: what it
+    thresholds: when its forecasts are a signal, where they are not its objective's. target: what it
     foretells. head: the form of its answers.
     """
 
