@@ -25,6 +25,7 @@ from up import Start
 
 from contracts.store import Store
 from contracts.tables import TABLES
+from contracts.universe import universe
 from etl.source import SOURCES
 
 DAG = "backfill_market"
@@ -66,7 +67,9 @@ def main() -> None:
     stack = Stack.of(asked_settings())
     print(f"services healthy after {Start(stack).run():.1f} s")
     asked = stack.asked
-    first, last = SOURCES.get(asked.source).extent(stack.settings, datetime.now(UTC))
+    first, last = SOURCES.get(asked.source).extent(
+        universe("", stack.settings), stack.settings, datetime.now(UTC)
+    )
     conf = {"source": asked.source, "universe": asked.universe}
     memory = TaskMemory(stack.home)
     memory.start()

@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 import polars as pl
 
 from contracts.settings import Settings, settings
+from contracts.universe import universe
 from etl.batch.batch import Batch, manifest
 from etl.load import collect
 from etl.plausible.plausible import PLAUSIBLE
@@ -63,7 +64,7 @@ def laid_out(path: Path, target: Path) -> None:
 def said(given: Settings) -> Counter[str]:
     """What is told of the folder of those settings, by table and reason."""
     now = datetime.now(UTC)
-    batch = Batch("files", "dirty", *SOURCES.get("files").extent(given, now))
+    batch = Batch("files", "dirty", *SOURCES.get("files").extent(universe("", given), given, now))
     collect(batch, given, now)
     found: list[pl.DataFrame] = []
     count = Counter[str]()

@@ -22,6 +22,7 @@ import postgres as launcher
 
 from contracts.settings import Settings, settings
 from contracts.store import Store
+from contracts.universe import universe
 from etl.batch.batch import Batch
 from etl.load import append, collect
 from etl.quality.clean import clean
@@ -35,7 +36,9 @@ STEPS = ("collect", "clean", "spark start", "spark clean", "gate", "append")
 def measured(given: Settings, store: Store, home: Path, spark: bool) -> dict[str, float]:
     """Seconds of each step, and the bars that were appended."""
     now = datetime.now(UTC)
-    batch = Batch("simulated", "test", *SOURCES.get("simulated").extent(given, now))
+    batch = Batch(
+        "simulated", "test", *SOURCES.get("simulated").extent(universe("", given), given, now)
+    )
     found: dict[str, float] = {}
 
     def timed(name: str, work: Callable[[], object]) -> object:

@@ -1,11 +1,13 @@
 """Verbs of the ground: `python -m contracts migrate|revise|snapshot|ranges|config`."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import typer
 
 from contracts import objects, verbs
+from contracts import universe as universes
+from contracts.cut import Cut
 from contracts.settings import settings
 from contracts.store import open_store
 from contracts.time import calendar
@@ -44,26 +46,28 @@ def snapshot(
 
 @app.command()
 def ranges(
-    first: datetime = typer.Option(..., formats=["%Y-%m-%d"]),
-    last: datetime = typer.Option(..., formats=["%Y-%m-%d"]),
+    first: verbs.Session,
+    last: verbs.Session,
     sessions: int = typer.Option(..., min=1, help="sessions of one range"),
+    universe: verbs.Universe = "",
 ) -> None:
     """Print the days from first to last as a JSON list of ranges {first, last} of sessions.
 
     A range ends the day before the next begins, so that sessions which a folder states beside the
     calendar lie in one of them.
     """
+    about = universes.universe(universe)
     try:
-        days = calendar.sessions(settings().calendar, first.date(), last.date())
+        days = Cut(about, first, last, 0).sessions
     except calendar.CalendarError as error:
         raise typer.BadParameter(str(error)) from error
     if not days:
         raise typer.BadParameter(
-            f"--first {first:%Y-%m-%d} to --last {last:%Y-%m-%d} holds no session of "
-            f"{settings().calendar}: the first session comes first"
+            f"--first {first} to --last {last} holds no session of "
+            f"{about.calendar}: the first session comes first"
         )
     begins = days[::sessions]
-    ends = [*(day - timedelta(days=1) for day in begins[1:]), last.date()]
+    ends = [*(day - timedelta(days=1) for day in begins[1:]), last]
     parts = [{"first": str(b), "last": str(e)} for b, e in zip(begins, ends, strict=True)]
     typer.echo(json.dumps(parts))
 

@@ -4,10 +4,15 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from contracts.expected import Expected
 from contracts.settings import settings
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
+
+
+class ObjectMissing(Expected, FileNotFoundError):
+    """Nothing is stored under a key; the message names it and where it was looked for."""
 
 
 def _at(key: str) -> tuple["AbstractFileSystem", str]:
@@ -27,12 +32,12 @@ def put(key: str, content: bytes) -> None:
 
 
 def get(key: str) -> bytes:
-    """The content under `key`; raises FileNotFoundError naming the key."""
+    """The content under `key`; raises ObjectMissing."""
     filesystem, path = _at(key)
     try:
         content: bytes = filesystem.cat_file(path)
     except FileNotFoundError:
-        raise FileNotFoundError(f"the object store holds no {key!r} ({path})") from None
+        raise ObjectMissing(f"the object store holds no {key!r} ({path})") from None
     return content
 
 

@@ -5,10 +5,12 @@ import pkgutil
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
+from contracts.expected import Expected
+
 Member = TypeVar("Member")
 
 
-class UnknownMember(KeyError):
+class UnknownMember(Expected, KeyError):
     """A name that no discovered member bears; the message lists those that exist."""
 
     def __str__(self) -> str:

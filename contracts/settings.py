@@ -9,12 +9,14 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from contracts.expected import Expected
+
 PREFIX = "FINPULSE_"
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
-class SettingsError(ValueError):
+class SettingsError(Expected, ValueError):
     """A setting is unknown, missing or malformed; the message names its key."""
 
 

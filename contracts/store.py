@@ -18,6 +18,7 @@ from contracts.database import copy, merge
 from contracts.database.conditions import known
 from contracts.database.connection import WORK, Patience, Unanswered
 from contracts.database.reader import Reader, bind
+from contracts.expected import Expected
 from contracts.settings import settings
 from contracts.table import LOAD_ID, Table, quoted
 
@@ -28,15 +29,15 @@ if TYPE_CHECKING:
 _LOAD_LOCK = 7_411_000
 
 
-class OriginError(ValueError):
+class OriginError(Expected, ValueError):
     """Simulated and real facts were about to meet in one database."""
 
 
-class StoreUnavailable(ConnectionError):
+class StoreUnavailable(Expected, ConnectionError):
     """The database cannot be reached; the message names it."""
 
 
-class StatementFailed(RuntimeError):
+class StatementFailed(Expected, RuntimeError):
     """The database answers and refuses a statement; the message says why."""
 
 
@@ -108,9 +109,14 @@ class Store:
         self._reader.close()
 
     def migrate(self) -> None:
-        """Bring the tables to the newest revision; safe to repeat and to run concurrently."""
+        """Bring the tables to the newest revision; safe to repeat and to run concurrently.
+
+        Raises StoreUnavailable.
+        """
         from contracts.migrations.upgrade import upgrade
 
+        with self.connect():
+            pass  # says so where nobody answers
         upgrade(self.url)
 
     def snapshot(self) -> int:

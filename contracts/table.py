@@ -6,6 +6,8 @@ from typing import Literal
 
 import pyarrow as pa
 
+from contracts.expected import Expected
+
 TIME = pa.timestamp("us", tz="UTC")
 DAY = pa.date32()
 TEXT = pa.string()
@@ -19,7 +21,7 @@ LOAD_ID = "load_id"
 NUMBER = "number"
 
 
-class FrameError(ValueError):
+class FrameError(Expected, ValueError):
     """A frame does not fit its table; the message names table, column and what was found."""
 
 

@@ -1,69 +1,57 @@
-"""How a verb ends: what is expected to fail is told in one line that says what to do."""
+"""What the verbs of all rooms share: their options, and one line for what is expected to fail."""
 
 import sys
-from collections.abc import Callable
+from datetime import date
+from typing import Annotated
 
 import typer
 
-from contracts.registry import UnknownMember
-from contracts.settings import SettingsError
-from contracts.store import OriginError, StatementFailed, StoreUnavailable
-from contracts.table import FrameError
-from contracts.time.calendar import CalendarError
-
-Kinds = tuple[type[Exception], ...]
-
-_EVERYWHERE: Kinds = (
-    *(SettingsError, StoreUnavailable, StatementFailed, OriginError, FrameError),
-    *(CalendarError, UnknownMember),
-    # What an earlier verb has to bring: facts, texts, matrices, steps, files in the object store.
-    *(LookupError, FileNotFoundError),
-)
-_UNDEFINED = "42P01"
+from contracts import outages
+from contracts.expected import Expected
 
 
-def run(
-    app: typer.Typer,
-    expected: Callable[[], Kinds] = tuple,
-    told: Callable[[Exception], str | None] = lambda _: None,
-) -> None:
-    """Run a room's verbs; ends the process with 1 and one line when one fails as expected.
+def day(text: str) -> date | None:
+    """A session as it is written, None for an empty one; raises BadParameter."""
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise typer.BadParameter(f"expected a session as 2025-06-30, found {text!r}") from None
 
-    expected: the room's own failures, asked for when something failed. told: a line for others,
-    None for a fault of ours, which shows where it happened.
-    """
+
+def _session(text: str) -> date:
+    found = day(text)
+    if found is None:
+        raise typer.BadParameter("expected a session as 2025-06-30, found ''")
+    return found
+
+
+_DAY = "YYYY-MM-DD"
+
+Universe = Annotated[str, typer.Option(help="whose facts and models; default: FINPULSE_UNIVERSE")]
+Session = Annotated[
+    date, typer.Option(parser=_session, metavar=_DAY, help="session at whose close this is done")
+]
+First = Annotated[date | None, typer.Option(parser=day, metavar=_DAY, help="first session")]
+Last = Annotated[date | None, typer.Option(parser=day, metavar=_DAY, help="last session")]
+One = Annotated[
+    date | None,
+    typer.Option(parser=day, metavar=_DAY, help="one session: the same as --first and --last"),
+]
+Snapshot = Annotated[int, typer.Option(help="newest load that may be seen")]
+Newest = Annotated[
+    int | None,
+    typer.Option("--snapshot", help="newest load that may be seen; default: the newest"),
+]
+
+
+def run(app: typer.Typer) -> None:
+    """Run a room's verbs; ends the process with 1 and one line when one fails as expected."""
     try:
         app()
+    except Expected as error:
+        sys.exit(f"{type(error).__name__}: {' '.join(str(error).split())}")
     except Exception as error:
-        line = _line(error, expected()) or told(error) or _database(error)
+        line = outages.told(error)
         if line is None:
             raise
         sys.exit(line)
-
-
-def _line(error: Exception, expected: Kinds) -> str | None:
-    known = isinstance(error, (*_EVERYWHERE, *expected))
-    # A missing key is no missing fact: it is a fault of ours, unless somebody says what it means.
-    if not known or type(error) in (KeyError, IndexError):
-        return None
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
-
-
-def _database(error: Exception) -> str | None:
-    import adbc_driver_manager as adbc
-    import psycopg2
-
-    # SQLAlchemy wraps the driver's error; a connection that breaks fails again when rolled back.
-    found = getattr(error, "orig", None) or error
-    if isinstance(found.__context__, psycopg2.Error):
-        found = found.__context__
-    said = " ".join(str(found).split())
-    if (getattr(found, "pgcode", None) or getattr(found, "sqlstate", None)) == _UNDEFINED:
-        return f"TablesMissing: {said}: create the tables with `python -m contracts migrate`"
-    lost = (psycopg2.OperationalError, psycopg2.InterfaceError, adbc.OperationalError)
-    if isinstance(found, lost):
-        return (
-            f"StoreUnavailable: the database does not answer: {said}; start the stack with "
-            "`make up` or correct FINPULSE_DATABASE_URL"
-        )
-    return None

@@ -34,7 +34,8 @@ with DAG(
     doc_md="A market's history is loaded in ranges of sessions side by side, its texts are scored "
     "and its features materialised at the snapshot of the step `snapshot`.",
 ) as dag:
-    split = f"python -m contracts ranges {SPAN} --sessions {{{{ params.sessions }}}}"
+    split = f"python -m contracts ranges {SPAN} --universe {{{{ params.universe }}}} "
+    split += "--sessions {{ params.sessions }}"
     ranges = Step(task_id="ranges", argv=words(split), answer=json.loads)
 
     @task_group

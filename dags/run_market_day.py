@@ -52,6 +52,8 @@ with DAG(
     doc_md="One session of a market: its facts are collected, checked and stored, then forecast, "
     "earlier forecasts settled and drift scored, all at the snapshot of the step `snapshot`.",
 ) as dag:
-    newest = words("python -m etl extent --source {{ params.source }}")
+    newest = words(
+        "python -m etl extent --source {{ params.source }} --universe {{ params.universe }}"
+    )
     extent = Step(task_id="extent", argv=newest, answer=lambda printed: printed.split()[-1])
     chain(extent, *steps(STEPS))

@@ -6,70 +6,58 @@ Beside that path: `replay`, `redrive`, `coverage`, `sessions`.
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 import typer
 
+from contracts import universe as universes
 from contracts import verbs
-from contracts.registry import UnknownMember
-from contracts.settings import SettingsError, settings
-from contracts.store import OriginError, StoreUnavailable, open_store
-from contracts.table import FrameError
-from contracts.time.calendar import CalendarError
+from contracts.settings import settings
+from contracts.store import open_store
+from contracts.universe import Universe
 from etl import load as loading
-from etl import maintenance, outages
+from etl import maintenance
 from etl.account import told
 from etl.batch import retention as pruning
-from etl.batch.batch import Batch, NotCollected, manifest
+from etl.batch.batch import Batch, manifest
 from etl.quality import clean as cleaning
 from etl.quality import gate as quality
-from etl.quality.coverage import NotListed
 from etl.quality.findings import lines
-from etl.quality.redrive import MendError
 from etl.quality.spark import WORTH_ROWS, spark_judge
-from etl.source import SOURCES, SourceError
+from etl.source import SOURCES
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 Source = Annotated[str, typer.Option(help="member of etl/sources; default: FINPULSE_SOURCE")]
-Universe = Annotated[str, typer.Option(help="default: FINPULSE_UNIVERSE")]
-First = Annotated[str, typer.Option(help="first session; default: all that there is")]
-Last = Annotated[str, typer.Option(help="last session; default: all that there is")]
-Session = Annotated[str, typer.Option(help="one session: the same as --first and --last")]
-Through = Annotated[str, typer.Option(help="session that a made market is to reach")]
+Through = Annotated[
+    date | None, typer.Option(parser=verbs.day, help="session that a made market is to reach")
+]
 InProcess = Annotated[
     bool | None,
     typer.Option("--in-process/--spark", help="where to clean; default: Spark for large batches"),
 ]
 
-_FAILURES = (
-    CalendarError,
-    SourceError,
-    quality.GateError,
-    NotCollected,
-    OriginError,
-    StoreUnavailable,
-    SettingsError,
-    FrameError,
-    UnknownMember,
-    MendError,
-    NotListed,
-)
 
-
-def _batch(source: str, universe: str, first: str, last: str, session: str) -> Batch:
+def _asked(source: str, universe: str) -> tuple[str, Universe]:
+    """The source and the universe that are meant: one that is given says what the other is."""
     given = settings()
-    source = source or given.source
-    if not universe:
-        default = "sim20" if source == "simulated" else source
-        universe = given.universe if source == given.source else default
+    if source and source != given.source and not universe:
+        universe = "sim20" if source == "simulated" else source
+    about = universes.universe(universe)
+    return source or about.source() or given.source, about
+
+
+def _batch(
+    source: str, universe: str, first: date | None, last: date | None, session: date | None
+) -> Batch:
+    chosen, about = _asked(source, universe)
     first, last = first or session, last or session
-    if not (first and last):
-        begin, end = SOURCES.get(source).extent(given, datetime.now(UTC))
-        first, last = first or str(begin), last or str(end)
-    batch = Batch(source, universe, maintenance.day(first), maintenance.day(last))
-    if batch.first > batch.last:
+    if first is None or last is None:
+        begin, end = SOURCES.get(chosen).extent(about, settings(), datetime.now(UTC))
+        first, last = first or begin, last or end
+    batch = Batch(chosen, about.name, first, last)
+    if first > last:
         raise typer.BadParameter(f"--first {first} lies after --last {last}")
     return batch
 
@@ -119,10 +107,10 @@ def _append(batch: Batch) -> None:
 @app.command()
 def collect(
     source: Source = "",
-    universe: Universe = "",
-    first: First = "",
-    last: Last = "",
-    session: Session = "",
+    universe: verbs.Universe = "",
+    first: verbs.First = None,
+    last: verbs.Last = None,
+    session: verbs.One = None,
 ) -> None:
     """Ask the source and keep its raw answer."""
     _collect(_batch(source, universe, first, last, session))
@@ -131,10 +119,10 @@ def collect(
 @app.command()
 def clean(
     source: Source = "",
-    universe: Universe = "",
-    first: First = "",
-    last: Last = "",
-    session: Session = "",
+    universe: verbs.Universe = "",
+    first: verbs.First = None,
+    last: verbs.Last = None,
+    session: verbs.One = None,
     in_process: InProcess = None,
 ) -> None:
     """Put the raw rows through the rules into staging tables; refused ones go to `rejected`."""
@@ -144,10 +132,10 @@ def clean(
 @app.command()
 def gate(
     source: Source = "",
-    universe: Universe = "",
-    first: First = "",
-    last: Last = "",
-    session: Session = "",
+    universe: verbs.Universe = "",
+    first: verbs.First = None,
+    last: verbs.Last = None,
+    session: verbs.One = None,
 ) -> None:
     """Validate the staging tables; a failed expectation fails the task."""
     _gate(_batch(source, universe, first, last, session))
@@ -156,10 +144,10 @@ def gate(
 @app.command()
 def append(
     source: Source = "",
-    universe: Universe = "",
-    first: First = "",
-    last: Last = "",
-    session: Session = "",
+    universe: verbs.Universe = "",
+    first: verbs.First = None,
+    last: verbs.Last = None,
+    session: verbs.One = None,
 ) -> None:
     """Append the staged rows to the facts and print the snapshot."""
     _append(_batch(source, universe, first, last, session))
@@ -168,10 +156,10 @@ def append(
 @app.command()
 def load(
     source: Source = "",
-    universe: Universe = "",
-    first: First = "",
-    last: Last = "",
-    session: Session = "",
+    universe: verbs.Universe = "",
+    first: verbs.First = None,
+    last: verbs.Last = None,
+    session: verbs.One = None,
     in_process: InProcess = None,
 ) -> None:
     """Collect, clean, gate and append in one process; print the snapshot."""
@@ -189,12 +177,11 @@ def load(
 
 
 @app.command()
-def extent(source: Source = "", through: Through = "") -> None:
+def extent(source: Source = "", universe: verbs.Universe = "", through: Through = None) -> None:
     """Print the first and the last session that the source can deliver."""
-    given = settings()
-    asked = maintenance.day(through) if through else None
-    begin, end = SOURCES.get(source or given.source).extent(given, datetime.now(UTC), asked)
-    typer.echo(f"{begin} {end}")
+    chosen, about = _asked(source, universe)
+    reach = SOURCES.get(chosen).extent(about, settings(), datetime.now(UTC), through)
+    typer.echo("{} {}".format(*reach))
 
 
 for beside in (maintenance.replay, maintenance.redrive, maintenance.coverage, maintenance.sessions):
@@ -203,7 +190,7 @@ for beside in (maintenance.replay, maintenance.redrive, maintenance.coverage, ma
 
 def main() -> None:
     """Run a verb; what is expected to fail fails with one message."""
-    verbs.run(app, lambda: _FAILURES, outages.told)
+    verbs.run(app)
 
 
 if __name__ == "__main__":

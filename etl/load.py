@@ -7,6 +7,7 @@ from contracts.settings import settings as configured
 from contracts.store import Load, Store
 from contracts.tables import TABLES
 from contracts.time.amendments import forget
+from contracts.universe import universe
 from etl.batch.batch import Batch, Manifest, Writer, manifest
 from etl.batch.staging import staged_tables
 from etl.source import SOURCES, Cause, Request, SourceError
@@ -19,7 +20,7 @@ def collect(batch: Batch, settings: Settings, now: datetime) -> Manifest:
     """
     source = SOURCES.get(batch.source)
     writer = Writer(batch, now)
-    request = Request(batch.universe, batch.first, batch.last, now, settings)
+    request = Request(universe(batch.universe, settings), batch.first, batch.last, now, settings)
     for table, frame in source.frames(request):
         writer.add(table, frame)
     needed = "bars" if "bars" in source.tables else source.tables[0]

@@ -1,39 +1,31 @@
 """Verbs beside the daily path: replay minutes, reload refused rows, tell what is missing."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from contracts import universe as universes
+from contracts import verbs
 from contracts.settings import settings
 from contracts.store import open_store
 from contracts.tables import TRADING_SESSIONS
 from contracts.time.calendar import known
 from etl.source import SOURCES
 
-Universe = Annotated[str, typer.Option(help="default: FINPULSE_UNIVERSE")]
-
-
-def day(text: str) -> date:
-    """A session given on the command line; raises BadParameter."""
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"expected a session such as 2025-06-30, found {text!r}") from None
-
 
 def replay(
-    session: Annotated[str, typer.Option(help="the simulated session")],
-    universe: Universe = "",
+    session: verbs.Session,
+    universe: verbs.Universe = "",
     speed: Annotated[float, typer.Option(min=0, help="times real time; 0: without waiting")] = 0.0,
 ) -> None:
     """Append the minute bars of a simulated session as they would have come in."""
     from etl import replay as player
 
-    given, store = settings(), open_store()
+    about, store = universes.universe(universe), open_store()
     added = 0
-    parts = player.replay(store, given, universe or given.universe, day(session), speed)
+    parts = player.replay(store, settings(), about, session, speed)
     for rows, dropped in parts:
         added += rows
         typer.echo(f"{rows} minutes added, {dropped} there already", err=True)
@@ -74,12 +66,15 @@ def sessions(
     source: Annotated[
         str, typer.Option(help="whose facts they join; default: FINPULSE_SOURCE")
     ] = "",
+    universe: Annotated[
+        str, typer.Option(help="on whose calendar rows are that name none; FINPULSE_UNIVERSE")
+    ] = "",
 ) -> None:
     """Add sessions to calendars, or take some from them, for all who ask the database."""
     from etl.folder.trading_sessions import judged
 
     given, now = settings(), datetime.now(UTC)
-    good, refused = judged(file, given.calendar, now)
+    good, refused = judged(file, universes.universe(universe).calendar, now)
     for row in refused.to_pylist():
         typer.echo(f"refused {row['calendar']} {row['session']}: {row['reason']}", err=True)
     origin = SOURCES.get(source or given.source).provenance("sessions", given)
@@ -90,17 +85,20 @@ def sessions(
 
 
 def coverage(
-    universe: Universe = "",
-    first: Annotated[str, typer.Option(help="default: each membership's begin")] = "",
-    last: Annotated[str, typer.Option(help="default: the newest session with a bar")] = "",
+    universe: verbs.Universe = "",
+    first: verbs.First = None,
+    last: verbs.Last = None,
 ) -> None:
-    """List the sessions that lack a daily bar, symbol by symbol."""
+    """List the sessions that lack a daily bar, symbol by symbol.
+
+    From each membership's begin and to the newest session with a bar, unless others are asked for.
+    """
     from etl.quality import coverage as report
 
-    store, given, now = open_store(), settings(), datetime.now(UTC)
-    asked = universe or given.universe
-    until = day(last) if last else report.newest(store, asked, now)
-    found = list(report.coverage(store, asked, day(first) if first else None, until, now))
+    store, now = open_store(), datetime.now(UTC)
+    asked = universes.universe(universe).name
+    until = last or report.newest(store, asked, now)
+    found = list(report.coverage(store, asked, first, until, now))
     for row in found:
         held = row.expected - row.missing
         typer.echo(f"{row.symbol:<10} {row.calendar:<6} {held} of {row.expected} sessions")

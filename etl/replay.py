@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from contracts.settings import Settings
 from contracts.store import Store
 from contracts.tables import BARS, TABLES
+from contracts.universe import Universe
 from etl.simulation import market as simulation
 from etl.simulation import minutes
 from etl.simulation.listing import Listing, listings
@@ -22,15 +23,15 @@ _AT_ONCE = 30  # minutes of one append when no time is to pass
 _PAUSE = 1.0  # seconds between appends, at least
 
 
-def session_minutes(settings: Settings, session: date) -> pa.Table:
-    """All minute bars of the session, in time; the same at every call.
+def session_minutes(settings: Settings, universe: Universe, session: date) -> pa.Table:
+    """All minute bars of the universe's session, in time; the same at every call.
 
     They add up to the daily bars as these are in the end, misprints corrected. Raises
     SourceError (closed) when no instrument trades that day.
     """
     frames = [
         _minutes_of(listing, place, session)
-        for listing in listings(settings, session)
+        for listing in listings(settings, universe, session)
         for place in listing.days(session, session)
         if listing.trades(session)
     ]
@@ -51,7 +52,7 @@ def _minutes_of(listing: Listing, place: int, session: date) -> pa.Table:
 def replay(
     store: Store,
     settings: Settings,
-    universe: str,
+    universe: Universe,
     session: date,
     speed: float,
     sleep: Callable[[float], None] = time.sleep,
@@ -61,12 +62,12 @@ def replay(
     Yields (rows added, rows there already) of each append, and appends the universe's listing
     first, so that the minutes belong to known instruments. A repeat adds nothing.
     """
-    frame = session_minutes(settings, session)
+    frame = session_minutes(settings, universe, session)
     origin = SOURCES.get(simulated.NAME).provenance("replay", settings)
-    begin, _ = simulated.extent(settings, frame["event_time"][-1].as_py())
+    begin = simulated.opening(settings)
     if session < begin:
         raise SourceError(Cause.EMPTY, f"the simulated market opens on {begin}")
-    for name, listed in simulated.listed(universe, settings, begin, session):
+    for name, listed in simulated.listed(universe, settings, session):
         store.append(TABLES[name], listed.select(TABLES[name].names), origin)
     started = time.monotonic()
     for due, part in _paced(frame, speed):

@@ -9,11 +9,13 @@ from hashlib import sha256
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from contracts.expected import Expected
 from contracts.registry import Registry
 from contracts.settings import Settings
 from contracts.store import Provenance
 from contracts.table import FLAG, TEXT, Table
 from contracts.tables import TABLES
+from contracts.universe import Universe
 from etl.account import Account, Left
 
 # Three columns that a raw frame may carry beside its table's: why the row cannot be a fact, found
@@ -41,7 +43,7 @@ class Cause(StrEnum):
     EMPTY = "empty"
 
 
-class SourceError(RuntimeError):
+class SourceError(Expected, RuntimeError):
     """A source did not deliver; the message begins with the cause.
 
     alone: the provider answers, and this symbol's answer alone cannot be read.
@@ -62,7 +64,7 @@ class Request:
     account: what became of all that is read; the source adds what it has read.
     """
 
-    universe: str
+    universe: Universe
     first: date
     last: date
     collected_at: datetime
@@ -83,7 +85,7 @@ class Source:
     vintages: bool
     tables: tuple[str, ...]
     deliver: Callable[[Request], Frames]
-    reach: Callable[[Settings, datetime], Extent]
+    reach: Callable[[Universe, Settings, datetime], Extent]
     made: Callable[[Settings], str] | None
 
     def frames(self, request: Request) -> Frames:
@@ -100,12 +102,14 @@ class Source:
         if self.origin == "real":
             request.account.check(self.name, {*COUNTED}.intersection(self.tables))
 
-    def extent(self, settings: Settings, now: datetime, through: date | None = None) -> Extent:
-        """The first and last session that the source can deliver; raises SourceError.
+    def extent(
+        self, universe: Universe, settings: Settings, now: datetime, through: date | None = None
+    ) -> Extent:
+        """The first and last session that it can deliver of a universe; raises SourceError.
 
         through: a session up to which a made market goes on past its own last.
         """
-        first, last = self.reach(settings, now)
+        first, last = self.reach(universe, settings, now)
         return first, max(last, through) if self.made and through else last
 
     def provenance(self, verb: str, settings: Settings) -> Provenance:
@@ -122,16 +126,17 @@ def source(
     *,
     origin: str,
     tables: tuple[str, ...],
-    extent: Callable[[Settings, datetime], Extent],
+    extent: Callable[[Universe, Settings, datetime], Extent],
     vintages: bool = False,
     made: Callable[[Settings], str] | None = None,
 ) -> Callable[[Callable[[Request], Frames]], Callable[[Request], Frames]]:
     """Declare the function below as a source.
 
     origin: `simulated` or `real`. tables: what it may deliver. vintages: it states each row's
-    `known_at` itself, restatements included. extent: the sessions that it can deliver at a
-    moment. made: of a source that makes its market, names the settings that decide it; asked for
-    later sessions it goes on for as long as its calendar does, and a database takes one market.
+    `known_at` itself, restatements included. extent: the sessions that it can deliver of a
+    universe at a moment. made: of a source that makes its market, names the settings that decide
+    it; asked for later sessions it goes on for as long as its calendar does, and a database takes
+    one market.
     A source of real facts adds to `request.account.read` the rows of `COUNTED` tables that it
     finds, and delivers every one, with `fault` or `outside` set where it is no fact of the request.
     """

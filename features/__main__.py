@@ -1,18 +1,16 @@
 """From facts to a matrix: `python -m features materialise | latest | describe | check`."""
 
 from contextlib import suppress
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
+from contracts import universe as universes
 from contracts import verbs
-from contracts.registry import UnknownMember
-from contracts.settings import SettingsError, settings
-from contracts.store import StoreUnavailable, open_store
-from contracts.time.calendar import CalendarError, last_sessions
+from contracts.cut import Cut
+from contracts.store import open_store
 from features import view as views
-from features.facts.facts import NoFacts
 from features.feature import FEATURES
 from features.guards import of_features, of_labels, page
 from features.label import LABELS
@@ -22,68 +20,52 @@ from features.target import TARGETS
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 View = Annotated[str, typer.Option(help="feature view, see features/view.py")]
-Universe = Annotated[str, typer.Option(help="default: FINPULSE_UNIVERSE")]
-First = Annotated[str, typer.Option(help="first session; default: the last")]
-Last = Annotated[str, typer.Option(help="last session; default: the first")]
 Sessions = Annotated[int, typer.Option(min=1, help="sessions up to the last, in place of --first")]
 Count = Annotated[int, typer.Option(min=1, help="bars per instrument")]
 AsOf = Annotated[str, typer.Option(help="a moment as 2025-06-30T15:00+00:00; default: now")]
 All = Annotated[bool, typer.Option("--all", help="all features, as a page")]
-Snapshot = Annotated[int | None, typer.Option(help="newest load to see; default: the newest")]
-
-_FAILURES = (
-    NoFacts,
-    CalendarError,
-    StoreUnavailable,
-    SettingsError,
-    UnknownMember,
-    matrix.TextUnscored,
-)
 
 
 @app.command()
 def materialise(
     view: View = "daily_3",
-    universe: Universe = "",
-    first: First = "",
-    last: Last = "",
+    universe: verbs.Universe = "",
+    first: verbs.First = None,
+    last: verbs.Last = None,
     sessions: Sessions = 1,
-    snapshot: Snapshot = None,
+    snapshot: verbs.Newest = None,
 ) -> None:
-    """Write the view's features of the sessions that have none at this snapshot."""
-    end = _day(last or first)
-    begin = _day(first) if first else end
-    if sessions > 1:
-        begin = last_sessions(settings().calendar, end, sessions)[0]
-    if begin > end:
-        raise typer.BadParameter(f"--first {begin} lies after --last {end}")
+    """Write the view's features of the sessions that have none at this snapshot.
+
+    Without --first it is the last session alone, without --last the first.
+    """
+    end = last or first
+    if end is None:
+        raise typer.BadParameter("expected --first or --last as 2025-06-30, found neither")
     store, chosen = open_store(), views.view(view)
     pinned = store.snapshot() if snapshot is None else snapshot
-    asked = universe or settings().universe
-    typer.echo(f"view {view} ({chosen.hash}) of {asked}, {begin} to {end}")
-    written = matrix.materialise(store, chosen, asked, begin, end, pinned)
+    cut = Cut(universes.universe(universe), first or end, end, pinned)
+    cut = cut.back(sessions) if sessions > 1 else cut
+    if cut.first > end:
+        raise typer.BadParameter(f"--first {cut.first} lies after --last {end}")
+    typer.echo(f"view {view} ({chosen.hash}) of {cut.universe.name}, {cut.first} to {end}")
+    written = matrix.materialise(store, cut, chosen)
     typer.echo(f"{written} sessions materialised at snapshot {pinned}")
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(
-            f"expected --first or --last as 2025-06-30, found {text!r}"
-        ) from None
 
 
 @app.command()
 def latest(
-    universe: Universe = "", count: Count = 60, as_of: AsOf = "", snapshot: Snapshot = None
+    universe: verbs.Universe = "",
+    count: Count = 60,
+    as_of: AsOf = "",
+    snapshot: verbs.Newest = None,
 ) -> None:
     """Print the last complete one-minute bars of each instrument, never the forming one."""
     from features.facts.latest import latest_bars
 
     store, moment = open_store(), _moment(as_of)
     pinned = store.snapshot() if snapshot is None else snapshot
-    bars = latest_bars(store, universe or settings().universe, moment, count, pinned)
+    bars = latest_bars(store, universes.universe(universe).name, moment, count, pinned)
     for line in page.bar_lines(bars):
         typer.echo(line)
     full = int((bars.group_by("instrument_id").len()["len"] == count).sum())
@@ -146,7 +128,7 @@ def compile_kernels() -> None:
 
 def main() -> None:
     """Run a verb; what is expected to fail fails with one message."""
-    verbs.run(app, lambda: _FAILURES)
+    verbs.run(app)
 
 
 if __name__ == "__main__":

@@ -5,13 +5,12 @@ declare(FeatureView("daily_4", ("return_1", "momentum_5")))
 
 import hashlib
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 from contracts.registry import Registry
 from features.feature import EDITION, Feature, FeatureError, find
 from features.label import Label
-from features.target import Target
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,6 @@ class FeatureView:
     version: int = 1
     interval: str = "1d"
     edition: int = EDITION
-    truth: Label | None = field(default=None, compare=False)
 
     @cached_property
     def members(self) -> tuple[Feature, ...]:
@@ -42,10 +40,6 @@ class FeatureView:
             if not feature.scale_free:
                 raise FeatureError(f"{self.name}: {feature.name} is a {feature.unit}, no ratio")
         return found
-
-    def toward(self, target: Target) -> "FeatureView":
-        """The same view, whose matrices are loaded with the target's truth."""
-        return replace(self, truth=target.label)
 
     @cached_property
     def reach(self) -> int:

@@ -1,62 +1,60 @@
 """Verbs of monitoring: `python -m monitoring settle | drift | export`."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 import typer
 
+from contracts import universe as universes
 from contracts import verbs
+from contracts.cut import Cut
 from contracts.settings import settings
 from contracts.store import open_store
-from training.bundle.manifest import BundleError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
-SESSION = typer.Option(formats=["%Y-%m-%d"], help="session at whose close this is done")
-Session = Annotated[datetime, SESSION]
-Snapshot = Annotated[int, typer.Option(help="newest load that may be seen")]
-Universe = Annotated[str, typer.Option(help="default: FINPULSE_UNIVERSE")]
 Sessions = Annotated[int | None, typer.Option(min=1, help="default: FINPULSE_REPLAY_SESSIONS")]
 
 
 @app.command()
 def settle(
-    session: Session, snapshot: Snapshot, universe: Universe = "", sessions: Sessions = None
+    session: verbs.Session,
+    snapshot: verbs.Snapshot,
+    universe: verbs.Universe = "",
+    sessions: Sessions = None,
 ) -> None:
     """Record the truth of the last sessions' forecasts; a restated truth is a new version."""
-    from monitoring.truth.settlement import Settling
     from monitoring.truth.settlement import settle as record
 
-    chosen = settings()
-    run = Settling(
-        universe or chosen.universe,
-        chosen.calendar,
-        session.date(),
-        snapshot,
-        sessions or chosen.replay_sessions,
-    )
-    added = record(open_store(), run, datetime.now(UTC))
-    typer.echo(f"{run.universe}: {added} outcomes added of forecasts since {run.first}")
+    cut = _cut(universe, session, snapshot, sessions)
+    added = record(open_store(), cut, datetime.now(UTC))
+    typer.echo(f"{cut.universe.name}: {added} outcomes added of forecasts since {cut.first}")
     typer.echo(added)
+
+
+def _cut(universe: str, session: date, snapshot: int, sessions: int | None) -> Cut:
+    one = Cut.at(universes.universe(universe), session, snapshot)
+    return one.back(sessions or settings().replay_sessions)
 
 
 @app.command()
 def drift(
-    session: Session, snapshot: Snapshot, universe: Universe = "", sessions: Sessions = None
+    session: verbs.Session,
+    snapshot: verbs.Snapshot,
+    universe: verbs.Universe = "",
+    sessions: Sessions = None,
 ) -> None:
     """Score how far the last sessions' features are from those that the champion learnt from."""
     from contracts.champion import champion
     from monitoring import feature_drift
     from training.bundle import bundle
 
-    chosen, store = settings(), open_store()
-    office = champion(store, universe or chosen.universe)
+    cut, store = _cut(universe, session, snapshot, sessions), open_store()
+    office = champion(store, cut.universe.name)
     if office is None:
-        typer.echo(f"{universe or chosen.universe} has no champion yet: nothing to compare with")
+        typer.echo(f"{cut.universe.name} has no champion yet: nothing to compare with")
         return
-    length = sessions or chosen.replay_sessions
-    run = feature_drift.Watching(office.universe, session.date(), snapshot, length)
-    scores = feature_drift.drift(store, bundle.load(office.bundle), run, datetime.now(UTC))
+    scores = feature_drift.drift(store, bundle.load(office.bundle), cut, datetime.now(UTC))
     for row in scores.to_pylist():
         mark = "ALARM" if row["alarm"] else ""
         told = f"{row['score']:8.4f} of {row['threshold']:.4f} {mark}".rstrip()
@@ -100,7 +98,7 @@ def trim() -> None:
 
 def main() -> None:
     """Run a verb; what is expected to fail fails with one message."""
-    verbs.run(app, lambda: (BundleError,))
+    verbs.run(app)
 
 
 if __name__ == "__main__":

@@ -13,13 +13,14 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.expected import Expected
 from contracts.registry import Registry
 
 Values: TypeAlias = NDArray[np.float64]
 Score: TypeAlias = Callable[[Values, Values], float]
 
 
-class NothingToCompare(ValueError):
+class NothingToCompare(Expected, ValueError):
     """A distribution without any value; the message says which."""
 
 

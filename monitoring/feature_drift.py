@@ -1,9 +1,8 @@
 """How far the features of now are from those that the champion learnt from."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Any, TypeAlias
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -11,13 +10,16 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy import special
 
+from contracts.cut import Cut
 from contracts.store import Store
 from contracts.tables import DRIFT
-from contracts.time.calendar import last_sessions
+from contracts.time.calendar import last_session
 from monitoring.drift_test import DRIFT_TESTS, DriftTest, Values
-from monitoring.matrix import matrix, training_window
 from training.bundle.bundle import Bundle
 from training.bundle.manifest import Manifest
+
+if TYPE_CHECKING:
+    from features.view import FeatureView
 
 # A feature of a market wanders with its regimes: an alarm is what hardly a past window would raise.
 FALSE_ALARMS = 0.01
@@ -34,40 +36,42 @@ _LARGEST = 700.0
 Days: TypeAlias = NDArray[np.datetime64]
 
 
-@dataclass(frozen=True)
-class Watching:
-    """A run: the last `sessions` up to `session` are held against the training window."""
+def drift(store: Store, bundle: Bundle, cut: Cut, now: datetime) -> pa.Table:
+    """Hold the cut's features against those that the bundle learnt from; returns the scores.
 
-    universe: str
-    session: date
-    snapshot: int
-    sessions: int
-
-
-def drift(store: Store, bundle: Bundle, run: Watching, now: datetime) -> pa.Table:
-    """Score every drift test on every feature of the bundle and record the scores; returns them.
-
-    The thresholds are calibrated on the training window (see `threshold`).
+    Every drift test scores every feature, the scores are recorded. The thresholds are calibrated
+    on the training window (see `threshold`).
     """
+    from features.matrix.matrix import load_matrix
+    from features.view import view
+
     manifest = bundle.manifest
-    window = training_window(store, manifest)
-    seen = matrix(store, manifest, run.universe, window, manifest.snapshot)
+    chosen, learnt_from = view(manifest.view), _learnt_from(store, cut, manifest)
+    seen = load_matrix(store, learnt_from, chosen, manifest.taught(), missing="write")
     # Rows without a label were not learnt from: the warm-up of the features is among them.
     reference = seen.filter(pc.is_valid(seen["label"]))
-    days = last_sessions(manifest.calendar, run.session, run.sessions)
-    current = matrix(store, manifest, run.universe, (days[0], days[-1]), run.snapshot)
+    current = load_matrix(store, cut, chosen, missing="write")
     named = {
-        "universe": run.universe,
-        "session": run.session,
-        "snapshot": run.snapshot,
+        "universe": cut.universe.name,
+        "session": cut.last,
+        "snapshot": cut.snapshot,
         "bundle": bundle.hash,
         "scored_at": now,
     }
-    scores = _scores(_memories(manifest), reference, current, run.sessions)
+    scores = _scores(_memories(chosen), reference, current, len(cut.sessions))
     rows = [row | named for row in scores]
     frame = pa.Table.from_pylist(rows, schema=DRIFT.schema)
     store.record(DRIFT, frame)
     return frame
+
+
+def _learnt_from(store: Store, cut: Cut, manifest: Manifest) -> Cut:
+    from features.matrix.receipts import require_first
+    from features.view import view
+
+    last = last_session(cut.universe.calendar, manifest.as_of)
+    whole = Cut.at(cut.universe, last, manifest.snapshot)
+    return whole.since(require_first(store, whole, view(manifest.view)))
 
 
 def threshold(test: DriftTest, values: Values, sessions: Days, length: int, memory: int) -> float:
@@ -112,10 +116,7 @@ def _own_scores(test: DriftTest, values: Values, sessions: Days, length: int) ->
     return np.array(scores)
 
 
-def _memories(manifest: Manifest) -> dict[str, int]:
-    from features.view import view
-
-    chosen = view(manifest.view)
+def _memories(chosen: "FeatureView") -> dict[str, int]:
     # A minute looks back within its session alone.
     daily = chosen.interval == "1d"
     return {f.name: f.lookback if daily else 0 for f in chosen.members}

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import typer
 
+from contracts import universe as universes
 from contracts import verbs
+from contracts.cut import Cut
 from contracts.database.connection import LIVE
 from contracts.settings import settings
 from contracts.store import open_store
-from training.bundle.manifest import BundleError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -75,9 +76,9 @@ def _shared_metrics(folder: Path) -> Iterator[None]:
 
 @app.command()
 def predict(
-    session: datetime = typer.Option(..., formats=["%Y-%m-%d"], help="forecast at its close"),
-    snapshot: int = typer.Option(..., help="newest load that may be seen"),
-    universe: str = typer.Option("", help="default: FINPULSE_UNIVERSE"),
+    session: verbs.Session,
+    snapshot: verbs.Snapshot,
+    universe: verbs.Universe = "",
     catch_up: int | None = typer.Option(
         None, min=1, help="sessions up to this one that are looked at; FINPULSE_REPLAY_SESSIONS"
     ),
@@ -87,21 +88,21 @@ def predict(
     from serving import batch
     from training.bundle import bundle
 
-    store, name = open_store(), universe or settings().universe
-    office = champion(store, name)
+    store, about = open_store(), universes.universe(universe)
+    office = champion(store, about.name)
     if office is None:
-        typer.echo(f"{name} has no champion yet: nothing to forecast with", err=True)
+        typer.echo(f"{about.name} has no champion yet: nothing to forecast with", err=True)
         typer.echo(0)
         return
-    asked = batch.Run(name, session.date(), snapshot, catch_up or settings().replay_sessions)
-    added = batch.predict(store, office, bundle.load(office.bundle), asked, datetime.now(UTC))
+    cut = Cut.at(about, session, snapshot).back(catch_up or settings().replay_sessions)
+    added = batch.predict(store, office, bundle.load(office.bundle), cut, datetime.now(UTC))
     typer.echo(f"version {office.model_version} of {office.model_name}: {added} forecasts added")
     typer.echo(added)
 
 
 def main() -> None:
     """Run a verb; what is expected to fail fails with one message."""
-    verbs.run(app, lambda: (BundleError,))
+    verbs.run(app)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 
 import numpy as np
@@ -10,74 +9,64 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.champion import Champion
+from contracts.cut import Cut
 from contracts.store import Store
 from contracts.tables import PREDICTIONS
-from contracts.time.calendar import last_sessions, session_close
+from contracts.time.calendar import session_close
 from training.bundle.bundle import Bundle
 from training.bundle.history import History, lookback
 
 _CHANCES = ("p_down", "p_neutral", "p_up")
 
 
-@dataclass(frozen=True)
-class Run:
-    """For whom forecasts are made: a session and, before it, those that were missed."""
+def predict(store: Store, champion: Champion, bundle: Bundle, cut: Cut, now: datetime) -> int:
+    """Record the champion's forecasts of the cut's sessions that have none; returns their number.
 
-    universe: str
-    session: date
-    snapshot: int
-    catch_up: int
-
-
-def predict(store: Store, champion: Champion, bundle: Bundle, run: Run, now: datetime) -> int:
-    """Record the champion's forecasts of the run's sessions that have none; returns their number.
-
-    A forecast that was issued stays as it was: a session is never forecast twice by one bundle.
-    Sessions whose truth the bundle was trained on are left out: they would be no forecasts. Raises
-    BundleError for another view, or for values of another unit than those of the training.
+    Those before the last were missed: they are backfilled. A forecast that was issued stays as it
+    was: a session is never forecast twice by one bundle. Sessions whose truth the bundle was
+    trained on are left out: they would be no forecasts. Raises BundleError for another view, or
+    for values of another unit than those of the training.
     """
-    done = _done(store, bundle.hash, run)
-    missed = [day for day in _sessions(store, bundle, run) if day not in done]
+    done = _done(store, bundle.hash, cut)
+    missed = [day for day in _sessions(store, bundle, cut) if day not in done]
     if not missed:
         return 0
-    matrix = _matrix(store, bundle, run, missed)
+    matrix = _matrix(store, bundle, cut, missed)
     forecast = _forecast(matrix, bundle, missed)
-    return store.record(PREDICTIONS, _rows(forecast, champion, bundle, run, now))
+    return store.record(PREDICTIONS, _rows(forecast, champion, bundle, cut, now))
 
 
-def _sessions(store: Store, bundle: Bundle, run: Run) -> Sequence[date]:
+def _sessions(store: Store, bundle: Bundle, cut: Cut) -> Sequence[date]:
+    from features.matrix.receipts import first_session
+
     manifest = bundle.manifest
-    first = store.query(
-        "SELECT min(session) AS first FROM materialisations WHERE view_hash = %s AND universe = %s",
-        (manifest.view_hash, run.universe),
-    )["first"][0].as_py()
+    first = first_session(store, cut.universe.name, manifest.view_hash)
     return [
         day
-        for day in last_sessions(manifest.calendar, run.session, run.catch_up)
-        if session_close(manifest.calendar, day) >= manifest.as_of
+        for day in cut.sessions
+        if session_close(cut.universe.calendar, day) >= manifest.as_of
         # Before its first matrix the universe had no history to make features of.
-        and (day == run.session or (first is not None and day >= first))
+        and (day == cut.last or (first is not None and day >= first))
     ]
 
 
-def _done(store: Store, bundle: str, run: Run) -> set[date]:
+def _done(store: Store, bundle: str, cut: Cut) -> set[date]:
     rows = store.query(
         "SELECT DISTINCT session FROM predictions WHERE bundle = %s AND session <= %s",
-        (bundle, run.session),
+        (bundle, cut.last),
     )
     return set(rows["session"].to_pylist())
 
 
-def _matrix(store: Store, bundle: Bundle, run: Run, sessions: Sequence[date]) -> pa.Table:
-    from features.matrix.matrix import load_matrix, materialise
+def _matrix(store: Store, bundle: Bundle, cut: Cut, sessions: Sequence[date]) -> pa.Table:
+    from features.matrix.matrix import load_matrix
     from features.view import view
 
     bundle.require_view()
-    chosen = view(bundle.manifest.view)
     # The sessions before are there for the first one's window to look back on.
-    first, last = min(sessions) - lookback(bundle.manifest.window), max(sessions)
-    materialise(store, chosen, run.universe, first, last, run.snapshot)
-    return load_matrix(store, chosen, run.universe, first, last, run.snapshot)
+    first = min(sessions) - lookback(bundle.manifest.window)
+    asked = cut.since(first).until(max(sessions))
+    return load_matrix(store, asked, view(bundle.manifest.view), missing="write")
 
 
 def _forecast(matrix: pa.Table, bundle: Bundle, sessions: Sequence[date]) -> pa.Table:
@@ -109,7 +98,7 @@ def prediction_id(
 
 
 def _rows(
-    forecast: pa.Table, champion: Champion, bundle: Bundle, run: Run, now: datetime
+    forecast: pa.Table, champion: Champion, bundle: Bundle, cut: Cut, now: datetime
 ) -> pa.Table:
     horizon = bundle.manifest.horizon
     return pa.Table.from_pylist(
@@ -117,14 +106,14 @@ def _rows(
             row
             | {
                 "prediction_id": prediction_id(
-                    bundle.hash, row["instrument_id"], horizon, row["as_of"], run.snapshot
+                    bundle.hash, row["instrument_id"], horizon, row["as_of"], cut.snapshot
                 ),
                 "bundle": bundle.hash,
                 "model_version": champion.model_version,
-                "universe": run.universe,
+                "universe": cut.universe.name,
                 "horizon": horizon,
-                "snapshot": run.snapshot,
-                "origin": "live" if row["session"] == run.session else "backfill",
+                "snapshot": cut.snapshot,
+                "origin": "live" if row["session"] == cut.last else "backfill",
                 "issued_at": now,
             }
             for row in forecast.to_pylist()

@@ -22,6 +22,7 @@ from no_skips import pytest_runtest_makereport  # noqa: E402, F401
 
 from contracts.settings import settings  # noqa: E402
 from contracts.store import Store  # noqa: E402
+from contracts.universe import UNIVERSES, Universe, declare  # noqa: E402
 
 # A busy machine is no failure: what an example takes is no assertion.
 hypothesis.settings.register_profile("finpulse", deadline=None)
@@ -119,3 +120,17 @@ def store(new_store: Callable[[], AbstractContextManager[Store]]) -> Iterator[St
     """An empty, migrated database of the test's own, also named by the settings."""
     with new_store() as made:
         yield made
+
+
+@pytest.fixture
+def declared() -> Iterator[Callable[[Universe], Universe]]:
+    """Declares universes, as files of contracts/universes do, for the time of the test."""
+    before = set(UNIVERSES.names())
+
+    def made(one: Universe) -> Universe:
+        declare(one)
+        return one
+
+    yield made
+    for name in set(UNIVERSES.names()) - before:
+        del UNIVERSES._members[name]

@@ -1,31 +1,26 @@
 """Verbs of training: `python -m training score-text | zero | tune | fit | ... | report`."""
 
-import sys
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 import typer
 
+from contracts import universe as universes
 from contracts import verbs
+from contracts.cut import Cut
 from contracts.settings import settings
 from contracts.store import open_store
 from training import recipe as recipes
 from training.recipe import DEFAULT
-from training.run.mlflow_api import TrackingError
 from training.run.scope import Scope, scope
-from training.samples.samples import TrainingError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
-
-Universe = Annotated[str, typer.Option(help="universe; default: the settings'")]
-Session = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="newest session to look at")]
-Snapshot = Annotated[int, typer.Option(help="newest load to look at")]
 Recipe = Annotated[str, typer.Option(help="recipe of the run")]
 
 
-def _scope(universe: str, session: datetime, snapshot: int, recipe: str) -> Scope:
-    return scope(universe or settings().universe, session.date(), snapshot, recipe)
+def _scope(universe: str, session: date, snapshot: int, recipe: str) -> Scope:
+    return scope(Cut.at(universes.universe(universe), session, snapshot), recipe)
 
 
 def _progress(text: str) -> None:
@@ -34,14 +29,16 @@ def _progress(text: str) -> None:
 
 @app.command()
 def score_text(
-    session: Session, snapshot: Snapshot, universe: Universe = "", recipe: Recipe = DEFAULT
+    session: verbs.Session,
+    snapshot: verbs.Snapshot,
+    universe: verbs.Universe = "",
+    recipe: Recipe = DEFAULT,
 ) -> None:
     """Score the texts of headlines known at the session's close that have no sentiment yet."""
-    from contracts.time.calendar import session_close
     from training.steps import score_text
 
     asked, store = _scope(universe, session, snapshot, recipe), open_store()
-    as_of = session_close(asked.calendar, asked.session)
+    as_of = asked.cut.end
     model = score_text.model(settings().text_model, settings().text_labels)
     left = score_text.unscored(store, as_of, snapshot, model.model_version)
     _progress(f"{left.num_rows} new texts for {model.model_version}")
@@ -52,7 +49,10 @@ def score_text(
 
 @app.command()
 def zero(
-    session: Session, snapshot: Snapshot, universe: Universe = "", recipe: Recipe = DEFAULT
+    session: verbs.Session,
+    snapshot: verbs.Snapshot,
+    universe: verbs.Universe = "",
+    recipe: Recipe = DEFAULT,
 ) -> None:
     """Put the objective's plainest expert into office as champion zero, unless one is there."""
     from contracts.champion import champion
@@ -70,7 +70,10 @@ def zero(
 
 @app.command()
 def tune(
-    session: Session, snapshot: Snapshot, universe: Universe = "", recipe: Recipe = DEFAULT
+    session: verbs.Session,
+    snapshot: verbs.Snapshot,
+    universe: verbs.Universe = "",
+    recipe: Recipe = DEFAULT,
 ) -> None:
     """Search hyperparameters of the recipe's experts by walk-forward score."""
     import orjson
@@ -84,10 +87,10 @@ def tune(
 
 @app.command()
 def fit(
-    session: Session,
-    snapshot: Snapshot,
+    session: verbs.Session,
+    snapshot: verbs.Snapshot,
     expert: Annotated[str, typer.Option(help="expert to fit, with its tuned hyperparameters")],
-    universe: Universe = "",
+    universe: verbs.Universe = "",
     recipe: Recipe = DEFAULT,
 ) -> None:
     """Walk one expert forward, fit it on all that had settled, and register its bundle."""
@@ -115,7 +118,10 @@ def experts(recipe: Recipe = DEFAULT) -> None:
 
 @app.command()
 def ensemble(
-    session: Session, snapshot: Snapshot, universe: Universe = "", recipe: Recipe = DEFAULT
+    session: verbs.Session,
+    snapshot: verbs.Snapshot,
+    universe: verbs.Universe = "",
+    recipe: Recipe = DEFAULT,
 ) -> None:
     """Combine the fitted experts by what they said out of sample, and register the bundle."""
     from training.steps.combine import combine
@@ -128,22 +134,24 @@ def ensemble(
 
 @app.command()
 def evidence(
-    session: Session,
-    snapshot: Snapshot,
-    universe: Universe = "",
+    session: verbs.Session,
+    snapshot: verbs.Snapshot,
+    universe: verbs.Universe = "",
     recipe: Recipe = DEFAULT,
     explained: Annotated[str, typer.Option(help="why what looks too good is no leak")] = "",
 ) -> None:
     """Score experts and ensemble out of sample beside naive baselines, with intervals."""
     from rich.console import Console
 
+    from features.facts.members import survivors_only
     from training.steps import prove
     from training.steps.report import WIDTH, evidence_table
 
     asked, store = _scope(universe, session, snapshot, recipe), open_store()
     found, page = prove.prove(store, asked, explained)
     *_, of_ensemble = found.values()
-    Console(stderr=True, width=WIDTH).print(evidence_table(of_ensemble))
+    biased = survivors_only(store, asked.universe, asked.cut.end, snapshot)
+    Console(stderr=True, width=WIDTH).print(evidence_table(of_ensemble, biased))
     for bundle in found:
         _progress(f"evidence/{bundle}.json")
     typer.echo(page)
@@ -151,7 +159,10 @@ def evidence(
 
 @app.command()
 def contest(
-    session: Session, snapshot: Snapshot, universe: Universe = "", recipe: Recipe = DEFAULT
+    session: verbs.Session,
+    snapshot: verbs.Snapshot,
+    universe: verbs.Universe = "",
+    recipe: Recipe = DEFAULT,
 ) -> None:
     """Let the challenger meet the champion on sessions that neither was trained on."""
     from training.steps import contest
@@ -166,7 +177,10 @@ def contest(
 
 @app.command()
 def promote(
-    session: Session, snapshot: Snapshot, universe: Universe = "", recipe: Recipe = DEFAULT
+    session: verbs.Session,
+    snapshot: verbs.Snapshot,
+    universe: verbs.Universe = "",
+    recipe: Recipe = DEFAULT,
 ) -> None:
     """Write the contest's decision into the ledger, then move the champion's alias."""
     from training.steps import promote
@@ -182,14 +196,14 @@ def promote(
 @app.command()
 def rollback(
     reason: Annotated[str, typer.Option(help="why, for the ledger")],
-    universe: Universe = "",
+    universe: verbs.Universe = "",
     bundle: Annotated[str, typer.Option(help="who is to leave, or its first digits")] = "",
 ) -> None:
     """Put the champion before the one that is to leave back, after checking that it loads."""
     from training.office.ledger import require_champion
     from training.steps.rollback import roll_back
 
-    asked, store = universe or settings().universe, open_store()
+    asked, store = universes.universe(universe).name, open_store()
     if not bundle:
         # Without a name, a repeat of a rollback would go back twice.
         in_office = require_champion(store, asked)
@@ -203,23 +217,23 @@ def rollback(
 
 
 @app.command()
-def register(universe: Universe = "") -> None:
+def register(universe: verbs.Universe = "") -> None:
     """Let MLflow show the champion: registered again if it was lost there, alias and all."""
     from training.office.ledger import show
 
-    asked = universe or settings().universe
+    asked = universes.universe(universe).name
     shown = show(open_store(), asked)
     typer.echo(f"champion of {asked}: {shown.bundle}")
 
 
 @app.command()
-def report(universe: Universe = "") -> None:
+def report(universe: verbs.Universe = "") -> None:
     """Show evidence beside its baselines, the newest contest's decision and the champion."""
     from rich.console import Console
 
     from training.steps.report import WIDTH, tables
 
-    for table in tables(open_store(), universe or settings().universe):
+    for table in tables(open_store(), universes.universe(universe).name, datetime.now(UTC)):
         Console(width=WIDTH).print(table)
 
 
@@ -243,23 +257,9 @@ def leaklab(
         raise typer.Exit(1)
 
 
-def _failures() -> verbs.Kinds:
-    from training.bundle.checks import Leak
-    from training.bundle.manifest import BundleError
-    from training.evidence.evidence import LeakUntilExplained
-    from training.steps.promote import StaleContest
-    from training.steps.search import TuningFailed
-    from training.text.labelled import LabelledTextError
-
-    ours = (TrainingError, BundleError, Leak, LeakUntilExplained, LabelledTextError, StaleContest)
-    # MLflow's client is imported by those steps alone that register a model.
-    client = getattr(sys.modules.get("mlflow.exceptions"), "MlflowException", TrackingError)
-    return (*ours, TuningFailed, TrackingError, client)
-
-
 def main() -> None:
     """Run a verb; what is expected to fail fails with one line."""
-    verbs.run(app, _failures)
+    verbs.run(app)
 
 
 if __name__ == "__main__":

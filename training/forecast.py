@@ -47,6 +47,10 @@ class Head(ABC):
     def point(self, values: Floats) -> Floats:
         """The one number that each answer comes down to, (n,)."""
 
+    def kept(self, values: Floats) -> Floats:
+        """Answers that were written down, as they are to be told."""
+        return values
+
     def unit(self, _values: Floats) -> float:
         """What differences between answers are measured in."""
         return 1.0
@@ -90,6 +94,10 @@ class Classes(Head):
         """Scores that are not negative, brought to a sum of 1."""
         wide = raw.astype(np.float64).reshape(-1, self.count)
         return np.asarray(wide / wide.sum(axis=1, keepdims=True), dtype=np.float64)
+
+    def kept(self, values: Floats) -> Floats:
+        """Decimals that were cut off are made up for."""
+        return self.from_means(values)
 
     def point(self, values: Floats) -> Floats:
         """The most probable class."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from contracts.expected import Expected
 from training.bundle.scaler import FAR, Scaler
 from training.forecast import Values
 from training.samples.samples import Samples
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 _OPSET = 17
 
 
-class WrongBackend(RuntimeError):
+class WrongBackend(Expected, RuntimeError):
     """Keras was imported on another backend than torch."""
 
 

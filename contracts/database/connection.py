@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode
 
+from contracts.expected import Expected
 from contracts.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _KEEPALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count
 _TCP_MILLISECONDS = 20_000
 
 
-class Unanswered(ConnectionError):
+class Unanswered(Expected, ConnectionError):
     """The server did not answer in time: it hangs, or the network does."""
 
 

@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
+from contracts.expected import Expected
 from contracts.time.amendments import Amendment, current
 from contracts.time.exchange import Exchange, canonical, library_exchange
 
 
-class CalendarError(ValueError):
+class CalendarError(Expected, ValueError):
     """A calendar has no answer; the message names it and the date."""
 
 

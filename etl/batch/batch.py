@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from contracts import objects
+from contracts.expected import Expected
 from contracts.time.amendments import amendments_of, stating
 from etl.source import FAULT
 
@@ -20,7 +21,7 @@ ROOT = "staging"  # where batches lie in the object store
 _ROWS = 200_000  # rows of a raw part, so that neither writing nor reading holds more
 
 
-class NotCollected(LookupError):
+class NotCollected(Expected, LookupError):
     """A step was asked for a batch that the step before has not made; names the verb to run."""
 
 

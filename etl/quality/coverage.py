@@ -6,6 +6,7 @@ from datetime import date, datetime
 from itertools import groupby
 from typing import Any
 
+from contracts.expected import Expected
 from contracts.store import Store
 from contracts.tables import BARS, INSTRUMENTS, MEMBERSHIPS, SYMBOLS
 from contracts.time.calendar import known, sessions_known
@@ -13,7 +14,7 @@ from contracts.time.calendar import known, sessions_known
 _LOAD = "run `python -m etl load --universe"
 
 
-class NotListed(LookupError):
+class NotListed(Expected, LookupError):
     """The store holds no member of the universe; the message names the verb to run."""
 
 

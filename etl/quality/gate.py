@@ -11,9 +11,10 @@ import polars as pl
 
 from contracts.database import copy
 from contracts.database.connection import address
-from contracts.settings import settings
+from contracts.expected import Expected
 from contracts.store import Store
 from contracts.tables import BARS
+from contracts.universe import universe
 from etl.batch.batch import Batch, manifest, stated_in
 from etl.batch.staging import staged_tables
 from etl.quality.data_docs import write_index
@@ -28,7 +29,7 @@ _SITE = "quality"
 _KEPT = 30  # batches whose pages stay; each site carries some 4 MB of styles and fonts
 
 
-class GateError(RuntimeError):
+class GateError(Expected, RuntimeError):
     """Staged rows fail the gate; the message names the tables and the expectations."""
 
 
@@ -136,7 +137,7 @@ def _reference(store: Store, batch: Batch, tables: list[str]) -> Iterator[None]:
         held = manifest(batch)
         with stated_in(held):
             days = sheet(calendars)
-            owned = window(settings().calendar, batch.first, batch.last)
+            owned = window(universe(batch.universe).calendar, batch.first, batch.last)
         closed = days.filter(owned.at("closes"), pl.col("closes") <= held.collected_at).to_arrow()
         copy.into(connection, made[SESSIONS], closed.select(["calendar", "session"]))
     _traded_before(store, batch, days.filter(pl.col("closes") <= owned.after), made[BEFORE])

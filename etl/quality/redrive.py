@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
+from contracts.expected import Expected
 from contracts.settings import settings
 from contracts.store import Store
 from contracts.table import DAY, REAL, TEXT, TIME, Table
@@ -27,7 +28,7 @@ _SETTLED = ("repeats an earlier row", "differs from an earlier row of the same k
 Row = dict[str, Any]
 
 
-class MendError(ValueError):
+class MendError(Expected, ValueError):
     """A mend names a column that no refused row's table has; the message names both."""
 
 

@@ -11,6 +11,7 @@ from contracts.settings import Settings
 from contracts.tables import SECTOR, TABLES
 from contracts.time.amendments import stating
 from contracts.time.calendar import last_session
+from contracts.universe import Universe
 from etl.account import Account
 from etl.folder import headlines, prices
 from etl.folder import trading_sessions as folder_sessions
@@ -59,14 +60,14 @@ def folder_of(settings: Settings) -> tuple[Path, Contents]:
     return folder, held
 
 
-def extent(settings: Settings, now: datetime) -> Extent:
+def extent(universe: Universe, settings: Settings, now: datetime) -> Extent:
     """The sessions that own the folder's first and last bar of those closed by `now`.
 
     The last is the newest session closed by `now` where that bar belongs to the next.
     """
     folder, held = folder_of(settings)
-    with stating(folder_sessions.read(held, settings.calendar).told):
-        return _extent(folder, held, settings.calendar, now)
+    with stating(folder_sessions.read(held, universe.calendar).told):
+        return _extent(folder, held, universe.calendar, now)
 
 
 def _extent(folder: Path, held: Contents, calendar: str, now: datetime) -> Extent:
@@ -119,7 +120,7 @@ def _first_refused(each: prices.Prices, now: datetime) -> str:
 def files(request: Request) -> Frames:
     """Deliver the folder's rows of the sessions asked for, and all that cannot be read."""
     _, held = folder_of(request.settings)
-    calendar = request.settings.calendar
+    calendar = request.universe.calendar
     sessions = folder_sessions.read(held, calendar)
     request.account.unread.update(held.unread)
     with stating(sessions.told):
@@ -130,7 +131,7 @@ def files(request: Request) -> Frames:
 
 
 def _facts(request: Request, held: Contents, owned: Window) -> Frames:
-    calendar, account = request.settings.calendar, request.account
+    calendar, account = request.universe.calendar, request.account
     listed = instruments(held, account)
     today = request.collected_at.date()
     told = list(prices.actions(held, account))
@@ -165,7 +166,7 @@ def _facts(request: Request, held: Contents, owned: Window) -> Frames:
         suffix="_listed",
     )
     yield from _instruments(listed, known, request)
-    yield from _listings(known, request.universe)
+    yield from _listings(known, request)
     for frame in beside:
         yield "actions", frame
     for found in told:
@@ -222,12 +223,13 @@ def _instruments(listed: Listed, known: pl.DataFrame, request: Request) -> Frame
             yield "instruments", frame.to_arrow()
 
 
-def _listings(known: pl.DataFrame, universe: str) -> Frames:
+def _listings(known: pl.DataFrame, request: Request) -> Frames:
+    universe = request.universe
     rows = known.select(
         "symbol",
         "valid_from",
         pl.col("symbol").alias("instrument_id"),
-        pl.lit(universe).alias("universe"),
+        pl.lit(universe.name).alias("universe"),
         pl.coalesce("name", "symbol").alias("name"),
         "calendar",
         pl.coalesce("currency_listed", "currency", pl.lit("USD")).alias("currency"),
@@ -236,7 +238,11 @@ def _listings(known: pl.DataFrame, universe: str) -> Frames:
         (SECTOR + pl.col("sector")).alias("sector"),
     )
     sectors = rows.with_columns(universe="sector").drop_nulls("universe")
-    told = {"instruments": rows, "symbols": rows, "memberships": pl.concat([rows, sectors])}
+    named = universe.symbols or rows["symbol"].to_list()
+    if absent := sorted(set(named) - set(rows["symbol"])):
+        request.account.notes[universe.name] = f"no bars of {', '.join(absent)}, which belong to it"
+    members = rows.filter(pl.col("symbol").is_in(named))
+    told = {"instruments": rows, "symbols": rows, "memberships": pl.concat([members, sectors])}
     for table, frame in told.items():
         names = [n for n in TABLES[table].names if n in frame.columns]
         yield table, frame.select(names).to_arrow()

@@ -10,6 +10,7 @@ import pyarrow as pa
 from contracts.settings import Settings
 from contracts.tables import TABLES
 from contracts.time.calendar import last_session, last_sessions
+from contracts.universe import Universe
 from etl.parsing import cells
 from etl.sessions import window
 from etl.source import (
@@ -35,9 +36,9 @@ _SESSIONS = 5  # a feed holds the newest items only
 Rows = list[dict[str, Any]]
 
 
-def extent(settings: Settings, now: datetime) -> Extent:
+def extent(universe: Universe, _: Settings, now: datetime) -> Extent:
     """The newest five sessions that had closed by `now`."""
-    days = last_sessions(settings.calendar, last_session(settings.calendar, now), _SESSIONS)
+    days = last_sessions(universe.calendar, last_session(universe.calendar, now), _SESSIONS)
     return days[0], days[-1]
 
 
@@ -45,8 +46,8 @@ def extent(settings: Settings, now: datetime) -> Extent:
 def nasdaq(request: Request) -> Frames:
     """Deliver the items that name a symbol asked for; an item of several symbols comes once, and
     of a symbol whose feed cannot be read nothing, which the account says."""
-    asked = asked_symbols(request.settings)
-    owned = window(request.settings.calendar, request.first, request.last)
+    asked = asked_symbols(request)
+    owned = window(request.universe.calendar, request.first, request.last)
     told: dict[str, dict[str, Any]] = {}
     rows: Rows = []
     mentions: Rows = []

@@ -11,11 +11,12 @@ import pyarrow as pa
 from contracts.settings import Settings
 from contracts.tables import SECTOR, TABLES
 from contracts.time.calendar import session_close, timezone
+from contracts.universe import Universe
 from etl.sessions import days_asked, listed_at
 from etl.simulation import events
 from etl.simulation import market as simulation
 from etl.simulation import news as headlines
-from etl.simulation.listing import Listing, listings, markets, since
+from etl.simulation.listing import Listing, exchange, listings, since
 from etl.simulation.market import Market, Path, sector_of
 from etl.simulation.news import News
 from etl.source import Cause, Extent, Frames, Request, SourceError, raw_schema, source, text_hash
@@ -28,16 +29,22 @@ _RESTS_KNOWN_AT = datetime(2010, 1, 1, tzinfo=UTC)
 Rows = list[dict[str, Any]]
 
 
-def extent(settings: Settings, _now: datetime) -> Extent:
-    """The newest `sim_sessions` sessions of the main calendar up to `sim_end`."""
-    days = markets(settings)[0].days
+def opening(settings: Settings) -> date:
+    """When the market opens: `sim_sessions` sessions of the main calendar before `sim_end`."""
+    days = exchange(settings, settings.calendar).days
     if len(days) < settings.sim_sessions:
         raise SourceError(
             Cause.EMPTY,
             f"the simulated market opens on {simulation.EPOCH} and has {len(days)} sessions up "
             f"to {settings.sim_end}: lower FINPULSE_SIM_SESSIONS ({settings.sim_sessions})",
         )
-    return days[-settings.sim_sessions], days[-1]
+    return days[-settings.sim_sessions]
+
+
+def extent(universe: Universe, settings: Settings, _: datetime) -> Extent:
+    """The universe's sessions from the market's opening up to `sim_end`."""
+    own = exchange(settings, universe.calendar)
+    return own.session_from(opening(settings)), own.days[-1]
 
 
 def market_of(settings: Settings) -> str:
@@ -74,7 +81,7 @@ def simulated(request: Request) -> Frames:
     session of the second exchange on which the main one rests comes with the main one's next.
     """
     settings = request.settings
-    begin, _ = extent(settings, request.collected_at)
+    begin, universe = opening(settings), request.universe
     first, last = max(request.first, begin), request.last
     if first > last:
         raise SourceError(
@@ -82,13 +89,19 @@ def simulated(request: Request) -> Frames:
             f"the simulated market opens on {begin} (FINPULSE_SIM_END, FINPULSE_SIM_SESSIONS), "
             f"asked for {request.first} to {request.last}",
         )
-    days_asked(settings.calendar, first, last)
-    after = since(settings.calendar, first, begin)
-    yield from _frames("trading_sessions", _rests(settings))
-    yield from listed(request.universe, settings, begin, last)
-    for listing in listings(settings, last):
+    days_asked(universe.calendar, first, last)
+    after = since(universe.calendar, first, begin)
+    named = list(listings(settings, universe, last))
+    yield from _frames("trading_sessions", _rests([settings.calendar, *map(_calendar, named)]))
+    yield from listed(universe, settings, last)
+    for listing in named:
         yield from _told(listing, listing.days(after, last))
-    yield from _frames("observations", _observations(markets(settings, last)[0], after, last))
+    main = exchange(settings, settings.calendar, last)
+    yield from _frames("observations", _observations(main, after, last))
+
+
+def _calendar(listing: Listing) -> str:
+    return listing.market.calendar
 
 
 def _told(listing: Listing, window: range) -> Frames:
@@ -110,26 +123,27 @@ def _frames(table: str, rows: Rows) -> Frames:
     yield table, pa.Table.from_pylist(rows, schema=raw_schema(TABLES[table]))
 
 
-def _rests(settings: Settings) -> Rows:
+def _rests(calendars: list[str]) -> Rows:
     """The days on which a simulated exchange rests though the real one traded."""
     return [
         {
-            "calendar": market.calendar,
+            "calendar": calendar,
             "session": day,
-            "timezone": timezone(market.calendar),
+            "timezone": timezone(calendar),
             "known_at": _RESTS_KNOWN_AT,
         }
-        for market in dict.fromkeys(markets(settings))
-        for day in simulation.RESTS.get(market.calendar, ())
+        for calendar in dict.fromkeys(calendars)
+        for day in simulation.RESTS.get(calendar, ())
     ]
 
 
-def listed(universe: str, settings: Settings, begin: date, last: date) -> Frames:
+def listed(universe: Universe, settings: Settings, last: date) -> Frames:
     """Instruments, symbols and memberships as known by the end of the session `last`."""
+    begin = opening(settings)
     instruments: Rows = []
     spans: Rows = []
     sectors: dict[str, str] = {}
-    for listing in listings(settings):
+    for listing in listings(settings, universe):
         known = {"instrument_id": listing.instrument, "known_at": listed_at(begin)}
         traded = {"calendar": listing.market.calendar, "currency": listing.currency}
         instruments.append({"name": listing.name, "asset_class": "equity"} | traded | known)
@@ -141,7 +155,7 @@ def listed(universe: str, settings: Settings, begin: date, last: date) -> Frames
             spans.append(spans[-1] | {"valid_to": listing.last, "known_at": told_at})
     yield from _frames("instruments", instruments)
     yield from _frames("symbols", [{"symbol": row["instrument_id"]} | row for row in spans])
-    members = [{"universe": universe} | row for row in spans]
+    members = [{"universe": universe.name} | row for row in spans]
     members += [{"universe": sectors[row["instrument_id"]]} | row for row in spans]
     yield from _frames("memberships", members)
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 from contracts.settings import Settings
 from contracts.tables import TABLES
 from contracts.time.calendar import last_session, last_sessions
+from contracts.universe import Universe
 from etl.parsing import cells
 from etl.sessions import Window, eve, listed_at, sheet, window
 from etl.source import (
@@ -41,9 +42,9 @@ _CLASSES = {"CRYPTOCURRENCY": "crypto", "CURRENCY": "currency", "MUTUALFUND": "f
 Rows = list[dict[str, Any]]
 
 
-def extent(settings: Settings, now: datetime) -> Extent:
+def extent(universe: Universe, _: Settings, now: datetime) -> Extent:
     """The newest 1,000 sessions that had closed by `now`."""
-    days = last_sessions(settings.calendar, last_session(settings.calendar, now), _SESSIONS)
+    days = last_sessions(universe.calendar, last_session(universe.calendar, now), _SESSIONS)
     return days[0], days[-1]
 
 
@@ -63,8 +64,8 @@ def extent(settings: Settings, now: datetime) -> Extent:
 )
 def yahoo(request: Request) -> Frames:
     """Deliver symbol after symbol; one that Yahoo does not know is refused, the rest load."""
-    owned = window(request.settings.calendar, request.first, request.last)
-    asked = asked_symbols(request.settings)
+    owned = window(request.universe.calendar, request.first, request.last)
+    asked = asked_symbols(request)
     client.configure(request.settings.home / "yfinance")
     failures = Failures(len(asked))
     items: list[object] = []
@@ -185,7 +186,7 @@ def _listing(answer: Answer, calendar: str, request: Request) -> Frames:
     row = {
         "instrument_id": symbol,
         "symbol": symbol,
-        "universe": request.universe,
+        "universe": request.universe.name,
         "name": about["longName"] or about["shortName"] or symbol,
         "calendar": calendar,
         "currency": about["currency"] or "USD",

@@ -1,13 +1,13 @@
 """Which symbols a provider on the web is asked for."""
 
-from contracts.settings import Settings
 from etl.parsing.cells import symbol
-from etl.source import Cause, SourceError
+from etl.source import Cause, Request, SourceError
 
 
-def asked_symbols(settings: Settings) -> list[str]:
-    """The settings' symbols in capitals, each once; raises SourceError when none are set."""
-    read = [symbol(part) for part in settings.symbols.split(",")]
+def asked_symbols(request: Request) -> list[str]:
+    """The universe's symbols, or the settings', in capitals, each once; raises SourceError."""
+    named = request.universe.symbols or request.settings.symbols.split(",")
+    read = [symbol(part) for part in named]
     strange = [f"symbol {wrong}" for _, wrong in read if wrong]
     if strange:
         raise SourceError(

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 
 import polars as pl
 
+from contracts.cut import Cut
 from contracts.store import Store
 from contracts.table import LOAD_ID, Table
 from contracts.tables import (
@@ -13,25 +14,20 @@ from contracts.tables import (
     BARS,
     HEADLINE_SYMBOLS,
     HEADLINES,
-    INSTRUMENTS,
     MEMBERSHIPS,
     OBSERVATIONS,
     SECTOR,
     SYMBOLS,
     TRADING_SESSIONS,
 )
-from contracts.time import calendar
 from contracts.time.amendments import Amendment, amendments_of
+from features.facts.members import Members, members
 from features.inputs.macro import SERIES
 
 # A headline that became known longer after it happened is history, not news: it counts nowhere.
 STALE = timedelta(days=30)
 # A macro value older than this at the first row is no longer the newest of its series.
 YEAR = timedelta(days=366)
-
-
-class NoFacts(LookupError):
-    """The store holds nothing of a universe; the message names the verb to run."""
 
 
 @dataclass(frozen=True)
@@ -74,72 +70,31 @@ class Facts:
 
 @dataclass(frozen=True)
 class Request:
-    """Facts of a universe from `first` to `last`, with `reach` rows up to each of its sessions.
+    """Facts of a cut, with `reach` rows up to each of its sessions.
 
     interval: 1d, or 1m for the minutes of the sessions themselves. around: with sectors, headlines
     and observations, and for an index.
     """
 
-    universe: str
-    first: date
-    last: date
-    snapshot: int
+    cut: Cut
     reach: int
     around: bool = True
     interval: str = "1d"
 
 
-@dataclass(frozen=True)
-class Members:
-    """Who belongs to a universe (all versions), and a range's sessions with the last close."""
+def read(store: Store, request: Request, known: Members | None = None) -> Facts:
+    """The facts of a request; raises NoFacts, NotASession.
 
-    frame: pl.DataFrame
-    sessions: tuple[date, ...]
-    end: datetime
-
-    @property
-    def ids(self) -> list[str]:
-        """The instruments, sorted."""
-        return sorted(self.frame["instrument_id"].unique())
-
-
-def members(store: Store, universe: str, first: date, last: date, snapshot: int) -> Members:
-    """Members of the universe known by the close of `last`; raises NoFacts, NotASession."""
-    # Who trades where is asked with a margin, since the closing time is not known before.
-    margin = datetime.combine(last, time(), UTC) + timedelta(days=2)
-    found = _frame(store.versions(MEMBERSHIPS, margin, snapshot, {"universe": universe}))
-    ids = {"instrument_id": sorted(found["instrument_id"].unique())}
-    traded = _frame(store.read(INSTRUMENTS, margin, snapshot, ids, ("instrument_id", "calendar")))
-    closes = {
-        (day, calendar.session_close(name, day))
-        for name in traded["calendar"].unique()
-        for day in calendar.sessions_known(name, first, last)
-    }
-    if not closes and len(traded):
-        for name in traded["calendar"].unique().sort():
-            calendar.sessions(name, first, last)  # says so where nobody knows
-        raise calendar.NotASession(f"universe {universe!r} has no session from {first} to {last}")
-    end = max((close for _, close in closes), default=margin)
-    frame = found.filter(pl.col("known_at") <= end).join(traded, on="instrument_id")
-    if not len(frame):
-        raise NoFacts(
-            f"universe {universe!r} has no members known by {last} among loads up to {snapshot}: "
-            f"load it with `python -m etl load --universe {universe}`, or pass a newer --snapshot"
-        )
-    return Members(frame, tuple(sorted({day for day, _ in closes})), end)
-
-
-def read(store: Store, request: Request) -> Facts:
-    """The facts of a request; raises NoFacts, NotASession."""
-    first, last, snapshot = request.first, request.last, request.snapshot
-    joined = members(store, request.universe, first, last, snapshot)
+    known: members of a cut with the same end, where they were asked for already.
+    """
+    joined, snapshot = known or members(store, request.cut), request.cut.snapshot
     sources = _sources(store, joined.frame[LOAD_ID].unique().to_list())
     asked = _Asked(store, request, joined, sources)
     ids = {"instrument_id": joined.ids}
     bars = _bars(asked)
     actions = store.versions(ACTIONS, joined.end, snapshot, ids | {"source": sources})
     return Facts(
-        first=first,
+        first=request.cut.first,
         end=joined.end,
         members=joined.frame,
         sectors=_sectors(asked) if request.around else joined.frame.clear(),
@@ -163,7 +118,7 @@ class _Asked:
     sources: list[str]
 
     def versions(self, table: Table, where: Mapping[str, object]) -> pl.DataFrame:
-        end, snapshot = self.members.end, self.request.snapshot
+        end, snapshot = self.members.end, self.request.cut.snapshot
         return _frame(self.store.versions(table, end, snapshot, where))
 
 
@@ -182,7 +137,7 @@ NO_OBSERVATIONS = pl.DataFrame(
 
 
 def _stated(asked: _Asked) -> tuple[Amendment, ...]:
-    end, snapshot = asked.members.end, asked.request.snapshot
+    end, snapshot = asked.members.end, asked.request.cut.snapshot
     return amendments_of(asked.store.versions(TRADING_SESSIONS, end, snapshot).to_pylist()).rows
 
 
@@ -200,22 +155,23 @@ def _sources(store: Store, loads: list[int]) -> list[str]:
 
 def _bars(asked: _Asked) -> pl.DataFrame:
     request, ids = asked.request, asked.members.ids
+    first, last = request.cut.first, request.cut.last
 
     def between(low: date | None, high: date, some: list[str]) -> pl.DataFrame:
         where = {"interval": request.interval, "instrument_id": some, "session": (low, high)}
         return asked.versions(BARS, where | {"source": asked.sources})
 
     if request.interval != "1d":
-        return between(request.first, request.last, ids).sort(_ORDER, maintain_order=True)
+        return between(first, last, ids).sort(_ORDER, maintain_order=True)
     # Sessions are at most 5 of 7 days; holidays and halts are made up for below.
-    start = request.first - timedelta(days=request.reach * 7 // 5 + 15)
-    bars = between(start, request.last, ids)
-    counts = _before(bars, request.first).group_by("instrument_id").len()
+    start = first - timedelta(days=request.reach * 7 // 5 + 15)
+    bars = between(start, last, ids)
+    counts = _before(bars, first).group_by("instrument_id").len()
     enough = counts.filter(pl.col("len") >= request.reach)["instrument_id"]
     short = sorted(set(ids) - set(enough))
     if short:
         bars = pl.concat([between(None, start - timedelta(days=1), short), bars])
-        oldest = _before(bars, request.first).group_by("instrument_id").tail(request.reach)
+        oldest = _before(bars, first).group_by("instrument_id").tail(request.reach)
         low = oldest["session"].min()
         # An index is made of all members: who was halted for long needs the others' bars, too.
         if isinstance(low, date) and low < start and request.around:

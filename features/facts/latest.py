@@ -6,7 +6,7 @@ import polars as pl
 
 from contracts.store import Store
 from contracts.tables import BARS, MEMBERSHIPS
-from features.facts.facts import NoFacts
+from features.facts.members import NoFacts
 
 # A day brings sixty bars on any exchange; after holidays it takes a few more, after a halt many.
 _SPANS = (1, 5, 30)

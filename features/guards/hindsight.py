@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import polars as pl
 
+from contracts.expected import Expected
 from features.engine import evaluate
 from features.facts.facts import Facts
 from features.facts.panels import decision_panel
@@ -18,7 +19,7 @@ Build: TypeAlias = Callable[[Facts], pl.DataFrame]
 KEY = ["instrument_id", "as_of"]
 
 
-class Hindsight(ValueError):
+class Hindsight(Expected, ValueError):
     """A decision is another one once later facts are there; the message names it."""
 
 

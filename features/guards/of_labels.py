@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from contracts.expected import Expected
 from features.guards.trial import PRICES, quoted_panel, rounded_anew, trial_panel
 from features.label import Label, Outcomes
 from features.panel.panel import Flags, Panel, Times
@@ -16,7 +17,7 @@ LabelGuard: TypeAlias = Callable[[Label, Panel], None]
 ROWS = 70  # of the trial beyond what the label reaches back
 
 
-class LabelLeak(ValueError):
+class LabelLeak(Expected, ValueError):
     """A label's truth is not what became of a position after its decision."""
 
 

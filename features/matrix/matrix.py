@@ -7,9 +7,10 @@ sessions settle later; they are settled when a matrix is loaded, with what is kn
 import hashlib
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -17,90 +18,90 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from contracts import objects
+from contracts.cut import Cut
+from contracts.expected import Expected
 from contracts.store import Store
 from contracts.tables import MATERIALISATIONS
 from contracts.time import calendar
 from features.engine import evaluate
-from features.facts.facts import Facts, Request, members, read, text_model
+from features.facts.facts import Facts, Request, read, text_model
+from features.facts.members import Members, members
 from features.facts.panels import decision_panel
 from features.matrix.labelling import KEY, keys_of, labels_of
+from features.matrix.receipts import MatrixMissing
 from features.matrix.unchanged import first_news
+from features.target import Target
 from features.view import FeatureView
 
 
-class MatrixMissing(LookupError):
-    """Sessions are not materialised at this snapshot; the message names the verb to run."""
-
-
-class TextUnscored(LookupError):
+class TextUnscored(Expected, LookupError):
     """Headlines have no sentiment yet; the message names the verb to run."""
 
 
 @dataclass(frozen=True)
-class _Range:
+class _Asked:
     store: Store
+    cut: Cut
     view: FeatureView
-    universe: str
-    first: date
-    last: date
-    snapshot: int
 
-    @property
-    def sessions(self) -> tuple[date, ...]:
-        return members(self.store, self.universe, self.first, self.last, self.snapshot).sessions
+    @cached_property
+    def members(self) -> Members:
+        return members(self.store, self.cut)
 
     @cached_property
     def text_model(self) -> str:
         """The model whose sentiments the features are made of; empty where none reads them."""
         return text_model(self.store) if self.view.reads_sentiment else ""
 
-    @property
-    def key(self) -> str:
-        """Of the file of those sessions, in the object store."""
+    def facts(self, cut: Cut, reach: int, around: bool) -> Facts:
+        """What a part of the cut is made of; one that ends alike has the same members."""
+        alike = cut.last >= self.members.sessions[-1]
+        request = Request(cut, reach, around, self.view.interval)
+        return read(self.store, request, self.members if alike else None)
+
+    def key(self, cut: Cut) -> str:
+        """Of the file of that part, in the object store."""
         model = self.text_model and "_" + hashlib.sha256(self.text_model.encode()).hexdigest()[:8]
-        name = f"{self.first}_{self.last}_{self.snapshot}{model}.parquet"
-        return f"matrices/{self.view.hash}/{self.universe}/{name}"
+        name = f"{cut.first}_{cut.last}_{cut.snapshot}{model}.parquet"
+        return f"matrices/{self.view.hash}/{cut.universe.name}/{name}"
 
     def written(self) -> dict[date, str]:
-        where = [self.view.hash, self.universe, self.snapshot]
         found = self.store.query(
             "SELECT session, path FROM materialisations WHERE view_hash = %s AND universe = %s "
             "AND snapshot = %s AND text_model = %s AND session BETWEEN %s AND %s",
-            [*where, self.text_model, self.first, self.last],
+            [*self._place, self.cut.snapshot, self.text_model, self.cut.first, self.cut.last],
         )
         pairs = zip(found["session"].to_pylist(), found["path"].to_pylist(), strict=True)
         return dict(pairs)
 
     def carried(self, missing: Sequence[date]) -> pa.Table:
         """Receipts at this snapshot for sessions whose newest earlier matrix still holds."""
+        snapshot = self.cut.snapshot
         found = self.store.query(
             "SELECT DISTINCT ON (session) * FROM materialisations WHERE view_hash = %s "
             "AND universe = %s AND text_model = %s AND snapshot < %s AND session = ANY(%s::date[]) "
             "ORDER BY session, snapshot DESC",
-            [self.view.hash, self.universe, self.text_model, self.snapshot, list(missing)],
+            [*self._place, self.text_model, snapshot, list(missing)],
         )
         rows = found.to_pylist()
-        news = {s: first_news(self.store, s, self.snapshot) for s in {r["snapshot"] for r in rows}}
+        news = {s: first_news(self.store, s, snapshot) for s in {r["snapshot"] for r in rows}}
         held = [r for r in rows if self._decided_before(r["session"], news[r["snapshot"]])]
-        new = {"snapshot": self.snapshot, "created_at": datetime.now(UTC)}
+        new = {"snapshot": snapshot, "created_at": datetime.now(UTC)}
         return pa.Table.from_pylist([r | new for r in held], schema=MATERIALISATIONS.schema)
+
+    @property
+    def _place(self) -> list[str]:
+        return [self.view.hash, self.cut.universe.name]
 
     def _decided_before(self, session: date, news: datetime | None) -> bool:
         return news is None or all(
             calendar.session_close(name, day) < news
-            for name in self._calendars
+            for name in self.members.calendars
             for day in calendar.sessions_known(name, session, session)
         )
 
-    @cached_property
-    def _calendars(self) -> list[str]:
-        known = members(self.store, self.universe, self.first, self.last, self.snapshot)
-        return sorted(known.frame["calendar"].unique())
 
-
-def materialise(
-    store: Store, view: FeatureView, universe: str, first: date, last: date, snapshot: int
-) -> int:
+def materialise(store: Store, cut: Cut, view: FeatureView) -> int:
     """Write the features of the sessions that have none at this snapshot; returns their number.
 
     Those that an earlier snapshot holds and nothing new concerns are carried over, not computed.
@@ -108,88 +109,98 @@ def materialise(
     Raises NoFacts for an unknown universe, NotASession for a range without a session, and
     TextUnscored when a feature reads sentiment that is not there: it would stay null for good.
     """
-    asked = _Range(store, view, universe, first, last, snapshot)
-    missing = sorted(set(asked.sessions) - set(asked.written()))
+    return _materialise(_Asked(store, cut, view))
+
+
+def _materialise(asked: _Asked) -> int:
+    missing = sorted(set(asked.members.sessions) - set(asked.written()))
     carried = asked.carried(missing)
-    count = store.record(MATERIALISATIONS, carried) if len(carried) else 0
+    count = asked.store.record(MATERIALISATIONS, carried) if len(carried) else 0
     missing = sorted(set(missing) - set(carried["session"].to_pylist()))
     return count + (_write(asked, missing) if missing else 0)
 
 
-def _write(asked: _Range, missing: Sequence[date]) -> int:
-    store, view, universe, snapshot = asked.store, asked.view, asked.universe, asked.snapshot
-    request = Request(universe, missing[0], missing[-1], snapshot, view.reach, True, view.interval)
-    facts = read(store, request)
-    _refuse_unscored(facts, request, view)
+def _write(asked: _Asked, missing: Sequence[date]) -> int:
+    part, view = asked.cut.since(missing[0]).until(missing[-1]), asked.view
+    facts = asked.facts(part, view.reach, around=True)
+    _refuse_unscored(facts, part, view)
     frame = _features(facts, view).filter(pl.col("session").is_in(missing))
-    key = replace(asked, first=missing[0], last=missing[-1]).key
+    key = asked.key(part)
     buffer = io.BytesIO()
     pq.write_table(frame.to_arrow(), buffer, compression="zstd")
     objects.put(key, buffer.getvalue())
-    return store.record(MATERIALISATIONS, _receipt(asked, missing, key, frame))
+    return asked.store.record(MATERIALISATIONS, _receipt(asked, missing, key, frame))
 
 
-def _refuse_unscored(facts: Facts, request: Request, view: FeatureView) -> None:
+def _refuse_unscored(facts: Facts, cut: Cut, view: FeatureView) -> None:
     unscored = facts.news["tone"].null_count()
     if unscored and view.reads_sentiment:
+        universe = cut.universe.name
         raise TextUnscored(
-            f"{unscored} headlines of {request.universe} up to {request.last} have no sentiment: "
-            f"run `python -m training score-text --universe {request.universe} --session "
-            f"{request.last} --snapshot {request.snapshot}`"
+            f"{unscored} headlines of {universe} up to {cut.last} have no sentiment: "
+            f"run `python -m training score-text --universe {universe} --session "
+            f"{cut.last} --snapshot {cut.snapshot}`"
         )
 
 
 def load_matrix(
-    store: Store, view: FeatureView, universe: str, first: date, last: date, snapshot: int
+    store: Store,
+    cut: Cut,
+    view: FeatureView,
+    target: Target | None = None,
+    missing: Literal["refuse", "write"] = "refuse",
 ) -> pa.Table:
     """The view's features of the sessions and a target's truth, by session and instrument.
 
-    The truth is that of `view.toward(target)`, of a view of before else its own label's; without
-    either the features stand alone. Columns: instrument_id, symbol, session, as_of, the features
+    The truth is the target's, without one a view's of before its own label's; without either the
+    features stand alone. Columns: instrument_id, symbol, session, as_of, the features
     (float32 and nothing else is, null explicit); what naive forecasts of the target are made of
     (float64, `Label.beside`: persistence is its newest value settled by as_of); label (0 down, 1
     neutral, 2 up, or a float64 where it has no classes; null until it is settled by the close of
     `last`), settled_at, total_return (from the entry to where the label closes the position),
-    delisted, ambiguous (whether the label rests on a rule about a bar that leaves it open). Raises
-    MatrixMissing unless all sessions are materialised at exactly this snapshot.
+    delisted, ambiguous (whether the label rests on a rule about a bar that leaves it open).
+    missing: sessions that are not materialised at exactly this snapshot are written as
+    `materialise` does, or MatrixMissing is raised.
     """
-    asked = _Range(store, view, universe, first, last, snapshot)
-    written = asked.written()
-    missing = sorted(set(asked.sessions) - set(written))
+    asked = _Asked(store, cut, view)
+    if missing == "write":
+        _materialise(asked)
+    paths = asked.written()
+    _refuse_missing(asked, sorted(set(asked.members.sessions) - set(paths)))
+    found = pl.concat(_part(path, paths) for path in sorted(set(paths.values())))
+    label = target.label if target else view.label
+    if label is not None:
+        facts = asked.facts(cut, label.reach, around=False)
+        settled = labels_of(store, facts, cut.snapshot, label)
+        found = found.join(settled, on=KEY, how="left")
+    return _strings(found.sort(KEY).to_arrow())
+
+
+def _refuse_missing(asked: _Asked, missing: Sequence[date]) -> None:
     if missing:
+        view, universe, snapshot = asked.view, asked.cut.universe.name, asked.cut.snapshot
         raise MatrixMissing(
             f"view {view.name} ({view.hash}) of {universe} has {len(missing)} sessions from "
             f"{missing[0]} to {missing[-1]} without a matrix at snapshot {snapshot}: run `python "
             f"-m features materialise --view {view.name} --universe {universe} --first "
             f"{missing[0]} --last {missing[-1]} --snapshot {snapshot}`"
         )
-    parts = [_part(path, written) for path in sorted(set(written.values()))]
-    found, rule = pl.concat(parts), view.truth or view.label
-    if rule is not None:
-        request = Request(universe, first, last, snapshot, rule.reach, False, view.interval)
-        settled = labels_of(store, read(store, request), snapshot, rule)
-        found = found.join(settled, on=KEY, how="left")
-    return _strings(found.sort(KEY).to_arrow())
 
 
-def written(
-    store: Store, view: FeatureView, universe: str, session: date, snapshot: int
-) -> pl.DataFrame:
-    """The features of one session as they were written; raises MatrixMissing."""
-    asked = _Range(store, view, universe, session, session, snapshot)
-    paths = asked.written()
-    if session not in paths:
+def written(store: Store, cut: Cut, view: FeatureView) -> pl.DataFrame:
+    """The features of the cut's last session as they were written; raises MatrixMissing."""
+    paths = _Asked(store, cut.since(cut.last), view).written()
+    if cut.last not in paths:
         raise MatrixMissing(
-            f"view {view.name} of {universe} has no matrix of {session} at snapshot {snapshot}"
+            f"view {view.name} of {cut.universe.name} has no matrix of {cut.last} at snapshot "
+            f"{cut.snapshot}"
         )
-    return _part(paths[session], paths)
+    return _part(paths[cut.last], paths)
 
 
-def online(
-    store: Store, view: FeatureView, universe: str, session: date, snapshot: int
-) -> pl.DataFrame:
-    """The features of one session from the last rows that they need; nothing is written."""
-    return _features(read(store, Request(universe, session, session, snapshot, view.reach)), view)
+def online(store: Store, cut: Cut, view: FeatureView) -> pl.DataFrame:
+    """The features of the cut's last session from the rows that it needs; nothing is written."""
+    return _features(read(store, Request(cut.since(cut.last), view.reach)), view)
 
 
 def _part(path: str, written: dict[date, str]) -> pl.DataFrame:
@@ -205,14 +216,14 @@ def _strings(table: pa.Table) -> pa.Table:
     return table.cast(pa.schema(plain))
 
 
-def _receipt(asked: _Range, sessions: Sequence[date], key: str, frame: pl.DataFrame) -> pa.Table:
+def _receipt(asked: _Asked, sessions: Sequence[date], key: str, frame: pl.DataFrame) -> pa.Table:
     counts = dict(frame.group_by("session").len().iter_rows())
-    constant = {"view_hash": asked.view.hash, "view": asked.view.name, "universe": asked.universe}
+    constant: dict[str, object] = {"view_hash": asked.view.hash, "view": asked.view.name}
+    constant |= {"universe": asked.cut.universe.name, "snapshot": asked.cut.snapshot}
     constant |= {"path": key, "text_model": asked.text_model}
     now = datetime.now(UTC)
     rows = [
-        {**constant, "session": day, "snapshot": asked.snapshot, "rows": counts.get(day, 0)}
-        | {"created_at": now}
+        {**constant, "session": day, "rows": counts.get(day, 0), "created_at": now}
         for day in sessions
     ]
     return pa.Table.from_pylist(rows, schema=MATERIALISATIONS.schema)

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 
 import polars as pl
 
+from contracts.cut import Cut
 from contracts.store import Store
 from features.matrix.matrix import online, written
 from features.view import FeatureView
@@ -23,21 +23,13 @@ class Skew:
     apart: dict[str, int]
 
 
-def skew(
-    store: Store,
-    view: FeatureView,
-    universe: str,
-    session: date,
-    snapshot: int,
-    sample: Sequence[str],
-) -> Skew:
-    """Compare the sample's features of a session, computed from the last rows that they need.
+def skew(store: Store, cut: Cut, view: FeatureView, sample: Sequence[str]) -> Skew:
+    """Compare the sample's features of the last session, computed from the rows that they need.
 
     sample: instruments; those that one side alone knows differ in every feature. Raises
     MatrixMissing when the session is not materialised at that snapshot.
     """
-    batch = written(store, view, universe, session, snapshot)
-    fresh = online(store, view, universe, session, snapshot)
+    batch, fresh = written(store, cut, view), online(store, cut, view)
     both = pl.DataFrame({_KEY: sorted(set(sample))}, schema={_KEY: pl.String})
     for side, values in (("batch", batch), ("online", fresh)):
         columns = [pl.lit(True).alias("there"), *map(pl.col, view.features)]

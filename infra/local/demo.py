@@ -27,6 +27,7 @@ from turns import turn
 from up import Start
 
 from contracts.time.calendar import shift
+from contracts.universe import universe
 
 say = partial(print, flush=True)
 
@@ -80,17 +81,17 @@ class Demo:
 
     def span(self) -> Span:
         """Up to the session that was shown last, or the one after it when the demo goes on."""
-        asked = self.stack.asked
+        asked, calendar = self.stack.asked, universe("", self.stack.asked).calendar
         first, end = self.extent()
         shown = outcome.newest(self.stack)
         last = wanted = max(shown or end, end)
         if self.onwards and shown == wanted:
-            wanted = shift(asked.calendar, wanted, 1)
+            wanted = shift(calendar, wanted, 1)
         if wanted > end:
             _, last = self.extent("--through", str(wanted))
         if self.onwards and last < wanted:
             say(f"\nthe source {asked.source} ends with {last}: there is no later session yet")
-        before = shift(asked.calendar, last, -1)
+        before = shift(calendar, last, -1)
         return Span(first, before if last > end else first, before, last)
 
     def runs(self, span: Span) -> dict[str, dict[str, str]]:

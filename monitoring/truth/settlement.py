@@ -1,15 +1,13 @@
 """Joining each forecast with its later truth."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 
 import polars as pl
 
+from contracts.cut import Cut
 from contracts.store import Store
 from contracts.tables import OUTCOMES
-from contracts.time.calendar import last_sessions, session_close
-from monitoring.matrix import matrix
 from training.bundle import bundle
 
 # Replays are judged on nine significant digits.
@@ -30,50 +28,36 @@ ORDER BY prediction_id, version DESC
 """
 
 
-@dataclass(frozen=True)
-class Settling:
-    """A run: forecasts of the last `sessions` up to `session`, with the truth of its close."""
+def settle(store: Store, cut: Cut, now: datetime) -> int:
+    """Record the truth, as of the cut's end, of its sessions' forecasts whose label has matured.
 
-    universe: str
-    calendar: str
-    session: date
-    snapshot: int
-    sessions: int
-
-    @property
-    def first(self) -> date:
-        """The oldest session whose forecasts are looked at."""
-        return last_sessions(self.calendar, self.session, self.sessions)[0]
-
-
-def settle(store: Store, run: Settling, now: datetime) -> int:
-    """Record the truth of forecasts whose label has matured; returns the rows added.
-
-    A truth that differs from the one recorded is a new version. One recorded at a later snapshot
-    knows better and is left alone.
+    Returns the rows added. A truth that differs from the one recorded is a new version. One
+    recorded at a later snapshot knows better and is left alone.
     """
-    settled = list(_settled(store, run))
+    settled = list(_settled(store, cut))
     if not settled:
         return 0
-    fresh = _unrecorded(pl.concat(settled), _rows(store, _RECORDED, run), run.snapshot)
+    fresh = _unrecorded(pl.concat(settled), _rows(store, _RECORDED, cut), cut.snapshot)
     stamped = fresh.with_columns(
-        pl.lit(run.snapshot, pl.Int64).alias("snapshot"), pl.lit(now).alias("recorded_at")
+        pl.lit(cut.snapshot, pl.Int64).alias("snapshot"), pl.lit(now).alias("recorded_at")
     )
     return store.record(OUTCOMES, stamped.select(OUTCOMES.names).to_arrow())
 
 
-def _settled(store: Store, run: Settling) -> Iterator[pl.DataFrame]:
-    close = session_close(run.calendar, run.session)
-    for (name,), issued in _rows(store, _ISSUED, run).group_by("bundle"):
+def _settled(store: Store, cut: Cut) -> Iterator[pl.DataFrame]:
+    from features.matrix.matrix import load_matrix
+    from features.view import view
+
+    for (name,), issued in _rows(store, _ISSUED, cut).group_by("bundle"):
         manifest = bundle.load(str(name)).manifest
-        days = (run.first, run.session)
-        truth = pl.DataFrame(matrix(store, manifest, run.universe, days, run.snapshot))
-        matured = truth.select(*_ROW, *_TRUTH).filter(pl.col("settled_at") <= close)
+        chosen, taught = view(manifest.view), manifest.taught()
+        truth = pl.DataFrame(load_matrix(store, cut, chosen, taught, missing="write"))
+        matured = truth.select(*_ROW, *_TRUTH).filter(pl.col("settled_at") <= cut.end)
         yield issued.join(matured, on=_ROW).select("prediction_id", *_TRUTH)
 
 
-def _rows(store: Store, statement: str, run: Settling) -> pl.DataFrame:
-    return pl.DataFrame(store.query(statement, (run.universe, run.first, run.session)))
+def _rows(store: Store, statement: str, cut: Cut) -> pl.DataFrame:
+    return pl.DataFrame(store.query(statement, (cut.universe.name, cut.first, cut.last)))
 
 
 def _unrecorded(settled: pl.DataFrame, recorded: pl.DataFrame, snapshot: int) -> pl.DataFrame:

@@ -14,7 +14,9 @@ from random import Random
 
 from prometheus_client import Counter
 
+from contracts.cut import Cut
 from contracts.store import Store
+from contracts.universe import universe
 from serving.edge.lane import Lane
 from serving.edge.metrics import SHARED, Metrics
 from serving.served.served import View
@@ -68,8 +70,8 @@ class SkewWatch:
         traded = sorted(str(row["instrument_id"]) for row in rows)
         # Another sample each session, the same for whoever looks again.
         sample = Random(str(served.as_of)).sample(traded, min(SAMPLE, len(traded)))
-        place = (served.manifest.universe, rows[0]["session"], rows[0]["snapshot"])
-        found = skew(self._store, view(served.manifest.view), *place, sample)
+        place = universe(served.manifest.universe), rows[0]["session"], rows[0]["snapshot"]
+        found = skew(self._store, Cut.at(*place), view(served.manifest.view), sample)
         self._compared.inc(found.values)
         for feature in served.manifest.features:
             # All are exported, at 0 too: what is asked for by rules is there.

@@ -1,13 +1,19 @@
 """The verbs of the ground, as a task runs them."""
 
+import errno
 import json
+import re
 from datetime import UTC, datetime
 
 import pyarrow as pa
 import pytest
+import typer
 from typer.testing import CliRunner
 
+from contracts import verbs
 from contracts.__main__ import app
+from contracts.expected import Expected
+from contracts.registry import UnknownMember
 from contracts.store import Provenance, Store
 from contracts.tables import ACTIONS
 
@@ -55,3 +61,58 @@ def test_a_range_without_a_session_is_refused_and_not_green(first: str, last: st
     words = ["ranges", "--first", first, "--last", last, "--sessions", "2"]
     refused = CliRunner().invoke(app, words, env={"COLUMNS": "200"})
     assert refused.exit_code != 0 and "holds no session of XNYS" in refused.output
+
+
+def room(failure: Exception) -> typer.Typer:
+    """Verbs of which one fails."""
+    made = typer.Typer(pretty_exceptions_enable=False)
+
+    @made.command()
+    def fails() -> None:
+        raise failure
+
+    return made
+
+
+def ends(failure: Exception, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr("sys.argv", ["room"])
+    with pytest.raises(SystemExit) as ended:
+        verbs.run(room(failure))
+    return str(ended.value.code)
+
+
+class Unheard(Expected, LookupError):
+    """A failure that no list of any room names."""
+
+
+@pytest.mark.parametrize(
+    ("failure", "line"),
+    [
+        (Unheard("nothing\n  is there"), "Unheard: nothing is there"),
+        (UnknownMember("no source is named 'x'"), "UnknownMember: no source is named 'x'"),
+        (FileNotFoundError(2, "No such file", "a.csv"), "FileNotFoundError: .* 'a.csv': name one"),
+        (OSError(errno.ENOSPC, "No space left", "a.csv"), "DiskFull: no room to write in a.csv"),
+        (MemoryError(), "OutOfMemory: no more could be had"),
+    ],
+)
+def test_what_is_expected_ends_in_one_line(
+    failure: Exception, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = ends(failure, monkeypatch)
+    assert re.match(line, told) and "\n" not in told
+
+
+@pytest.mark.parametrize("fault", [KeyError("x"), IndexError(), ValueError("x"), LookupError("x")])
+def test_a_fault_of_ours_shows_where_it_happened(
+    fault: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["room"])
+    with pytest.raises(type(fault)):
+        verbs.run(room(fault))
+
+
+@pytest.mark.parametrize("wrong", ["2025-6-1", "20250601x", "yesterday", "2025-02-30"])
+def test_a_day_that_is_none_is_a_wrong_command(wrong: str) -> None:
+    words = ["ranges", "--first", wrong, "--last", "2025-06-30", "--sessions", "2"]
+    refused = CliRunner().invoke(app, words, env={"COLUMNS": "200"})
+    assert refused.exit_code == 2 and "expected a session as 2025-06-30" in refused.output

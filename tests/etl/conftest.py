@@ -18,6 +18,7 @@ from nasdaq_server import feeds  # noqa: F401
 from yahoo_server import serve  # noqa: F401
 
 from contracts.settings import Settings, settings
+from contracts.universe import universe
 from etl.batch.batch import Batch, manifest
 from etl.load import collect
 from etl.quality.clean import judged
@@ -86,8 +87,8 @@ def ask() -> Ask:
     def asked(
         source: str, given: Settings, first: date | None = None, last: date | None = None
     ) -> dict[str, pa.Table]:
-        begin, end = SOURCES.get(source).extent(given, NOW)
-        request = Request("test", first or begin, last or end, NOW, given)
+        begin, end = SOURCES.get(source).extent(universe("", given), given, NOW)
+        request = Request(universe("test", given), first or begin, last or end, NOW, given)
         frames: dict[str, list[pa.Table]] = {}
         for table, frame in SOURCES.get(source).frames(request):
             frames.setdefault(table, []).append(frame)
@@ -115,7 +116,7 @@ def load_raw() -> Callable[..., Judged]:
 
     def loaded(source: str, given: Settings | None = None, last: date | None = None) -> Judged:
         given = given or settings()
-        begin, end = SOURCES.get(source).extent(given, NOW)
+        begin, end = SOURCES.get(source).extent(universe("", given), given, NOW)
         batch = Batch(source, "test", begin, last or end)
         collect(batch, given, NOW)
         tables = {name: (good, bad) for name, good, bad in judged(manifest(batch))}

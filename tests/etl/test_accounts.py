@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from contracts.settings import settings
+from contracts.universe import universe
 from etl.account import told
 from etl.batch.batch import Batch, manifest
 from etl.load import collect
@@ -176,7 +177,7 @@ def test_a_folder_of_refused_rows_says_which_and_why(folder: Any, now: Any) -> N
     lines = ["symbol,session,open,high,low,close,volume", "AAA,05/07/2024,1,2,1,1,5"]
     (folder.path / "bars.csv").write_text("\n".join(lines))
     with pytest.raises(SourceError, match=r"bars.csv line 2: session is not a date: 05/07/2024"):
-        SOURCES.get("files").extent(settings(), now)
+        SOURCES.get("files").extent(universe(), settings(), now)
 
 
 def test_a_column_called_date_is_the_session(folder: Any, load_raw: Any) -> None:

@@ -18,6 +18,7 @@ from nasdaq_server import feed, item
 from yahoo_server import chart, news_item
 
 from contracts.settings import Settings, settings
+from contracts.universe import universe
 from etl.account import AccountError
 from etl.batch import staging
 from etl.batch.batch import Batch, Manifest, manifest
@@ -216,6 +217,10 @@ def test_a_source_that_loses_a_row_is_told_so(given_: Settings) -> None:
     try:
         declare(deliver)
         with pytest.raises(AccountError, match="read 1 rows of bars and accounts for 0"):
-            list(SOURCES.get("loses").frames(Request("test", FIRST, LAST, NOW, given_)))
+            list(
+                SOURCES.get("loses").frames(
+                    Request(universe("test", given_), FIRST, LAST, NOW, given_)
+                )
+            )
     finally:
         SOURCES._members.pop("loses")

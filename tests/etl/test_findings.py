@@ -10,6 +10,7 @@ from contracts.settings import settings
 from contracts.store import Store
 from contracts.tables import ACTIONS, BARS
 from contracts.time.calendar import last_sessions
+from contracts.universe import universe
 from etl.batch.batch import Batch
 from etl.load import append, collect
 from etl.quality.clean import clean
@@ -23,7 +24,7 @@ NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
 
 def whole(source: str = "files") -> Batch:
-    return Batch(source, "test", *SOURCES.get(source).extent(settings(), NOW))
+    return Batch(source, "test", *SOURCES.get(source).extent(universe(), settings(), NOW))
 
 
 BAR = "{symbol},{day},{price},{price},{price},{price},900"

@@ -16,6 +16,7 @@ import pytest
 from contracts.settings import Settings, settings
 from contracts.store import OriginError, Store
 from contracts.tables import BARS, TABLES
+from contracts.universe import universe
 from etl.batch.batch import Batch, NotCollected, manifest
 from etl.batch.staging import ORDER
 from etl.load import append, collect
@@ -38,7 +39,7 @@ def market(monkeypatch: pytest.MonkeyPatch, store: Store) -> Settings:
 
 
 def whole(source: str = "simulated") -> Batch:
-    return Batch(source, "test", *SOURCES.get(source).extent(settings(), NOW))
+    return Batch(source, "test", *SOURCES.get(source).extent(universe(), settings(), NOW))
 
 
 def load(store: Store, batch: Batch, now: datetime = NOW) -> dict[str, int]:

@@ -8,6 +8,7 @@ from typer.testing import CliRunner, Result
 
 from contracts.settings import settings
 from contracts.store import Store
+from contracts.universe import universe
 from etl.__main__ import app
 from etl.batch.batch import Batch
 from etl.load import append, collect
@@ -29,7 +30,7 @@ def refused(store: Store, folder: Any) -> Store:
     text = (folder.path / "bars.csv").read_text().splitlines()
     broken = [line.replace("900", "nine") if "BBB,2024-07-05" in line else line for line in text]
     (folder.path / "bars.csv").write_text("\n".join(broken) + "\n")
-    batch = Batch("files", "files", *SOURCES.get("files").extent(settings(), NOW))
+    batch = Batch("files", "files", *SOURCES.get("files").extent(universe(), settings(), NOW))
     collect(batch, settings(), NOW)
     clean(store, batch)
     append(store, batch)

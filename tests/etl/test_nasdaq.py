@@ -11,6 +11,7 @@ from nasdaq_server import Serve, feed, item
 from contracts.settings import settings
 from contracts.store import Provenance, Store
 from contracts.tables import HEADLINE_SYMBOLS, HEADLINES, INSTRUMENTS
+from contracts.universe import universe
 from etl.batch.batch import Batch
 from etl.load import append, collect
 from etl.quality.clean import clean
@@ -33,7 +34,9 @@ def serve(feeds: Serve) -> Serve:
 def delivered(symbols: str = "AAPL", first: date = DAY) -> dict[str, list[dict[str, Any]]]:
     given = settings().model_copy(update={"symbols": symbols})
     frames: dict[str, list[pa.Table]] = {}
-    for table, frame in SOURCES.get("nasdaq").frames(Request("nasdaq", first, DAY, NOW, given)):
+    for table, frame in SOURCES.get("nasdaq").frames(
+        Request(universe("nasdaq", given), first, DAY, NOW, given)
+    ):
         frames.setdefault(table, []).append(frame)
     return {table: pa.concat_tables(parts).to_pylist() for table, parts in frames.items()}
 
@@ -222,7 +225,7 @@ def test_what_was_not_asked_for_is_counted(serve: Serve) -> None:
     late = item(3, "AAPL", "Thu, 02 Jul 2026 14:30:00 +0000")
     body = feed("AAPL", item(1, "AAPL"), item(1, "AAPL"), item(2, "XOM"), late)
     given = settings().model_copy(update={"symbols": "AAPL"})
-    request = Request("nasdaq", DAY, DAY, NOW, given)
+    request = Request(universe("nasdaq", given), DAY, DAY, NOW, given)
     with serve(lambda _: (200, body)):
         list(SOURCES.get("nasdaq").frames(request))
     account = request.account

@@ -16,6 +16,7 @@ from contracts.store import Store
 from contracts.tables import TABLES
 from contracts.time.amendments import stating
 from contracts.time.calendar import session_close, sessions, timezone
+from contracts.universe import universe
 from etl.__main__ import app
 from etl.folder.contents import contents
 from etl.folder.trading_sessions import read
@@ -67,7 +68,9 @@ def asked(source: str, first: date, last: date, **changes: Any) -> dict[str, lis
     given = settings().model_copy(update=changes)
     frames: dict[str, list[pa.Table]] = {}
     now = datetime(2024, 6, 1, tzinfo=UTC)
-    for table, frame in SOURCES.get(source).frames(Request("three", first, last, now, given)):
+    for table, frame in SOURCES.get(source).frames(
+        Request(universe("three", given), first, last, now, given)
+    ):
         frames.setdefault(table, []).append(frame)
     return {table: pa.concat_tables(parts).to_pylist() for table, parts in frames.items()}
 

@@ -8,6 +8,7 @@ import pytest
 from yahoo_server import NOW, Serve, recorded
 
 from contracts.settings import settings
+from contracts.universe import universe
 from etl.source import SOURCES, Cause, Request, SourceError
 
 NO_NEWS = (200, '{"news": []}')
@@ -15,7 +16,7 @@ NO_NEWS = (200, '{"news": []}')
 
 def request(first: date, last: date, now: datetime = NOW) -> Request:
     given = settings().model_copy(update={"symbols": "AAPL"})
-    return Request("yahoo", first, last, now, given)
+    return Request(universe("yahoo", given), first, last, now, given)
 
 
 def delivered(asked: Request) -> dict[str, list[dict[str, Any]]]:

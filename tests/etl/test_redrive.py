@@ -13,6 +13,7 @@ import pytest
 from contracts.settings import settings
 from contracts.store import Store
 from contracts.tables import ACTIONS, BARS, HEADLINE_SYMBOLS, HEADLINES
+from contracts.universe import universe
 from etl.batch.batch import Batch
 from etl.load import append, collect
 from etl.quality.clean import clean
@@ -27,7 +28,7 @@ ALL = Choice()
 
 
 def load(store: Store, now: datetime = NOW) -> None:
-    batch = Batch("files", "test", *SOURCES.get("files").extent(settings(), now))
+    batch = Batch("files", "test", *SOURCES.get("files").extent(universe(), settings(), now))
     collect(batch, settings(), now)
     clean(store, batch)
     append(store, batch)

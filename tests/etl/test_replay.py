@@ -11,6 +11,7 @@ from contracts.settings import Settings, settings
 from contracts.store import Store
 from contracts.tables import BARS
 from contracts.time.calendar import session_close, session_open
+from contracts.universe import universe
 from etl.quality.clean import Context
 from etl.replay import _paced, replay, session_minutes
 from etl.rules import apply
@@ -47,7 +48,7 @@ def added_up(frame: pl.DataFrame) -> pl.DataFrame:
 @pytest.mark.parametrize("session", [SESSION, date(2024, 11, 29), date(2025, 5, 26)])
 def test_the_minutes_add_up_to_the_day(ask: Any, session: date) -> None:
     given = settings().model_copy(update={"sim_instruments": 16, "sim_sessions": 300})
-    found = pl.from_arrow(session_minutes(given, session))
+    found = pl.from_arrow(session_minutes(given, universe(), session))
     assert isinstance(found, pl.DataFrame)
     daily = pl.from_arrow(ask("simulated", given)["bars"])
     assert isinstance(daily, pl.DataFrame)
@@ -57,7 +58,7 @@ def test_the_minutes_add_up_to_the_day(ask: Any, session: date) -> None:
 
 
 def test_every_minute_is_a_sound_bar_of_its_session(two: Settings) -> None:
-    frame = session_minutes(two, SESSION)
+    frame = session_minutes(two, universe(), SESSION)
     calendars = {f"SIM{n:03}": "XNYS" if n < 15 else "XNSE" for n in range(1, 17)}
     listed = pl.DataFrame({"instrument_id": list(calendars), "calendar": calendars.values()})
     calendars_of = ("XNYS", "XNSE")
@@ -91,7 +92,7 @@ def test_any_day_can_be_taken_apart(day: Day) -> None:
 def test_parts_come_when_they_have_formed(
     small: Settings, speed: int, minutes_at_once: int
 ) -> None:
-    parts = list(_paced(session_minutes(small, SESSION), speed))
+    parts = list(_paced(session_minutes(small, universe(), SESSION), speed))
     assert len(parts) == 390 / minutes_at_once
     assert [part.num_rows for _, part in parts] == [4 * minutes_at_once] * len(parts)
     last = 390 * 60 / speed if speed else 0.0
@@ -100,18 +101,18 @@ def test_parts_come_when_they_have_formed(
 
 def test_a_day_without_trading_is_closed(small: Settings) -> None:
     with pytest.raises(SourceError, match="closed: no simulated instrument trades on 2025-06-28"):
-        session_minutes(small, date(2025, 6, 28))
+        session_minutes(small, universe(), date(2025, 6, 28))
 
 
 @pytest.mark.integration
 def test_a_replay_waits_and_a_repeat_adds_nothing(store: Store, small: Settings) -> None:
     waits: list[float] = []
-    done = list(replay(store, small, "test", SESSION, 3600.0, waits.append))
+    done = list(replay(store, small, universe("test"), SESSION, 3600.0, waits.append))
     assert sum(added for added, _ in done) == 4 * 390
     # Nothing really waits here, so each wait is what is left of the time since the start.
     assert len(waits) == 7 and 0 < waits[-1] <= 390 / 60
     assert all(wait <= place + 1 for place, wait in enumerate(waits))
-    again = list(replay(store, small, "test", SESSION, 0))
+    again = list(replay(store, small, universe("test"), SESSION, 0))
     assert sum(added for added, _ in again) == 0 and sum(rows for _, rows in again) == 4 * 390
     where = {"interval": "1m", "session": SESSION, "instrument_id": "SIM002"}
     noon = datetime(2025, 6, 27, 16, tzinfo=UTC)

@@ -10,6 +10,7 @@ import pytest
 from contracts.settings import settings
 from contracts.store import Store
 from contracts.tables import BARS
+from contracts.universe import universe
 from etl.batch.batch import Batch
 from etl.load import append, collect
 from etl.plausible.rounded_volumes import steady
@@ -62,7 +63,7 @@ def test_a_reload_after_a_consolidation_adds_no_bar(store: Store, folder: Any) -
         (folder.path / "bars.csv").write_text("\n".join([header, *rows]) + "\n")
         (folder.path / "actions.csv").write_text(f"symbol,ex_date,kind,value\n{split}\n")
         (folder.path / "headlines.jsonl").write_text(json.dumps({}) + "\n")
-        batch = Batch("files", "test", *SOURCES.get("files").extent(settings(), NOW))
+        batch = Batch("files", "test", *SOURCES.get("files").extent(universe(), settings(), NOW))
         collect(batch, settings(), NOW)
         clean(store, batch)
         return append(store, batch)["bars"].added

@@ -13,6 +13,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from contracts.settings import Settings, settings
 from contracts.time.calendar import is_session, session_close, sessions
+from contracts.universe import universe
 from etl.simulation.listing import listings
 from etl.simulation.market import MOMENTUM_SESSIONS, Market, path
 from etl.simulation.news import news
@@ -117,9 +118,11 @@ def test_raw_prices_jump_at_splits_and_total_returns_do_not() -> None:
 def promised() -> dict[str, Any]:
     """All that sim20 delivers of its default extent."""
     given = Settings()
-    begin, end = SOURCES.get("simulated").extent(given, NOW)
+    begin, end = SOURCES.get("simulated").extent(universe("", given), given, NOW)
     frames: dict[str, list[pa.Table]] = {}
-    for table, frame in SOURCES.get("simulated").frames(Request("sim20", begin, end, NOW, given)):
+    for table, frame in SOURCES.get("simulated").frames(
+        Request(universe("sim20", given), begin, end, NOW, given)
+    ):
         frames.setdefault(table, []).append(frame)
     return {table: pa.concat_tables(parts).to_pylist() for table, parts in frames.items()}
 
@@ -219,7 +222,7 @@ def test_a_session_of_the_second_exchange_alone_comes_with_the_next(ask: Any) ->
 
 def test_two_exchanges_share_no_shock() -> None:
     given = settings()
-    listed = {listing.instrument: listing for listing in listings(given)}
+    listed = {listing.instrument: listing for listing in listings(given, universe())}
     moved = {}
     for name in ("SIM001", "SIM015"):
         market = listed[name].market
@@ -232,7 +235,7 @@ def test_two_exchanges_share_no_shock() -> None:
 
 def test_another_calendar_has_no_second_exchange() -> None:
     given = settings().model_copy(update={"calendar": "24/7"})
-    assert {listing.market.calendar for listing in listings(given)} == {"24/7"}
+    assert {listing.market.calendar for listing in listings(given, universe())} == {"24/7"}
 
 
 def test_it_says_that_it_is_simulated() -> None:
@@ -269,14 +272,15 @@ def test_past_its_end_it_goes_on_as_a_longer_market_would(ask: Any, small: Setti
     longer = {"sim_end": str(later), "sim_sessions": small.sim_sessions + more}
     whole = ask("simulated", small.model_copy(update=longer))
     assert ask("simulated", small, last=later) == whole
-    begin, end = SOURCES.get("simulated").extent(small, NOW, through=later)
+    begin, end = SOURCES.get("simulated").extent(universe("", small), small, NOW, through=later)
     assert (begin, end) == (min(whole["bars"]["session"].to_pylist()), later)
     day = ask("simulated", small, later, later)["bars"].to_pylist()
     assert day == [row for row in whole["bars"].to_pylist() if row["session"] == later]
 
 
 def test_a_session_within_the_extent_is_no_reason_to_go_on(small: Settings) -> None:
-    assert SOURCES.get("simulated").extent(small, NOW, through=date(2025, 6, 2))[1] == END
+    reach = SOURCES.get("simulated").extent
+    assert reach(universe("", small), small, NOW, through=date(2025, 6, 2))[1] == END
 
 
 def test_a_delisting_is_told_before_the_market_reaches_it(ask: Any) -> None:

@@ -11,6 +11,7 @@ import pytest
 from contracts.settings import Settings, settings
 from contracts.tables import TABLES
 from contracts.time.calendar import is_session, last_sessions, session_close
+from contracts.universe import universe
 from etl.source import SOURCES, Cause, SourceError, raw_schema, source
 
 OFFLINE = ("files", "simulated")
@@ -79,7 +80,7 @@ def test_nothing_is_known_before_it_happened(name: str, given: Settings, ask: An
 
 @pytest.mark.parametrize("name", OFFLINE)
 def test_the_extent_is_what_is_delivered(name: str, given: Settings, ask: Any) -> None:
-    first, last = SOURCES.get(name).extent(given, session_close("XNYS", LATER))
+    first, last = SOURCES.get(name).extent(universe("", given), given, session_close("XNYS", LATER))
     found = ask(name, given)["bars"]["session"].to_pylist()
     assert (min(found), max(found)) == (first, last)
     assert is_session("XNYS", first) and is_session("XNYS", last)
@@ -88,9 +89,9 @@ def test_the_extent_is_what_is_delivered(name: str, given: Settings, ask: Any) -
 @pytest.mark.parametrize("name", OFFLINE)
 def test_only_a_made_market_reaches_past_its_extent(name: str, given: Settings) -> None:
     chosen, now = SOURCES.get(name), session_close("XNYS", LATER)
-    first, last = chosen.extent(given, now)
+    first, last = chosen.extent(universe("", given), given, now)
     reached = LATER if chosen.made else last
-    assert chosen.extent(given, now, through=LATER) == (first, reached)
+    assert chosen.extent(universe("", given), given, now, through=LATER) == (first, reached)
 
 
 @pytest.mark.parametrize("name", OFFLINE)

@@ -15,6 +15,7 @@ from processes import MARK
 
 from contracts.settings import settings
 from contracts.store import Store
+from contracts.universe import universe
 from etl.batch.batch import Batch, manifest
 from etl.load import collect
 from etl.quality.clean import judged
@@ -41,7 +42,9 @@ def test_spark_and_this_process_agree(folder: Any) -> None:
     small = settings().model_copy(update={"sim_instruments": 5, "sim_sessions": 120})
     with spark_judge("local[2]", settings().objects, worth_rows=0) as judge:
         for source in ("simulated", "files"):
-            batch = Batch(source, "test", *SOURCES.get(source).extent(small, NOW))
+            batch = Batch(
+                source, "test", *SOURCES.get(source).extent(universe("", small), small, NOW)
+            )
             collect(batch, small, NOW)
             held = manifest(batch)
             here = {name: (good, bad) for name, good, bad in judged(held)}
@@ -60,7 +63,7 @@ def test_a_cancelled_task_leaves_no_jvm(store: Store, end: signal.Signals) -> No
     # As Airflow runs a task: bash in a session of its own, ended as a group.
     mark = uuid4().hex
     collect(
-        Batch("simulated", "test", *SOURCES.get("simulated").extent(settings(), NOW)),
+        Batch("simulated", "test", *SOURCES.get("simulated").extent(universe(), settings(), NOW)),
         settings(),
         NOW,
     )

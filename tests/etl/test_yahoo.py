@@ -10,6 +10,7 @@ import pytest
 from yahoo_server import NOW, Serve, chart, error, news_item, without_times
 
 from contracts.settings import settings
+from contracts.universe import universe
 from etl.source import SOURCES, Cause, Request, SourceError
 from etl.web import patience
 from etl.web import yahoo as client
@@ -17,7 +18,7 @@ from etl.web import yahoo as client
 
 def request(first: date, last: date, symbols: str = "AAPL", now: datetime = NOW) -> Request:
     given = settings().model_copy(update={"symbols": symbols})
-    return Request("yahoo", first, last, now, given)
+    return Request(universe("yahoo", given), first, last, now, given)
 
 
 def delivered(asked: Request) -> dict[str, list[dict[str, Any]]]:

@@ -10,6 +10,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+from contracts.cut import Cut
 from contracts.store import Provenance, Store
 from contracts.table import Table
 from contracts.tables import (
@@ -23,8 +24,9 @@ from contracts.tables import (
     SYMBOLS,
 )
 from contracts.time.calendar import last_sessions, session_close
+from contracts.universe import universe
 from features.guards.trial import CALENDAR, LAST, trial_panel
-from features.matrix.matrix import load_matrix, materialise
+from features.matrix.matrix import load_matrix
 from features.panel.panel import Panel
 from features.view import view
 
@@ -127,13 +129,15 @@ class Market:
         row |= {"p_negative": 0.5 - tone / 2, "p_neutral": 0.0, "p_positive": 0.5 + tone / 2}
         self.store.record(SENTIMENTS, pa.Table.from_pylist([row], schema=SENTIMENTS.schema))
 
+    def cut(self, first: date, last: date | None = None, snapshot: int = 0) -> Cut:
+        """Sessions of this market at a snapshot, by default the newest."""
+        pinned = snapshot or self.store.snapshot()
+        return Cut(universe(self.universe), first, last or first, pinned)
+
     def matrix(self, first: int = 0, last: int = -1, snapshot: int = 0) -> pl.DataFrame:
         """Materialise and load `daily_0` for the sessions between two places."""
-        days = self.sessions[first], self.sessions[last]
-        pinned = snapshot or self.store.snapshot()
-        asked = (self.store, view("daily_0"), self.universe, *days, pinned)
-        materialise(*asked)
-        frame = pl.from_arrow(load_matrix(*asked))
+        cut = self.cut(self.sessions[first], self.sessions[last], snapshot)
+        frame = pl.from_arrow(load_matrix(self.store, cut, view("daily_0"), missing="write"))
         assert isinstance(frame, pl.DataFrame)
         return frame
 

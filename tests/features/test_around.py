@@ -58,9 +58,7 @@ def test_a_macro_value_is_that_of_the_newest_period_in_the_vintage_known() -> No
 
 def panel_of(market: Any, first: int, last: int = -1, reach: int = 10) -> Any:
     days = market.sessions[first], market.sessions[last]
-    return decision_panel(
-        read(market.store, Request(market.universe, *days, market.store.snapshot(), reach)), reach
-    )
+    return decision_panel(read(market.store, Request(market.cut(*days), reach)), reach)
 
 
 def of(panel: Any, instrument: str, column: str) -> dict[Any, float]:
@@ -124,10 +122,9 @@ def test_a_session_alone_equals_the_whole_range(market: Any) -> None:
     for place in (3, 12, 40, 55):
         at = market.close_of(market.sessions[place]) - timedelta(hours=2)
         market.headline(at, f"news {place}", 0.1 * place - 2)
-    asked = (market.store, view("daily_2"), market.universe)
-    snapshot = market.store.snapshot()
-    materialise(*asked, market.sessions[0], market.sessions[-1], snapshot)
-    whole = pl.from_arrow(load_matrix(*asked, market.sessions[50], market.sessions[-1], snapshot))
+    cut, chosen = market.cut(market.sessions[0], market.sessions[-1]), view("daily_2")
+    materialise(market.store, cut, chosen)
+    whole = pl.from_arrow(load_matrix(market.store, cut.since(market.sessions[50]), chosen))
     panel = panel_of(market, 50, reach=view("daily_2").reach)
     values = evaluate(panel, view("daily_2").members, dtype=np.float32)
     alone = pl.DataFrame(

@@ -12,10 +12,12 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+from contracts.cut import Cut
 from contracts.settings import settings
 from contracts.store import Provenance, Store
 from contracts.tables import SENTIMENTS, TABLES
 from contracts.time.calendar import session_close
+from contracts.universe import universe
 from etl.batch.batch import Batch, manifest
 from etl.load import collect
 from etl.quality.clean import judged
@@ -76,7 +78,7 @@ def load_simulated(store: Store, monkeypatch: pytest.MonkeyPatch) -> Request:
     monkeypatch.setenv("FINPULSE_SIM_SESSIONS", str(REACH + 40))
     settings.cache_clear()
     now = session_close("XNYS", date(2025, 6, 30))
-    first, last = SOURCES.get("simulated").extent(settings(), now)
+    first, last = SOURCES.get("simulated").extent(universe(), settings(), now)
     batch = Batch("simulated", "sim4", first, last)
     collect(batch, settings(), now)
     origin = Provenance("load", "simulated", "simulated", vintages=True)
@@ -90,7 +92,7 @@ def load_simulated(store: Store, monkeypatch: pytest.MonkeyPatch) -> Request:
         for h, tone in zip(hashes, tones, strict=True)
     ]
     store.record(SENTIMENTS, pa.Table.from_pylist(rows, schema=SENTIMENTS.schema))
-    return Request("sim4", first, last, store.snapshot(), REACH)
+    return Request(Cut(universe("sim4"), first, last, store.snapshot()), REACH)
 
 
 @pytest.mark.spark
@@ -104,12 +106,13 @@ def test_the_settings_agree_on_the_simulated_market(
     assert_three_settings(panel, spark, moments[[60, 250, -1]], buckets=3)
 
     # Online from the facts of the last session alone, read anew.
-    alone = Request("sim4", request.last, request.last, request.snapshot, REACH)
+    last = request.cut.last
+    alone = Request(request.cut.since(last), REACH)
     few = decision_panel(read(store, alone), REACH)
     here, newest = evaluate(panel, ALL), few.decided
     assert 0 < newest.sum() <= 4
     found = evaluate(few, ALL)
-    asked = panel.decided & (panel.session == np.datetime64(request.last))
+    asked = panel.decided & (panel.session == np.datetime64(last))
     for feature in ALL:
         assert np.isfinite(here[feature.name]).any(), feature.name
         assert_equal(found[feature.name][newest], here[feature.name][asked], feature.name)

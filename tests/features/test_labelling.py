@@ -13,7 +13,7 @@ from features.label import DOWN, UP, Label
 from features.labels.level_touch import LevelTouch
 from features.labels.total_return import TotalReturn
 from features.labels.triple_barrier import TripleBarrier
-from features.matrix.matrix import load_matrix, materialise
+from features.matrix.matrix import load_matrix
 from features.view import FeatureView
 
 pytestmark = pytest.mark.integration
@@ -24,10 +24,8 @@ BOTH = (0.8, 1.25)  # its low and high over its open: far beyond any barrier
 
 def labelled(market: Any, label: Label, last: int = -1) -> pl.DataFrame:
     one = FeatureView("tried", ("return_1",), label)
-    days = market.sessions[0], market.sessions[last]
-    asked = (market.store, one, market.universe, *days, market.store.snapshot())
-    materialise(*asked)
-    frame = pl.from_arrow(load_matrix(*asked))
+    cut = market.cut(market.sessions[0], market.sessions[last])
+    frame = pl.from_arrow(load_matrix(market.store, cut, one, missing="write"))
     assert isinstance(frame, pl.DataFrame)
     return frame.sort("instrument_id", "session")
 
@@ -168,9 +166,8 @@ def test_who_is_delisted_has_no_more_labels_at_the_end_of_each_session(market: A
                 rows.append(bar | {"start_time": closed - timedelta(minutes=1)})
     market.append(BARS, rows)
     one = FeatureView("tried", ("return_1",), TotalReturn(15), interval="1m")
-    asked = (market.store, one, market.universe, market.sessions[-5], market.sessions[-1])
-    materialise(*asked, market.store.snapshot())
-    frame = pl.from_arrow(load_matrix(*asked, market.store.snapshot()))
+    cut = market.cut(market.sessions[-5], market.sessions[-1])
+    frame = pl.from_arrow(load_matrix(market.store, cut, one, missing="write"))
     assert isinstance(frame, pl.DataFrame)
     counts = frame.group_by("instrument_id", "session").agg(
         pl.col("label").count(), pl.col("delisted").sum()

@@ -8,9 +8,11 @@ import pyarrow as pa
 import pytest
 from polars.testing import assert_frame_equal
 
+from contracts.cut import Cut
 from contracts.store import Provenance, Store
 from contracts.tables import BARS, MEMBERSHIPS
-from features.facts.facts import NoFacts
+from contracts.universe import universe
+from features.facts.members import NoFacts
 from features.matrix.matrix import MatrixMissing, load_matrix, materialise
 from features.target import TARGETS, target
 from features.view import FeatureView, view
@@ -60,10 +62,9 @@ def test_labels_settle_at_the_next_close_and_persist(market: Any) -> None:
 def test_a_session_is_written_once_and_ranges_agree(market: Any) -> None:
     market.load()
     whole = market.matrix(30, 50)
-    asked = (market.store, DAILY, market.universe)
     days = market.sessions
-    assert materialise(*asked, days[30], days[50], market.store.snapshot()) == 0
-    assert materialise(*asked, days[25], days[52], market.store.snapshot()) == 5 + 2
+    assert materialise(market.store, market.cut(days[30], days[50]), DAILY) == 0
+    assert materialise(market.store, market.cut(days[25], days[52]), DAILY) == 5 + 2
     fresh = market.matrix(0, -1).filter(pl.col("session").is_between(days[30], days[50]))
     assert_frame_equal(features(fresh), features(whole))
 
@@ -83,12 +84,7 @@ def test_a_matrix_belongs_to_one_snapshot(market: Any) -> None:
     snapshot = market.store.snapshot()
     with pytest.raises(MatrixMissing, match=f"python -m features materialise .*{snapshot - 1}"):
         load_matrix(
-            market.store,
-            DAILY,
-            market.universe,
-            market.sessions[0],
-            market.sessions[-1],
-            snapshot - 1,
+            market.store, market.cut(market.sessions[0], market.sessions[-1], snapshot - 1), DAILY
         )
 
 
@@ -96,7 +92,7 @@ def test_another_text_model_makes_its_own_matrix(market: Any) -> None:
     market.load()
     at = market.close_of(market.sessions[40]) - timedelta(hours=1)
     market.headline(at, "news", 0.5)
-    asked, days = (market.store, DAILY, market.universe), market.sessions
+    days = market.sessions
 
     def tone() -> list[float]:
         frame = market.one("SIM001", first=38, last=42)
@@ -105,14 +101,15 @@ def test_another_text_model_makes_its_own_matrix(market: Any) -> None:
     assert tone() == [0.5]
     market.score("news", -0.5, at + timedelta(minutes=1), "m-2")
     assert tone() == [-0.5]
-    assert materialise(*asked, days[38], days[42], market.store.snapshot()) == 0
+    assert materialise(market.store, market.cut(days[38], days[42]), DAILY) == 0
     models = market.store.query("SELECT DISTINCT text_model, path FROM materialisations")
     assert sorted(models["text_model"].to_pylist()) == ["m-1", "m-2"]
 
 
 def test_an_unknown_universe_is_named(store: Store, market: Any) -> None:
     with pytest.raises(NoFacts, match="python -m etl load --universe nowhere"):
-        materialise(store, DAILY, "nowhere", market.sessions[0], market.sessions[1], 1)
+        asked = Cut(universe("nowhere"), market.sessions[0], market.sessions[1], 1)
+        materialise(store, asked, DAILY)
 
 
 def test_members_alone_are_decided_upon(market: Any) -> None:
@@ -161,19 +158,24 @@ def test_one_matrix_serves_every_target(market: Any) -> None:
     """Written once under a view, the truth of each target is joined when it is loaded."""
     market.load()
     whole, bare = market.matrix(), FeatureView("bare", DAILY.features)
-    place = (market.universe, market.sessions[0], market.sessions[-1], market.store.snapshot())
-    assert materialise(market.store, bare, *place) == 60
-    alone = pl.from_arrow(load_matrix(market.store, bare, *place))
-    assert isinstance(alone, pl.DataFrame)
-    assert alone.columns == ["instrument_id", "symbol", "session", "as_of", *DAILY.features]
+    cut = market.cut(market.sessions[0], market.sessions[-1])
+
+    def aimed(name: str) -> pl.DataFrame:
+        return pl.DataFrame(load_matrix(market.store, cut, bare, target(name)))
+
+    assert materialise(market.store, cut, bare) == 60
+    alone = load_matrix(market.store, cut, bare)
+    assert alone.column_names == ["instrument_id", "symbol", "session", "as_of", *DAILY.features]
+    closes = [market.close_of(day) for day in market.sessions]
     for name in TARGETS.names():
-        aimed = pl.from_arrow(load_matrix(market.store, bare.toward(target(name)), *place))
-        assert isinstance(aimed, pl.DataFrame)
-        assert_frame_equal(features(aimed), features(whole))
-        settled = of(aimed, "SIM001")["settled_at"].drop_nulls().to_list()
+        found = aimed(name)
+        assert_frame_equal(features(found), features(whole))
+        settled = of(found, "SIM001")["settled_at"].drop_nulls().to_list()
         horizon = target(name).label.horizon
-        closes = [market.close_of(day) for day in market.sessions]
         assert settled[-1] == closes[-1] and set(settled) <= set(closes[horizon:])
-    assert materialise(market.store, bare, *place) == 0
-    gain = pl.DataFrame(load_matrix(market.store, bare.toward(target("return_5")), *place))
+    assert materialise(market.store, cut, bare) == 0
+    gain = aimed("return_5")
     assert gain["label"].to_list() == gain["total_return"].to_list()
+    # A view of before has a label of its own, unless it is asked for another truth.
+    old = pl.DataFrame(load_matrix(market.store, cut, DAILY, target("return_5")))
+    assert old["label"].to_list() == gain["label"].to_list() != whole["label"].to_list()

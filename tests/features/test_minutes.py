@@ -68,8 +68,8 @@ def test_the_verb_prints_them(minutes: Any) -> None:
 
 
 def test_a_minute_view_looks_at_sixty_minutes_of_its_session(minutes: Any) -> None:
-    one, snapshot = view("minute_2"), minutes.store.snapshot()
-    asked = (minutes.store, one, minutes.universe, *minutes.sessions[-2:], snapshot)
+    one = view("minute_2")
+    asked = minutes.store, minutes.cut(*minutes.sessions[-2:]), one
     assert materialise(*asked) == 2
     found = pl.from_arrow(load_matrix(*asked))
     assert isinstance(found, pl.DataFrame)

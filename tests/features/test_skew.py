@@ -17,9 +17,8 @@ DAILY = view("daily_0")
 
 
 def ask(market: Any, *instruments: str) -> Skew:
-    snapshot = market.store.snapshot()
     sample = instruments or tuple(market.instruments)
-    return skew(market.store, DAILY, market.universe, market.sessions[-1], snapshot, sample)
+    return skew(market.store, market.cut(market.sessions[-1]), DAILY, sample)
 
 
 def rewrite(market: Any, change: pl.Expr) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from contracts.universe import Universe
 from features import view
 from features.__main__ import app, main
 from features.panel import kernels
@@ -69,3 +70,18 @@ def test_compile_leaves_nothing_to_compile_for_the_views() -> None:
     assert done.exit_code == 0
     kernels_known = {name for name, one in vars(kernels).items() if getattr(one, "signatures", ())}
     assert {"lag", "finite", "session_rank"} <= kernels_known
+
+
+@pytest.mark.integration
+def test_sessions_are_those_of_the_universe_and_not_of_the_settings(
+    market: Any, caplog: pytest.LogCaptureFixture, declared: Any
+) -> None:
+    market.load()
+    declared(Universe(market.universe, "XLON", "GBP"))
+    # On 19 June 2025 New York rested and London did not.
+    words = [f"--universe={market.universe}", "--last=2025-06-20", "--sessions=3"]
+    done = RUNNER.invoke(app, ["materialise", *words], catch_exceptions=False)
+    assert "2025-06-18 to 2025-06-20" in done.stdout
+    assert (
+        "goes by the sessions of XLON, and none of its members trades there (XNYS)" in caplog.text
+    )

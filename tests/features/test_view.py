@@ -20,7 +20,6 @@ from features.feature import FEATURES, Feature, FeatureError, find
 from features.guards.trial import quoted_panel, rounded_anew, trial_panel
 from features.labels.triple_barrier import TripleBarrier
 from features.panel.panel import Panel
-from features.target import target
 from features.view import FeatureView, view, views
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
@@ -140,12 +139,9 @@ def test_a_view_reaches_back_as_far_as_its_features() -> None:
     assert replace(one, label=TripleBarrier(horizon=90)).reach == 21
 
 
-def test_a_view_needs_no_label_and_a_target_changes_no_hash() -> None:
+def test_a_view_needs_no_label() -> None:
     old, bare = view("daily_0"), FeatureView("bare", view("daily_0").features)
     assert bare.label is None and bare.hash != old.hash
-    aimed = bare.toward(target("return_5"))
-    assert (aimed.hash, aimed.truth) == (bare.hash, target("return_5").label)
-    assert old.toward(target("return_5")).hash == old.hash
 
 
 def test_an_unknown_view_is_named() -> None:

@@ -59,7 +59,7 @@ def test_an_arrow_that_runs_up_is_found(tmp_path: Path, module: str, line: str) 
         ("contracts.settings", "import contracts.store"),
         ("etl.rules", "from etl.batch import staging"),
         ("etl.folder.layouts", "import etl.folder.prices"),
-        ("monitoring.matrix", "def later():\n    import monitoring.truth.settlement"),
+        ("monitoring.drift_test", "def later():\n    import monitoring.feature_drift"),
         ("training.run.lock", "if TYPE_CHECKING:\n    from training.run.tracking import Mlflow"),
     ],
     ids=["modules", "a folder", "within a folder", "inside a function", "types only"],

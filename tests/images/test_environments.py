@@ -17,9 +17,11 @@ from market import Market
 from predictor import wait_for
 
 from contracts.champion import ALIAS, model_name
+from contracts.cut import Cut
 from contracts.settings import settings
 from contracts.store import Store
 from contracts.time.calendar import last_sessions
+from contracts.universe import universe
 from features.matrix.matrix import materialise
 from training.bundle.bundle import Bundle
 from training.ensemble import ENSEMBLES
@@ -137,9 +139,9 @@ def loaded(store: Store) -> Market:
 
 def trained(store: Store, market: Market, recipe: Recipe) -> Bundle:
     """The bundle that the recipe contests, its experts fitted in a moment."""
-    scope = Scope(market.universe, market.last, SNAPSHOT, recipe, "XNYS", contest_sessions=3)
-    first, last = market.sessions[0], market.last
-    materialise(store, scope.view, market.universe, first, last, SNAPSHOT)
+    cut = Cut.at(universe(market.universe), market.last, SNAPSHOT)
+    scope = Scope(cut, recipe, contest_sessions=3)
+    materialise(store, cut.since(market.sessions[0]), scope.view)
     samples = scope.training(store)
     members = {
         name: pack(scope, EXPERTS.get(name)(**QUICK.get(name, {})), samples)

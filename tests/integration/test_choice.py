@@ -17,9 +17,11 @@ from postgres import free_port
 from predictor import Predictor, wait_for
 
 from contracts.champion import champion, model_name
+from contracts.cut import Cut
 from contracts.settings import settings
 from contracts.store import Store
-from serving.batch import Run, predict
+from contracts.universe import universe
+from serving.batch import predict
 from training.bundle.bundle import Bundle
 from training.office.registration import move_alias
 from training.run.mlflow_api import Mlflow
@@ -45,7 +47,8 @@ def chosen_from(
         fields = {"name": model_name("choice"), "source": "s3://elsewhere/model", "tags": tags}
         server.call("POST", "mlflow/model-versions/create", **fields)
     office = market.promote(store, market.champion(flat, 1))
-    predict(store, office, flat, Run("choice", market.last, store.snapshot(), 1), office.decided_at)
+    asked = Cut.at(universe("choice"), market.last, store.snapshot())
+    predict(store, office, flat, asked, office.decided_at)
     move_alias(server, "choice", 1)
     return market, server, steep
 

@@ -1,6 +1,5 @@
 """Drift of a champion's features, over a real matrix."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,11 +9,13 @@ from market import FLAT, VIEW, Market, close_of
 from scipy import stats
 from typer.testing import CliRunner
 
+from contracts.cut import Cut
 from contracts.store import Store
+from contracts.universe import universe
 from features.matrix.matrix import materialise
 from monitoring.__main__ import app
 from monitoring.drift_test import DRIFT_TESTS, DriftTest
-from monitoring.feature_drift import Watching, drift, threshold
+from monitoring.feature_drift import drift, threshold
 
 NOW = datetime(2025, 7, 1, 12, tzinfo=UTC)
 TRAINED = 34
@@ -31,7 +32,7 @@ def trained(store: Store, market: Market) -> Any:
     market.load(store, *loud)
     snapshot = store.snapshot()
     first, last = market.sessions[21], market.sessions[TRAINED]
-    materialise(store, VIEW, market.universe, first, last, snapshot)
+    materialise(store, Cut(universe(market.universe), first, last, snapshot), VIEW)
     return market.prior(FLAT, as_of=close_of(last), snapshot=snapshot)
 
 
@@ -39,7 +40,7 @@ def trained(store: Store, market: Market) -> Any:
 def test_the_feature_that_moved_alarms_and_the_dull_ones_do_not(
     store: Store, market: Market, trained: Any
 ) -> None:
-    asked = Watching(market.universe, market.last, store.snapshot(), 5)
+    asked = Cut.at(universe(market.universe), market.last, store.snapshot()).back(5)
     scores = drift(store, trained, asked, NOW).to_pylist()
     alarms = {row["feature"] for row in scores if row["alarm"]}
     assert alarms == {"volume_ratio_20"}
@@ -47,14 +48,14 @@ def test_the_feature_that_moved_alarms_and_the_dull_ones_do_not(
     stored = store.query("SELECT * FROM drift").to_pylist()
     assert len(stored) == len(scores)
     assert {row["bundle"] for row in stored} == {trained.hash}
-    again = drift(store, trained, replace(asked, sessions=5), NOW)
+    again = drift(store, trained, asked, NOW)
     assert again.num_rows == len(stored) == store.query("SELECT * FROM drift").num_rows
 
 
 @pytest.mark.integration
 def test_without_the_training_matrix_the_error_names_the_verb(store: Store, market: Market) -> None:
     market.load(store)
-    asked = Watching(market.universe, market.last, store.snapshot(), 5)
+    asked = Cut.at(universe(market.universe), market.last, store.snapshot()).back(5)
     with pytest.raises(LookupError, match="python -m features materialise"):
         drift(store, market.prior(FLAT), asked, NOW)
 

@@ -7,11 +7,13 @@ import pytest
 from market import FLAT, Market, close_of
 from typer.testing import CliRunner
 
+from contracts.cut import Cut
 from contracts.store import Store
 from contracts.tables import BARS
+from contracts.universe import universe
 from monitoring.__main__ import app
-from monitoring.truth.settlement import Settling, settle
-from serving.batch import Run, predict
+from monitoring.truth.settlement import settle
+from serving.batch import predict
 
 pytestmark = pytest.mark.integration
 
@@ -32,16 +34,14 @@ def settled_market(store: Store, market: Market) -> Market:
     )
     bundle = market.prior(FLAT)
     market.promote(store, market.champion(bundle, 1))
-    asked = Run(market.universe, market.sessions[DECIDED], store.snapshot(), 1)
+    asked = Cut.at(universe(market.universe), market.sessions[DECIDED], store.snapshot())
     assert predict(store, market.champion(bundle, 1), bundle, asked, NOW) == 3
     return market
 
 
 def run(store: Store, market: Market, place: int, snapshot: int | None = None) -> int:
-    asked = Settling(
-        market.universe, "XNYS", market.sessions[place], snapshot or store.snapshot(), 10
-    )
-    return settle(store, asked, NOW)
+    last, known = market.sessions[place], snapshot or store.snapshot()
+    return settle(store, Cut.at(universe(market.universe), last, known).back(10), NOW)
 
 
 def outcomes(store: Store) -> dict[str, list[dict[str, Any]]]:
@@ -94,9 +94,8 @@ def test_a_restated_truth_is_a_second_version(store: Store, settled_market: Mark
 
 
 def test_forecasts_out_of_the_window_are_left_alone(store: Store, settled_market: Market) -> None:
-    asked = Settling(
-        settled_market.universe, "XNYS", settled_market.sessions[39], store.snapshot(), 2
-    )
+    last, known = settled_market.sessions[39], store.snapshot()
+    asked = Cut.at(universe(settled_market.universe), last, known).back(2)
     assert settle(store, asked, NOW) == 0
 
 

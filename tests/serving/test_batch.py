@@ -8,10 +8,12 @@ import pytest
 from market import FLAT, STEEP, VIEW, Market, close_of
 from typer.testing import CliRunner
 
+from contracts.cut import Cut
 from contracts.store import Store
-from features.matrix.matrix import load_matrix, materialise
+from contracts.universe import universe
+from features.matrix.matrix import load_matrix
 from serving.__main__ import app
-from serving.batch import Run, predict
+from serving.batch import predict
 from training.bundle.bundle import Bundle
 from training.bundle.manifest import BundleError, ViewChanged
 
@@ -22,7 +24,7 @@ NOW = datetime(2025, 7, 1, 12, tzinfo=UTC)
 
 def run(store: Store, market: Market, bundle: Bundle, place: int = -1, catch_up: int = 5) -> int:
     session = market.sessions[place]
-    asked = Run(market.universe, session, store.snapshot(), catch_up)
+    asked = Cut.at(universe(market.universe), session, store.snapshot()).back(catch_up)
     return predict(store, market.champion(bundle, 1), bundle, asked, NOW)
 
 
@@ -74,9 +76,8 @@ def test_a_bundle_of_another_view_is_refused(store: Store, market: Market) -> No
 
 def test_values_of_another_unit_are_refused(store: Store, market: Market) -> None:
     market.load(store)
-    place = (market.universe, market.sessions[-10], market.last, store.snapshot())
-    materialise(store, VIEW, *place)
-    matrix = load_matrix(store, VIEW, *place)
+    cut = Cut.at(universe(market.universe), market.last, store.snapshot()).back(10)
+    matrix = load_matrix(store, cut, VIEW, missing="write")
     names = market.prior(FLAT).manifest.features
     values = np.column_stack([matrix[name].to_numpy() for name in names]).astype(np.float32)
     percent = values.copy()

@@ -10,7 +10,9 @@ from market import FLAT, STEEP, VIEW, Market
 from predictor import Predictor, Start, wait_for
 
 from contracts import objects
+from contracts.cut import Cut
 from contracts.store import Store
+from contracts.universe import universe
 from features.matrix.matrix import materialise
 
 pytestmark = pytest.mark.integration
@@ -35,7 +37,8 @@ def test_a_hundredfold_unit_is_counted_within_a_minute(
 ) -> None:
     market.load(store)
     sessions = market.sessions[-3:]
-    materialise(store, VIEW, market.universe, sessions[0], sessions[-1], SNAPSHOT)
+    cut = Cut(universe(market.universe), sessions[0], sessions[-1], SNAPSHOT)
+    materialise(store, cut, VIEW)
     market.crown(store, FLAT, 1)
     predictor = start(workers=workers)
     wait_for(lambda: predictor.ready)

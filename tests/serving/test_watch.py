@@ -10,8 +10,10 @@ import pytest
 from market import FLAT, STEEP, Market, close_of
 
 from contracts import objects
+from contracts.cut import Cut
 from contracts.store import Store
-from serving.batch import Run, predict
+from contracts.universe import universe
+from serving.batch import predict
 from serving.edge.metrics import Metrics
 from serving.served.watch import Watch
 from training.bundle import bundle
@@ -132,9 +134,9 @@ def test_a_bundle_of_a_foreign_view_forecasts_nothing_and_the_former_stays(
     assert served(watch) == 1
     foreign = market.prior(STEEP, view_hash="0" * 16)
     office = market.promote(store, market.champion(foreign, 2))
-    run = Run(market.universe, market.last, 7, 3)
+    asked = Cut.at(universe(market.universe), market.last, 7).back(3)
     with pytest.raises(ViewChanged, match="0" * 16):
-        predict(store, office, foreign, run, close_of(market.last))
+        predict(store, office, foreign, asked, close_of(market.last))
     assert served(watch) == 1
     assert watch.state.in_office == office and "no forecasts" in watch.state.waiting
 

@@ -13,8 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from contracts.cut import Cut
 from contracts.settings import settings
 from contracts.time.calendar import last_sessions, session_close, shift
+from contracts.universe import Universe
 from training.evidence.evidence import Evidence, gather
 from training.evidence.walk import Learner, Permuted, walk
 from training.expert import Expert
@@ -137,9 +139,10 @@ def market(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Scope]:
     def make(effect: float = 1.0, session: date = LAST) -> Scope:
         whole = make_matrix(sessions=200, effect=effect)
 
-        def between(_: Scope, __: object, ___: object, first: date, last: date) -> pa.Table:
+        def between(_: Scope, __: object, ___: object, cut: Cut) -> pa.Table:
             days = whole["session"]
-            return whole.filter(pc.and_(pc.greater_equal(days, first), pc.less_equal(days, last)))
+            since, until = pc.greater_equal(days, cut.first), pc.less_equal(days, cut.last)
+            return whole.filter(pc.and_(since, until))
 
         monkeypatch.setattr(Scope, "_matrix", between)
         monkeypatch.setattr(Scope, "_first", lambda *_: whole["session"][0].as_py())
@@ -148,6 +151,7 @@ def market(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Scope]:
             experts=("logistic", "xgboost"),
             cut=WalkForward(count=2),
         )
-        return Scope(f"u{uuid4().hex[:8]}", session, 3, quick, CALENDAR, contest_sessions=60)
+        own = Universe(f"u{uuid4().hex[:8]}", CALENDAR)
+        return Scope(Cut.at(own, session, 3), quick, contest_sessions=60)
 
     return make

@@ -21,11 +21,13 @@ pytestmark = pytest.mark.integration
 WAITING = """
 import sys, time
 from datetime import date
+from contracts.cut import Cut
 from contracts.store import open_store
+from contracts.universe import universe
 from training.recipe import recipe
 from training.run.scope import Scope
 from training.run.tracking import step
-scope = Scope(sys.argv[1], date(2025, 6, 30), 3, recipe("demo"), "XNYS", 60)
+scope = Scope(Cut.at(universe(sys.argv[1]), date(2025, 6, 30), 3), recipe("demo"), 60)
 with step(open_store(), scope, "tune") as run:
     with run.child("trial 0"):
         print("inside", flush=True)

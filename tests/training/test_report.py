@@ -10,7 +10,10 @@ import pytest
 from rich.console import Console
 
 from contracts.champion import PROMOTED
+from contracts.cut import Cut
 from contracts.store import Store
+from contracts.universe import universe
+from features.matrix.receipts import MatrixMissing
 from training.evidence.decision import Comparison, Decision, Parties, Rules, decide
 from training.evidence.evidence import Evidence
 from training.experts.trees import Trees
@@ -20,7 +23,7 @@ from training.run import records
 from training.run.records import Fit
 from training.run.scope import scope
 from training.samples.folds import WalkForward
-from training.samples.samples import TrainingError, from_matrix
+from training.samples.samples import from_matrix
 from training.steps.report import WIDTH, tables
 
 pytestmark = pytest.mark.integration
@@ -30,7 +33,7 @@ NOW = datetime(2025, 7, 1, tzinfo=UTC)
 
 def shown(store: Store) -> str:
     out = io.StringIO()
-    for table in tables(store, "sim"):
+    for table in tables(store, "sim", NOW):
         Console(file=out, width=WIDTH).print(table)
     return out.getvalue()
 
@@ -79,6 +82,6 @@ def test_a_contest_of_few_sessions_says_so(store: Store) -> None:
 
 
 def test_a_missing_matrix_names_the_verb(store: Store) -> None:
-    asked = scope("sim20", date(2025, 6, 30), 7, "demo")
-    with pytest.raises(TrainingError, match="features materialise --view daily_3"):
+    asked = scope(Cut.at(universe("sim20"), date(2025, 6, 30), 7), "demo")
+    with pytest.raises(MatrixMissing, match="features materialise --view daily_3"):
         asked.training(store)

@@ -11,8 +11,10 @@ import pytest
 import simulated
 
 from contracts.champion import KEPT, Champion
+from contracts.cut import Cut
 from contracts.settings import settings
 from contracts.store import Store
+from contracts.universe import universe
 from training.ensemble import ENSEMBLES
 from training.evidence.decision import Decision
 from training.evidence.evidence import Evidence, Value, gather
@@ -72,10 +74,8 @@ def learn(
         with new_store() as store:
             settings.cache_clear()
             _, last, snapshot = simulated.load_market(store, DEMO.view)
-            known = settings()
-            scope = Scope(
-                known.universe, last, snapshot, DEMO, known.calendar, known.contest_sessions
-            )
+            cut = Cut.at(universe(), last, snapshot)
+            scope = Scope(cut, DEMO, settings().contest_sessions)
             return Learnt(evidence(store, scope), contest(store, scope))
 
     return learnt

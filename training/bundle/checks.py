@@ -6,6 +6,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.expected import Expected
 from training.forecast import Floats, Head, Values
 
 Answering: TypeAlias = Callable[[Values], Floats]
@@ -16,7 +17,7 @@ FAR = 25.0
 TOLERANCE = 1e-5
 
 
-class Leak(ValueError):
+class Leak(Expected, ValueError):
     """Training or an answer looks at what it must not; the message says where."""
 
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from contracts.expected import Expected
 from training.forecast import Classes, Head, head
 from training.objective import OBJECTIVES, Objective
 
@@ -17,7 +18,7 @@ FORMAT_VERSION = 3
 READ_VERSIONS = (2, FORMAT_VERSION)
 
 
-class BundleError(ValueError):
+class BundleError(Expected, ValueError):
     """A bundle is absent, changed or not of this code; the message names bundle and file."""
 
 

@@ -10,11 +10,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import ClassVar, Self, TypeVar
 
+from contracts.expected import Expected
 from contracts.registry import Registry
 from training.forecast import Floats, Head, Values
 
 
-class ModelError(ValueError):
+class ModelError(Expected, ValueError):
     """A bundle's files hold no model that this code can read."""
 
 

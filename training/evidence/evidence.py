@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from contracts.expected import Expected
 from training.evidence.intervals import estimate
 from training.evidence.score import Scores, tally
 from training.evidence.walk import Walk, tested
@@ -15,7 +16,7 @@ from training.samples.folds import Fold
 from training.samples.samples import Samples
 
 
-class LeakUntilExplained(ValueError):
+class LeakUntilExplained(Expected, ValueError):
     """A result looks too good to be true; the message says what to do."""
 
 

@@ -3,6 +3,8 @@
 import logging
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -12,7 +14,7 @@ from contracts.store import Store
 from training.bundle.bundle import Bundle, copy_to, load
 from training.bundle.mlflow_model import columns
 from training.run.lock import locked
-from training.run.mlflow_api import Mlflow
+from training.run.mlflow_api import Mlflow, TrackingError
 from training.run.tracking import Run, experiment
 
 if TYPE_CHECKING:
@@ -108,7 +110,7 @@ def _create(server: Mlflow, run_id: str, name: str, bundle: Bundle) -> int:
         folder.mkdir()
         copy_to(folder, bundle)
         code.write_text(_CODE)
-        with mlflow.start_run(run_id=run_id):
+        with _told(), mlflow.start_run(run_id=run_id):
             logged = mlflow.pyfunc.log_model(
                 name="bundle",
                 python_model=str(code),
@@ -117,13 +119,25 @@ def _create(server: Mlflow, run_id: str, name: str, bundle: Bundle) -> int:
                 pip_requirements=[f"{n}=={v}" for n, v in bundle.manifest.libraries.items()],
                 metadata={"bundle": bundle.hash},
             )
-    client = mlflow.MlflowClient()
-    if server.found("GET", "mlflow/registered-models/get", name=name) is None:
-        client.create_registered_model(name)
-    made = client.create_model_version(
-        name, logged.model_uri, run_id, tags={"bundle": bundle.hash}, model_id=logged.model_id
-    )
+    with _told():
+        client = mlflow.MlflowClient()
+        if server.found("GET", "mlflow/registered-models/get", name=name) is None:
+            client.create_registered_model(name)
+        made = client.create_model_version(
+            name, logged.model_uri, run_id, tags={"bundle": bundle.hash}, model_id=logged.model_id
+        )
     return int(made.version)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What MLflow's own client raises, as one of ours."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        raise TrackingError(f"MLflow refused: {error}") from error
 
 
 def _signature(bundle: Bundle) -> "ModelSignature":

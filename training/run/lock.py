@@ -16,6 +16,7 @@ import typer
 
 from contracts.database import merge
 from contracts.database.connection import HOLD
+from contracts.expected import Expected
 from contracts.store import Store
 from contracts.table import Table
 
@@ -28,7 +29,7 @@ _IDLE = "SET idle_session_timeout = 0"
 _ASK_SECONDS = 0.5
 
 
-class LockLost(RuntimeError):
+class LockLost(Expected, RuntimeError):
     """The session that held a lock has ended; the message names the lock."""
 
 

@@ -4,10 +4,12 @@ from typing import Any
 
 import httpx
 
+from contracts.expected import Expected
+
 _ARTIFACTS = "mlflow-artifacts:/"
 
 
-class TrackingError(RuntimeError):
+class TrackingError(Expected, RuntimeError):
     """MLflow does not answer or refused; the message names the server and what it said."""
 
 

@@ -11,13 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from contracts import objects
+from contracts.expected import Expected
 from training.evidence.evidence import Evidence
 from training.evidence.walk import Walk
 from training.objective import Forecasts
 from training.run.scope import Scope
 
 
-class StepMissing(LookupError):
+class StepMissing(Expected, LookupError):
     """An earlier step has not been run; the message names the verb."""
 
 

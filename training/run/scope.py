@@ -1,4 +1,4 @@
-"""What one training run may see: universe, session, snapshot and recipe, and the cut in time."""
+"""What one training run may see: a cut and a recipe, and where training ends in it."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -6,9 +6,11 @@ from datetime import date, datetime
 import numpy as np
 import pyarrow as pa
 
+from contracts.cut import Cut
 from contracts.settings import settings
 from contracts.store import Store
 from contracts.time.calendar import session_close, shift
+from features.matrix.receipts import require_first
 from features.target import Target, target
 from features.view import FeatureView, view
 from training.bundle.history import lookback
@@ -20,14 +22,34 @@ from training.samples.samples import Samples, TrainingError, from_matrix, stamp
 
 @dataclass(frozen=True)
 class Scope:
-    """One training run. The newest `contest_sessions` up to `session` are kept for the contest."""
+    """One training run at a session, the cut's last.
 
-    universe: str
-    session: date
-    snapshot: int
+    The newest `contest_sessions` up to it are kept for the contest.
+    """
+
+    cut: Cut
     recipe: Recipe
-    calendar: str
     contest_sessions: int
+
+    @property
+    def universe(self) -> str:
+        """The universe's name."""
+        return self.cut.universe.name
+
+    @property
+    def session(self) -> date:
+        """The newest session that the run looks at."""
+        return self.cut.last
+
+    @property
+    def snapshot(self) -> int:
+        """The newest load that the run looks at."""
+        return self.cut.snapshot
+
+    @property
+    def calendar(self) -> str:
+        """That of the universe."""
+        return self.cut.universe.calendar
 
     @property
     def name(self) -> str:
@@ -53,7 +75,7 @@ class Scope:
                 f"to {self.session} are kept for the contest: nothing is left to train on; load "
                 "more sessions or lower FINPULSE_CONTEST_SESSIONS"
             )
-        matrix = self._matrix(store, self.view, first, self.trained_until)
+        matrix = self._matrix(store, self.view, self.cut.since(first).until(self.trained_until))
         return from_matrix(matrix, self.recipe.features).settled_by(self.as_of)
 
     def contest(self, store: Store, side: Manifest, after: datetime) -> Samples:
@@ -64,9 +86,8 @@ class Scope:
         chosen = view(side.view)
         begin = shift(self.calendar, self.trained_until, 1) - lookback(side.window)
         first = max(self._first(store, chosen), begin)
-        matrix = self._matrix(store, chosen, first, self.session)
-        samples = from_matrix(matrix, side.features)
-        settled = samples.settled_by(session_close(self.calendar, self.session))
+        matrix = self._matrix(store, chosen, self.cut.since(first))
+        settled = from_matrix(matrix, side.features).settled_by(self.cut.end)
         # Of younger sessions only those rows have settled that moved fast.
         whole = np.datetime64(shift(self.calendar, self.session, -self.overlap), "D")
         return settled.take((settled.as_of > stamp(after)) & (settled.sessions <= whole))
@@ -91,30 +112,17 @@ class Scope:
         """How many sessions a label of the target spans; one of minutes ends with its session."""
         return self.target.label.horizon if self.view.interval == "1d" else 1
 
-    def _matrix(self, store: Store, chosen: FeatureView, first: date, last: date) -> pa.Table:
+    def _matrix(self, store: Store, chosen: FeatureView, cut: Cut) -> pa.Table:
         from features.matrix.matrix import load_matrix
 
-        asked = chosen.toward(self.target)
-        return load_matrix(store, asked, self.universe, first, last, self.snapshot)
+        return load_matrix(store, cut, chosen, self.target)
 
     def _first(self, store: Store, chosen: FeatureView) -> date:
-        found = store.query(
-            "SELECT min(session) AS first FROM materialisations "
-            "WHERE view_hash = %s AND universe = %s AND snapshot = %s",
-            (chosen.hash, self.universe, self.snapshot),
-        )["first"].to_pylist()
-        if not found or found[0] is None:
-            raise TrainingError(
-                f"no session of {self.universe} is materialised at snapshot {self.snapshot}: run "
-                f"`python -m features materialise --view {chosen.name} --universe "
-                f"{self.universe} --first D --last {self.session} --snapshot {self.snapshot}`"
-            )
-        return date.fromisoformat(str(found[0]))
+        return require_first(store, self.cut, chosen)
 
 
-def scope(universe: str, session: date, snapshot: int, recipe_name: str) -> Scope:
+def scope(cut: Cut, recipe_name: str) -> Scope:
     """The scope of a verb's options; raises UnknownMember, NotASession."""
-    known = settings()
     chosen = recipe(recipe_name)
-    session_close(known.calendar, session)
-    return Scope(universe, session, snapshot, chosen, known.calendar, known.contest_sessions)
+    _ = cut.end  # says so where the calendar has no such session
+    return Scope(cut, chosen, settings().contest_sessions)

@@ -6,10 +6,11 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.expected import Expected
 from training.samples.samples import Samples, TrainingError
 
 
-class ShuffledTime(ValueError):
+class ShuffledTime(Expected, ValueError):
     """Rows do not come in the order of their sessions."""
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from contracts.expected import Expected
 from training.bundle.history import History
 from training.forecast import Floats, Values
 from training.objective import Truth
@@ -23,7 +24,7 @@ MINIMUM_ROWS = 100
 BATCH = 4096
 
 
-class TrainingError(ValueError):
+class TrainingError(Expected, ValueError):
     """The rows cannot be learnt from; the message says what was expected and found."""
 
 

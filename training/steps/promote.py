@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from contracts.champion import champion
+from contracts.expected import Expected
 from contracts.store import Store
 from training.evidence.decision import Decision
 from training.office.ledger import afterwards, follow, numbered, record
@@ -14,7 +15,7 @@ from training.run.tracking import step
 from training.steps.contest import challenger
 
 
-class StaleContest(RuntimeError):
+class StaleContest(Expected, RuntimeError):
     """The champion changed between contest and promotion."""
 
 

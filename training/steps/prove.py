@@ -4,6 +4,7 @@ from dataclasses import replace
 from math import isfinite
 
 from contracts.store import Store
+from features.facts.members import survivors_only
 from training.evidence import plots
 from training.evidence.evidence import Evidence, gather, require_plausible
 from training.evidence.walk import tested
@@ -23,7 +24,9 @@ def prove(store: Store, scope: Scope, explained: str) -> tuple[dict[str, Evidenc
     fits = [records.read_fit(scope, name) for name in names]
     walks = {name: records.read_walk(scope, name) for name in names}
     samples = scope.training(store)
+    biased = survivors_only(store, scope.universe, scope.cut.end, scope.snapshot)
     with step(store, scope, "evidence") as run:
+        run.tag({"survivor_biased": str(biased).lower()})
         folds = scope.recipe.cut.split(samples)
         found = gather(walks, samples, folds, scope.overlap)
         said = {name: walked.forecasts for name, walked in walks.items()}

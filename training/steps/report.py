@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from math import isfinite
 from typing import Any
 
@@ -9,27 +10,31 @@ from rich.table import Table
 
 from contracts.champion import champion
 from contracts.store import Store
+from features.facts.members import survivors_only
 from training.evidence.decision import Decision
 from training.evidence.evidence import Evidence, Value
 from training.objective import OBJECTIVES
 from training.run import records
 
 WIDTH = 172
+SURVIVORS = "survivor-biased: no member of this universe was ever told to have left it"
 
 
-def tables(store: Store, universe: str) -> Iterator[Table]:
+def tables(store: Store, universe: str, now: datetime) -> Iterator[Table]:
     """Evidence of the newest challenger, the newest contest's decision, and the champion.
 
-    Reads the ledger and what the steps kept, computes nothing.
+    Reads the ledger and what the steps kept, computes nothing. Results on a universe without dated
+    membership say so.
     """
+    biased = survivors_only(store, universe, now, store.snapshot())
     contested = _newest_contest(store, universe)
     in_office = champion(store, universe)
     shown = contested["bundle"] if contested else in_office.bundle if in_office else ""
     evidence = records.read_evidence(shown) if shown else None
     if evidence:
-        yield evidence_table(evidence)
+        yield evidence_table(evidence, biased)
     if contested:
-        yield contest_table(contested)
+        yield contest_table(contested, biased)
     if in_office:
         table = Table(title=f"Champion of {universe}", show_header=False)
         table.add_row("model", f"{in_office.model_name} version {in_office.model_version}")
@@ -38,14 +43,17 @@ def tables(store: Store, universe: str) -> Iterator[Table]:
         yield table
 
 
-def evidence_table(evidence: Evidence) -> Table:
-    """Each score with its interval, and under it the paired difference to each baseline."""
+def evidence_table(evidence: Evidence, biased: bool) -> Table:
+    """Each score with its interval, and under it the paired difference to each baseline.
+
+    biased: whether it was gathered on survivors only.
+    """
     title = (
         f"Out of sample, {evidence.first} to {evidence.last}: {evidence.n} rows, "
         f"{evidence.sessions} sessions, {evidence.folds} folds; 95 % intervals"
     )
     metrics, coarse = list(evidence.own), OBJECTIVES.get(evidence.objective).coarse
-    table = Table("forecaster", *metrics, title=title, caption=_caption(evidence))
+    table = Table("forecaster", *metrics, title=title, caption=_caption(evidence, biased))
 
     def row(values: Mapping[str, Value], sign: str = "") -> Iterator[str]:
         return (_cell(values[m], f"{sign}.{3 if m in coarse else 4}f") for m in metrics)
@@ -58,10 +66,11 @@ def evidence_table(evidence: Evidence) -> Table:
     return table
 
 
-def contest_table(row: Mapping[str, Any]) -> Table:
-    """A row of the ledger that a contest wrote."""
+def contest_table(row: Mapping[str, Any], biased: bool) -> Table:
+    """A row of the ledger that a contest wrote; biased: it was held on survivors only."""
     found = Decision.parse(json.loads(row["evidence"]))
-    table = Table(title=f"Newest contest: {row['decision']}", show_header=False)
+    caption = SURVIVORS if biased else None
+    table = Table(title=f"Newest contest: {row['decision']}", show_header=False, caption=caption)
     table.add_row("challenger", f"{row['bundle'][:12]} (version {row['model_version']})")
     table.add_row("champion then", str(row["previous_bundle"])[:12])
     for name, (ours, theirs) in found.others.items():
@@ -100,13 +109,14 @@ def _cell(value: Value, shape: str) -> str:
     return f"{value.value:{shape}} [{value.low:{shape}}, {value.high:{shape}}]"
 
 
-def _caption(evidence: Evidence) -> str:
+def _caption(evidence: Evidence, biased: bool) -> str:
     learned = OBJECTIVES.get(evidence.objective).learned
     null = ", ".join(f"{v:.4f}" for v in evidence.null.get(learned, ()))
     share = (
         f"{evidence.ambiguous:.1%} of the truths rest on a rule about a bar that leaves them open"
     )
-    texts = [share] if evidence.ambiguous else []
+    texts = [SURVIVORS] if biased else []
+    texts += [share] if evidence.ambiguous else []
     texts += [f"{learned} with permuted training truths (newest fold): {null}"] if null else []
     texts += [f"explained: {evidence.explained}"] if evidence.explained else []
     return "; ".join(texts)

@@ -21,7 +21,7 @@ def model(name: str, labels: Path | None) -> Scorer:
     """`minilm`: the packaged encoder with our small head; else a checkpoint's own classes.
 
     labels: a folder of labelled texts for the head (docs/model_card_sentiment.md). Raises
-    LabelOrderError, LabelledTextError, and OSError where a checkpoint cannot be had.
+    LabelOrderError, LabelledTextError, CheckpointMissing.
     """
     from training.text import checkpoint, head
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from contracts.expected import Expected
 from contracts.settings import settings
 from training.evidence.walk import Learner, Told, mean_score
 from training.expert import EXPERTS
@@ -26,7 +27,7 @@ _CORES = 2  # of a trial
 _SAID, _SCORE = "said", "score"  # what a trial reports on its way, and at its end
 
 
-class TuningFailed(RuntimeError):
+class TuningFailed(Expected, RuntimeError):
     """A trial raised; the message holds what it said."""
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from contracts.expected import Expected
 from training.forecast import Floats
 from training.text.encoder import TOKENS
 from training.text.labelled import ORDER
@@ -21,8 +22,12 @@ if TYPE_CHECKING:
 _DECLARED = {"ProsusAI/finbert": ("positive", "negative", "neutral")}
 
 
-class LabelOrderError(ValueError):
+class LabelOrderError(Expected, ValueError):
     """A checkpoint's classes are not negative, neutral and positive in their declared order."""
+
+
+class CheckpointMissing(Expected, OSError):
+    """A checkpoint cannot be had, or is none; the message says what its library said."""
 
 
 def columns(name: str, config: "PretrainedConfig") -> list[int]:
@@ -53,13 +58,19 @@ def _torch() -> Any:
 def scorer(name: str) -> Scorer:
     """The checkpoint of that name on the hub, or in that folder.
 
-    Raises LabelOrderError, and OSError where it cannot be had.
+    Raises LabelOrderError, CheckpointMissing.
     """
     torch = _torch()
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    model = AutoModelForSequenceClassification.from_pretrained(name).eval()
-    tokenizer = AutoTokenizer.from_pretrained(name)
+    try:
+        model = AutoModelForSequenceClassification.from_pretrained(name).eval()
+        tokenizer = AutoTokenizer.from_pretrained(name)
+    except OSError as error:
+        raise CheckpointMissing(
+            f"FINPULSE_TEXT_MODEL: no checkpoint {name!r} can be had ({error}): name one on the "
+            "hub, or a folder that holds one"
+        ) from error
     order = columns(name, model.config)
 
     def score(texts: list[str]) -> Floats:

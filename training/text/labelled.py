@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from contracts.expected import Expected
 from training.text.phrases import NAMES, TEMPLATES
 
 ORDER = ("negative", "neutral", "positive")
@@ -14,7 +15,7 @@ _COLUMNS = ("text", "label")
 _FEWEST = 10
 
 
-class LabelledTextError(ValueError):
+class LabelledTextError(Expected, ValueError):
     """A folder of labelled texts cannot be learnt from; the message says what was found."""
 
 

@@ -29,6 +29,6 @@ class Constant(Model):
 
     @classmethod
     def read(cls, files: Mapping[str, bytes], head: Head) -> Self:
-        """The answer, as the head has it."""
+        """The answer, as it was written."""
         told = np.array(json.loads(files[cls.file])["probabilities"])
-        return cls(head.from_means(told).ravel(), head)
+        return cls(head.kept(told[None]).ravel(), head)

@@ -3,8 +3,8 @@
 import psycopg2
 import pytest
 
+from contracts.outages import told
 from contracts.store import StatementFailed, Store
-from etl.outages import told
 
 pytestmark = pytest.mark.integration
 

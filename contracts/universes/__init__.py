@@ -1,0 +1,1 @@
+"""Universes, one declaration each: `declare(Universe(...))`; see contracts/universe.py."""

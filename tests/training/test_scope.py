@@ -1,0 +1,41 @@
+"""A run is cut by the sessions of its universe, whatever the settings' calendar is."""
+
+from collections.abc import Callable
+from datetime import date
+
+import pytest
+
+from contracts.cut import Cut
+from contracts.time.calendar import NotASession, session_close
+from contracts.universe import Universe, universe
+from training.run.scope import Scope, scope
+
+# On 19 June 2025 New York rested and London did not.
+REST = date(2025, 6, 19)
+Declare = Callable[[Universe], Universe]
+
+
+def run(name: str, session: date) -> Scope:
+    return scope(Cut.at(universe(name), session, 7), "demo")
+
+
+def test_another_exchange_has_its_own_sessions_and_closes(declared: Declare) -> None:
+    declared(Universe("elsewhere", "XLON", "GBP"))
+    there = run("elsewhere", REST)
+    assert (there.calendar, there.cut.end.hour) == ("XLON", 15)
+    assert there.as_of == session_close("XLON", there.trained_until)
+    with pytest.raises(NotASession, match="2025-06-19 is no session of XNYS"):
+        run("sim20", REST)
+
+
+def test_what_is_kept_for_the_contest_is_counted_in_its_sessions(declared: Declare) -> None:
+    declared(Universe("elsewhere", "XLON", "GBP"))
+    here, there = (run(name, date(2025, 6, 30)) for name in ("sim20", "elsewhere"))
+    for asked in (here, there):
+        kept = asked.cut.since(asked.trained_until).sessions
+        assert len(kept) == asked.contest_sessions + 1
+    assert here.trained_until != there.trained_until
+
+
+def test_its_name_is_as_before() -> None:
+    assert run("sim20", date(2025, 6, 30)).name == "sim20_demo_2025-06-30_7"
