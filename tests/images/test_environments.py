@@ -150,7 +150,9 @@ def trained(store: Store, market: Market, recipe: Recipe) -> Bundle:
     ensemble = ENSEMBLES.get(recipe.ensemble)()
     said = np.stack([member.forecast(samples.windows(member.manifest.window))
                      for member in members.values()])  # fmt: skip
-    return pack_together(scope, members, ensemble.fit(said, samples.labels), samples)
+    return pack_together(
+        scope, members, ensemble.fit(scope.objective, said, samples.truth), samples
+    )
 
 
 def registered(server: Mlflow, bundles: list[Bundle], universe: str) -> None:
