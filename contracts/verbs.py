@@ -8,6 +8,7 @@ import typer
 
 from contracts import outages
 from contracts.expected import Expected
+from contracts.signals import heard
 
 
 def day(text: str) -> date | None:
@@ -47,7 +48,8 @@ Newest = Annotated[
 def run(app: typer.Typer) -> None:
     """Run a room's verbs; ends the process with 1 and one line when one fails as expected."""
     try:
-        app()
+        with heard():
+            app()
     except Expected as error:
         sys.exit(f"{type(error).__name__}: {' '.join(str(error).split())}")
     except Exception as error:

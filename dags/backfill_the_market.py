@@ -35,7 +35,7 @@ with DAG(
     "and its features materialised at the snapshot of the step `snapshot`.",
 ) as dag:
     split = f"python -m contracts ranges {SPAN} --universe {{{{ params.universe }}}} "
-    split += "--sessions {{ params.sessions }}"
+    split += "--sessions {{ params.sessions | int }}"
     ranges = Step(task_id="ranges", argv=words(split), answer=json.loads)
 
     @task_group

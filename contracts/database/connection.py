@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 
 from contracts.expected import Expected
 from contracts.settings import SettingsError
+from contracts.signals import given_up_when_told
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -38,9 +39,9 @@ class Unanswered(Expected, ConnectionError):
 class Patience:
     """How long one use of the database waits, in seconds.
 
-    connect: for a connection. statement: for one statement. lock: for a lock within it. idle: for
-    its next statement within a transaction, after which the server takes the locks away; 0: as
-    long as the process lives.
+    connect: for a connection. statement: for one statement. lock: for a lock within it; 0: as long
+    as the server lets it, for `address` alone. idle: for its next statement within a transaction,
+    after which the server takes the locks away; 0: as long as the process lives.
     """
 
     connect: int
@@ -56,11 +57,10 @@ class Patience:
     def parameters(self) -> dict[str, str]:
         """libpq's parameters that hold this."""
         tcp = {"tcp_user_timeout": str(_TCP_MILLISECONDS)}
-        limits = {
-            "statement_timeout": f"{self.statement}s",
-            "lock_timeout": f"{self.lock}s",
-            "idle_in_transaction_session_timeout": f"{self.idle}s",
-        } | {f"tcp_{name}": str(value) for name, value in _KEEPALIVE.items()}
+        asked = {"statement_timeout": self.statement, "lock_timeout": self.lock}
+        limits = {name: f"{seconds}s" for name, seconds in asked.items() if seconds}
+        limits["idle_in_transaction_session_timeout"] = f"{self.idle}s"
+        limits |= {f"tcp_{name}": str(value) for name, value in _KEEPALIVE.items()}
         session = " ".join(f"-c {name}={value}" for name, value in (limits | tcp).items())
         ours = {"connect_timeout": str(self.connect), "keepalives": "1", "options": session}
         return ours | tcp | {name: str(value) for name, value in _KEEPALIVE.items()}
@@ -75,6 +75,10 @@ ASIDE = Patience(connect=3, statement=120, lock=3)
 # Revisions move whole tables; a session that holds a lock for others is idle by design.
 MIGRATE = Patience(connect=10, statement=6 * 3_600, lock=600, idle=0)
 HOLD = Patience(connect=10, statement=10, lock=10, idle=0)
+
+# Airflow and MLflow, which know best how long their own statements and migrations take. What one of
+# them that was killed left open must end, or its locks would stop the next one for good.
+OTHERS = Patience(connect=10, statement=0, lock=0, idle=30)
 
 
 def address(url: str, patience: Patience = WORK, driver: str = "") -> str:
@@ -191,7 +195,8 @@ def _bounded(connection: "Connection", seconds: float) -> Iterator[None]:
     timer.daemon = True
     timer.start()
     try:
-        yield
+        with given_up_when_told(give_up):
+            yield
     except psycopg2.Error as error:
         if not late.is_set():
             raise

@@ -11,8 +11,22 @@ import postgres
 from processes import MARK
 from stack import ROOT, Stack
 
+from contracts.database.connection import OTHERS, address
+
 PYTHON = sys.executable
 API_KEYS = "FINPULSE_API_KEYS"
+
+# Airflow's API server may be away for a minute while tasks work: they ask again 24 times, after
+# waits drawn between 1 and 10 s, two minutes in all, and are not taken for lost before that, nor
+# is the scheduler that waits for a database. Tasks of a killed scheduler are found by the next one
+# after as long, not after five minutes.
+PATIENCE = {
+    "WORKERS__EXECUTION_API_RETRIES": 25,
+    "WORKERS__EXECUTION_API_RETRY_WAIT_MAX": 10,
+    "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": 30,
+    "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": 120,
+    "SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": 120,
+}
 
 
 @dataclass(frozen=True)
@@ -83,7 +97,7 @@ def airflow_environment(stack: Stack) -> dict[str, str]:
         "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": False,
         "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{asked.airflow_user}:admin",
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": home / "passwords.json",
-        "DATABASE__SQL_ALCHEMY_CONN": _airflow_database(stack),
+        "DATABASE__SQL_ALCHEMY_CONN": _database(stack, "airflow"),
         # No route that we use is asynchronous; empty, it needs no second driver.
         "DATABASE__SQL_ALCHEMY_CONN_ASYNC": "",
         "API__HOST": asked.host,
@@ -92,9 +106,7 @@ def airflow_environment(stack: Stack) -> dict[str, str]:
         "API__WORKERS": 1,
         "API__SECRET_KEY": secret.session_secret,
         "API_AUTH__JWT_SECRET": secret.jwt_secret,
-        # Tasks of a killed scheduler are found by the next one in a minute, not in five.
-        "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": 30,
-        "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": 60,
+        **PATIENCE,
         "DAG_PROCESSOR__REFRESH_INTERVAL": 15,
         "DAG_PROCESSOR__PARSING_PROCESSES": 1,
         "LOGGING__BASE_LOG_FOLDER": home / "logs",
@@ -104,11 +116,8 @@ def airflow_environment(stack: Stack) -> dict[str, str]:
     return {**task_environment(stack), "AIRFLOW_HOME": str(home), **named}
 
 
-def _airflow_database(stack: Stack) -> str:
-    # The workers of a killed scheduler still hold its connection: the server must end what the
-    # scheduler left open, or its locks would stop the next one for good.
-    url = stack.database("airflow").replace("postgresql://", "postgresql+psycopg2://")
-    return f"{url}?options=-c%20idle_in_transaction_session_timeout%3D30s"
+def _database(stack: Stack, name: str) -> str:
+    return address(stack.database(name), OTHERS, driver="psycopg2")
 
 
 def mlflow_program(stack: Stack) -> Program:
@@ -117,9 +126,11 @@ def mlflow_program(stack: Stack) -> Program:
     command = [PYTHON, "-m", "mlflow", "server", "--workers", "1", "--serve-artifacts"]
     command += ["--host", asked.host, "--port", str(asked.mlflow_port)]
     command += ["--artifacts-destination", str(stack.home / "mlflow")]
-    uri = stack.database("mlflow").replace("postgresql://", "postgresql+psycopg2://")
     # The password goes by the environment: arguments are seen by every user.
-    environment = {"MLFLOW_BACKEND_STORE_URI": uri, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    environment = {
+        "MLFLOW_BACKEND_STORE_URI": _database(stack, "mlflow"),
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
     return Program("mlflow", tuple(command), base_environment(stack) | environment)
 
 

@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -22,7 +23,8 @@ from contracts.store import Store, StoreUnavailable
 from monitoring.export.gauges import Sums, state
 from monitoring.office import catch_up
 from monitoring.office.alias import RESULTS, reconcile
-from training.run.mlflow_api import Mlflow
+from training.run.endings import end_all_lost
+from training.run.mlflow_api import Mlflow, TrackingError
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +63,8 @@ class Look:
 class Exporter(Collector):
     """Metrics of one universe's tables, the reconciler of its champion's alias, and its forecasts.
 
-    While the database is away the gauges are absent, not stale, and `finpulse_database_up` is 0.
+    Ends runs in MLflow whose processes were killed, too. While the database is away the gauges are
+    absent, not stale, and `finpulse_database_up` is 0.
     """
 
     def __init__(self, store: Store, server: Mlflow, universe: str) -> None:
@@ -102,6 +105,7 @@ class Exporter(Collector):
             self.look_at_sums: REFRESH_SECONDS,
             self.look_at_alias: REFRESH_SECONDS,
             self.look_for_forecasts: REFRESH_SECONDS,
+            self.look_for_lost_runs: REFRESH_SECONDS,
             self.trim: TRIM_SECONDS,
         }
         for look, seconds in looks.items():
@@ -114,6 +118,7 @@ class Exporter(Collector):
         self.look_at_sums()
         self.look_at_alias()
         self.look_for_forecasts()
+        self.look_for_lost_runs()
 
     def look_at_tables(self) -> None:
         """Counts and champion: this says whether the database answers."""
@@ -153,6 +158,13 @@ class Exporter(Collector):
         if missed is None or (missed == former and time.monotonic() - failed_at < RETRY_SECONDS):
             return
         self._failed = (None, 0.0) if catch_up.fill(missed) else (missed, time.monotonic())
+
+    def look_for_lost_runs(self) -> None:
+        """End the runs in MLflow, of any universe, whose processes were killed."""
+        # Of a database or an MLflow that is away other looks tell.
+        with suppress(StoreUnavailable, TrackingError):
+            for run in end_all_lost(self._store, self._server):
+                log.warning("MLflow run of a process that was killed is ended", extra={"run": run})
 
     def trim(self) -> None:
         """Let old calls go and make the days ahead."""

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 import yaml
+from programs import PATIENCE
 
+from contracts.database.connection import OTHERS, address
 from contracts.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -101,6 +103,20 @@ def test_names_that_are_spoken_to_are_waited_for() -> None:
             todo = [n for t in todo for n in SERVICES[t].get("depends_on", {}) if n not in reached]
             reached |= set(todo)
         assert {other for other in spoken if other in SERVICES} <= reached, name
+
+
+def test_what_waits_for_others_waits_as_long_as_in_the_local_stack() -> None:
+    for name in ("airflow", "airflow-scheduler", "airflow-dag-processor"):
+        told = SERVICES[name]["environment"]
+        assert {key: told[f"AIRFLOW__{key}"] for key in PATIENCE} == {
+            key: str(value) for key, value in PATIENCE.items()
+        }
+    limits = address("postgresql://x@y/z", OTHERS).partition("?")[2]
+    for name, key in (
+        ("airflow", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"),
+        ("mlflow", "MLFLOW_BACKEND_STORE_URI"),
+    ):
+        assert SERVICES[name]["environment"][key].partition(f"@postgres/{name}?")[2] == limits
 
 
 def test_no_secret_is_written_down() -> None:

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
+from contracts.settings import Settings
+
 ROOT = Path(__file__).resolve().parents[2]
 RULES = sorted((ROOT / "helm" / "monitoring" / "rules").glob("*.yml"))
 EVERYTHING = {n: {"enabled": True} for n in ("serviceMonitor", "rules", "dashboard")}
@@ -48,6 +50,14 @@ def test_one_pod_only_reconciles(monitoring: Any) -> None:
     assert spec["replicas"] == 1 and spec["strategy"] == {"type": "Recreate"}
 
 
+def test_how_long_calls_are_kept_reaches_the_settings(monitoring: Any) -> None:
+    def told(**values: Any) -> str:
+        return str(monitoring.by_kind(**values)["ConfigMap"]["data"]["FINPULSE_REQUEST_DAYS"])
+
+    assert told() == str(Settings.model_fields["request_days"].default)
+    assert told(requestDays=7) == "7" and told(requestDays=2_000_000) == "2000000"
+
+
 @pytest.mark.parametrize(
     ("values", "named"),
     [
@@ -56,6 +66,8 @@ def test_one_pod_only_reconciles(monitoring: Any) -> None:
         ({"mlflow": {"url": "http://name:password@mlflow"}}, "url"),
         ({"serviceMonitor": {"interval": "15"}}, "interval"),
         ({"rules": {"enable": True}}, "enable"),
+        ({"requestDays": 0}, "requestDays"),
+        ({"requestDays": "90"}, "requestDays"),
     ],
 )
 def test_a_wrong_value_is_refused_by_its_name(

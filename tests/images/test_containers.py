@@ -32,7 +32,8 @@ PACKAGES = "python3,python3-pip,python3-venv,ca-certificates"
 # Where this machine's registries are known from, for the time of the build.
 LENT = ("/etc/ssl/certs", str(Path.home() / ".cache" / "uv"))
 CERTIFICATES = "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt"
-# The root for reading, a scratch of memory, no capability and no way to get one: as compose does.
+# The root for reading, a scratch of memory, the machine's names, no capability and no way to get
+# one: as compose does.
 HARDENED = """
 set -eu
 mount --make-rprivate /
@@ -41,6 +42,8 @@ mount -t tmpfs tmpfs "$1/tmp"
 mount --rbind /proc "$1/proc"
 mount --rbind /dev "$1/dev"
 mkdir -p "$1/tmp/objects"
+touch "$1/etc/hosts"
+mount --bind /etc/hosts "$1/etc/hosts"
 mount --bind "$2" "$1/tmp/objects"
 mount -o remount,ro,bind "$1"
 root=$1
@@ -77,8 +80,13 @@ class Buildah:
 
     def image(self, target: str) -> Path:
         """The root folder of a container of the target, built from the Dockerfile."""
-        lent = [f"--volume={place}:{place}" for place in LENT if Path(place).exists()]
-        words = ["--isolation=chroot", "--pull-never", "--network=host", *lent]
+        # PyTorch's own index is asked, unless this machine has the wheel, as `make setup` does.
+        wheels = os.environ.get("PIP_FIND_LINKS", "")
+        has_torch = bool(wheels) and any(Path(wheels).glob("torch-*.whl"))
+        from_here = [f"--build-arg=TORCH_FROM=--find-links={wheels}"] if has_torch else []
+        places = [*LENT, wheels] if has_torch else LENT
+        lent = [f"--volume={place}:{place}" for place in places if Path(place).exists()]
+        words = ["--isolation=chroot", "--pull-never", "--network=host", *lent, *from_here]
         self("build", *words, "-f", str(DOCKERFILE), "--target", target, "-t", target, ".")
         return Path(self("mount", self("from", target)))
 
@@ -141,6 +149,33 @@ def test_the_predictor_serves_without_any_right(
     probe = "import os; print(os.getuid()); open('/opt/finpulse/x', 'w')"
     refused = hardened(place, objects, ["python", "-c", probe], settings)
     assert refused.wait(60) == 1, "its root is for reading alone"
+
+
+def test_the_platform_loads_facts_and_makes_airflows_tables_without_any_right(
+    store: Store, postgres_url: str, root: Callable[[str], Path], objects: Path
+) -> None:
+    objects.chmod(0o777)  # What the image's user writes to is a volume of its own.
+    postgres.create_database(postgres_url, "airflow_of_the_image")
+    database = postgres_url.rsplit("/", 1)[0] + "/airflow_of_the_image"
+    place, airflow = root("platform"), database.replace("postgresql:", "postgresql+psycopg2:")
+    settings = {"FINPULSE_DATABASE_URL": store.url, "SPARK_LOCAL_IP": "127.0.0.1"}
+    settings |= {"FINPULSE_SIM_INSTRUMENTS": "2", "FINPULSE_SIM_SESSIONS": "60"}
+    settings |= {"PYSPARK_PYTHON": "/opt/finpulse/bin/python", "AIRFLOW_HOME": "/tmp/airflow"}
+    settings |= {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": airflow}
+    # Empty, as in compose: it needs no second driver.
+    settings |= {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": ""}
+    settings |= {"AIRFLOW__CORE__DAGS_FOLDER": "/finpulse/dags"}
+    span = ["--universe", "test", "--first", "2025-06-02", "--last", "2025-06-30"]
+    for words in (
+        ["python", "-m", "contracts", "migrate"],
+        ["python", "-m", "etl", "load", "--spark", *span],
+        ["airflow", "db", "migrate"],
+        ["python", "-c", "import torch, keras, ray, mlflow"],
+    ):
+        assert hardened(place, objects, words, settings | {"KERAS_BACKEND": "torch"}).wait(900) == 0
+    assert store.query("SELECT FROM bars").num_rows > 0
+    made = Store(database).query("SELECT to_regclass('dag_run') IS NOT NULL AS made")
+    assert made["made"].to_pylist() == [True]
 
 
 def test_monitoring_exports_without_any_right(

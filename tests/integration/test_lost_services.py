@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,9 +16,10 @@ from typing import Any
 import httpx
 import ports
 import postgres
+import psutil
 import pytest
-from airflow_client import Airflow
-from processes import marked
+from airflow_client import FINISHED, Airflow
+from processes import marked, tree
 from stack import Stack, StackError, asked_settings
 from supervise import Supervisor
 
@@ -42,6 +44,7 @@ DERIVED = {
     "materialisations": "view_hash, universe, session, rows",
     "rejected": "row_hash",
 }
+MINUTE = 60.0
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
 web = httpx.Client(trust_env=False, timeout=30)
 
@@ -185,6 +188,44 @@ def finish(airflow: Airflow, run_id: str) -> list[str]:
     raise AssertionError(said[-1])
 
 
+def end_of(airflow: Airflow, run_id: str) -> str:
+    """The state in which the run ended; a service that is away is waited for."""
+    path, deadline = f"dags/backfill_market/dagRuns/{run_id}", time.monotonic() + 900
+    while True:
+        with suppress(httpx.HTTPError, StackError, KeyError):
+            if (state := airflow.ask("GET", path).json()["state"]) in FINISHED:
+                return str(state)
+        assert time.monotonic() < deadline, f"{run_id} did not end"
+        time.sleep(1)
+
+
+def tries(airflow: Airflow, run_id: str) -> dict[str, list[str]]:
+    """The state of each try of each task of a run."""
+    found = {}
+    for task in airflow.tasks("backfill_market", run_id):
+        mapped = f"/{task.row['map_index']}" if task.row["map_index"] >= 0 else ""
+        path = f"dags/backfill_market/dagRuns/{run_id}/taskInstances/{task.row['task_id']}{mapped}"
+        listed = airflow.ask("GET", f"{path}/tries").json()["task_instances"]
+        found[task.name] = [each["state"] for each in listed]
+    return found
+
+
+@contextmanager
+def away(place: Place, name: str) -> Iterator[None]:
+    """A program of the stack is stopped by its supervisor, Postgres by SIGSTOP, and comes back."""
+    if name != "postgres":
+        place.supervisor._stop([name])
+        yield
+        return place.supervisor.start(name)
+    processes = tree(place.supervisor.info(name)["pid"]).values()
+    for process in processes:
+        process.suspend()
+    yield
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.resume()
+
+
 def test_the_stack_works_on_servers_elsewhere(place: Place, mlflow_server: str) -> None:
     names = {info["name"] for info in place.supervisor._rpc.getAllProcessInfo()}
     assert "mlflow" not in names and "airflow-scheduler" in names
@@ -223,3 +264,21 @@ def test_after_kills_of_every_kind_the_tables_are_those_of_a_clean_run(
     assert "finpulse_database_up 1.0" in metrics
     before = facts.snapshot()
     assert finish(airflow, "killed") == [] and facts.snapshot() == before
+
+
+@pytest.mark.parametrize("name", ["airflow-api-server", "airflow-scheduler", "postgres"])
+def test_a_service_away_for_a_minute_ends_no_run_red(place: Place, name: str) -> None:
+    airflow, run_id = Airflow(place.stack.settings, print), f"without-{name}"
+    airflow.wait_for("backfill_market")
+    span = {"source": "simulated", "universe": UNIVERSE, "first": FIRST, "last": LAST}
+    body = {"dag_run_id": run_id, "logical_date": None, "conf": span}
+    airflow.ask("POST", "dags/backfill_market/dagRuns", json=body)
+    until(airflow, run_id, "load.clean")
+    with away(place, name):
+        time.sleep(MINUTE)
+    assert end_of(airflow, run_id) == "success"
+    tried = tries(airflow, run_id)
+    assert all("success" in states for states in tried.values()), tried
+    # The scheduler's tasks end with it and are tried again; nothing else costs a task its work.
+    if name != "airflow-scheduler":
+        assert all(states == ["success"] for states in tried.values()), tried

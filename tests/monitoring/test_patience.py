@@ -1,20 +1,28 @@
-"""What the exporter says while the database or MLflow hangs, as a process."""
+"""What the exporter says and does while others hang or are killed, as a process."""
 
 import os
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import postgres as launcher
 import pytest
 from market import FLAT, Market
+from mlflow_server import served
 from mortal import Mortal
 from predictor import wait_for
 from prometheus_client.parser import text_string_to_metric_families
+from waiting_step import ended, states
+
+from contracts.settings import settings
+from contracts.store import Store
+from training.run.tracking import Mlflow
 
 pytestmark = pytest.mark.integration
 
@@ -91,8 +99,9 @@ def test_a_hung_mlflow_hides_nothing_else(
     assert exported.process.wait(20) == 0
 
 
+@pytest.mark.parametrize("held", [0, pytest.param(90, marks=pytest.mark.slow)])
 def test_a_hung_database_is_told_within_thirty_seconds_and_comes_back(
-    mortal: Mortal, market: Market, export: Export
+    mortal: Mortal, market: Market, export: Export, held: float
 ) -> None:
     store = mortal(True)
     store.migrate()
@@ -100,13 +109,37 @@ def test_a_hung_database_is_told_within_thirty_seconds_and_comes_back(
     exported = export(mortal.url, "http://127.0.0.1:1")
     wait_for(lambda: exported.says("champion_info") == 1)
     mortal.hang(True)
+    over = time.monotonic() + held
     wait_for(lambda: exported.says("database_up") == 0, 30)
-    assert exported.says("table_rows") is None, "nothing stale is told"
+    while True:
+        assert exported.says("database_up") == 0
+        assert exported.says("table_rows") is None, "nothing stale is told"
+        if time.monotonic() >= over:
+            break
+        time.sleep(1)
     mortal.hang(False)
     wait_for(lambda: exported.says("database_up") == 1)
     mortal.hang(True)
     exported.process.send_signal(signal.SIGTERM)
     assert exported.process.wait(20) == 0
+
+
+def test_an_mlflow_that_is_stopped_is_told_within_thirty_seconds_and_comes_back(
+    mortal: Mortal, market: Market, export: Export, tmp_path: Path
+) -> None:
+    mortal(True).migrate()
+    with served(tmp_path / "mlflow") as (url, server):
+        one, other = export(mortal.url, url), export(mortal.url, url)
+        wait_for(lambda: one.says("mlflow_up") == 1 and other.says("mlflow_up") == 1)
+        os.killpg(server.pid, signal.SIGSTOP)
+        try:
+            wait_for(lambda: one.says("mlflow_up") == 0, 30)
+            assert one.says("database_up") == 1
+            other.process.send_signal(signal.SIGTERM)
+            assert other.process.wait(20) == 0
+        finally:
+            os.killpg(server.pid, signal.SIGCONT)
+        wait_for(lambda: one.says("mlflow_up") == 1)
 
 
 def test_half_open_scrapes_leave_room_for_others(mortal: Mortal, export: Export) -> None:
@@ -120,3 +153,15 @@ def test_half_open_scrapes_leave_room_for_others(mortal: Mortal, export: Export)
     wait_for(lambda: len(list(Path(f"/proc/{exported.process.pid}/fd").iterdir())) < 100)
     for connection in held:
         connection.close()
+
+
+def test_a_run_whose_process_was_killed_is_ended_without_another_step(
+    store: Store, mlflow_server: str, export: Export, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FINPULSE_MLFLOW_URL", mlflow_server)
+    settings.cache_clear()
+    export(store.url, mlflow_server)
+    # Of a universe that this exporter does not watch.
+    universe = f"u{uuid4().hex[:8]}"
+    assert ended(universe, signal.SIGKILL) == -signal.SIGKILL
+    wait_for(lambda: states(Mlflow(mlflow_server), universe) == ["KILLED"] * 3)

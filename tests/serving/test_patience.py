@@ -35,14 +35,16 @@ def port(predictor: Predictor) -> int:
 
 
 @pytest.mark.troubleshooting("database_unavailable")
+@pytest.mark.parametrize("held", [0, pytest.param(90, marks=pytest.mark.slow)])
 def test_a_database_that_hangs_is_told_within_thirty_seconds_and_blocks_nobody(
-    mortal: Mortal, market: Market, start: Start
+    mortal: Mortal, market: Market, start: Start, held: float
 ) -> None:
     store = mortal(True)
     predictor = start()
     crowned(store, market, predictor)
     assert code(predictor, EARLIER) == (200, "")
     mortal.hang(True)
+    over = time.monotonic() + held
     with ThreadPoolExecutor(12) as pool:
         asked = [pool.submit(code, predictor, EARLIER) for _ in range(12)]
         wait_for(lambda: not predictor.ready, 30)
@@ -54,9 +56,16 @@ def test_a_database_that_hangs_is_told_within_thirty_seconds_and_blocks_nobody(
     assert time.monotonic() - began < 8, "what is known to be away is not waited for"
     assert code(predictor, "/predict/SIM001") == (200, "")
     assert code(predictor, "/health/live") == (200, "")
+    while time.monotonic() < over:
+        assert code(predictor, "/predict/SIM001") == (200, "")
+        assert code(predictor, "/health/ready") == (503, "database_unavailable")
+        time.sleep(1)
     mortal.hang(False)
     wait_for(lambda: predictor.ready)
     assert code(predictor, EARLIER) == (200, "")
+    # The calls that were answered meanwhile have waited for their table.
+    answered = "SELECT FROM requests WHERE route = '/predict/{symbol}' AND status = 200"
+    wait_for(lambda: store.query(answered).num_rows > held / 2)
 
 
 @pytest.mark.parametrize("workers", [1, 2])

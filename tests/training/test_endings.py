@@ -1,60 +1,22 @@
 """Whatever ends a step, its run in MLflow ends with it."""
 
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+from mortal import Mortal
+from waiting_step import ended, states
 
 from contracts.store import Store
+from training.run.endings import end_all_lost
 from training.run.mlflow_api import Mlflow
 from training.run.scope import Scope
 from training.run.tracking import step
 
 pytestmark = pytest.mark.integration
-
-# A step that waits in the middle of a child run, with the market of this test's scope.
-WAITING = """
-import sys, time
-from datetime import date
-from contracts.cut import Cut
-from contracts.store import open_store
-from contracts.universe import universe
-from training.recipe import recipe
-from training.run.scope import Scope
-from training.run.tracking import step
-scope = Scope(Cut.at(universe(sys.argv[1]), date(2025, 6, 30), 3), recipe("demo"), 60)
-with step(open_store(), scope, "tune") as run:
-    with run.child("trial 0"):
-        print("inside", flush=True)
-        time.sleep(600)
-"""
-
-
-def states(server: Mlflow, universe: str) -> list[str]:
-    name = f"finpulse-{universe}"
-    found = server.call("GET", "mlflow/experiments/get-by-name", experiment_name=name)
-    ids = [found["experiment"]["experiment_id"]]
-    runs = server.call("POST", "mlflow/runs/search", experiment_ids=ids, max_results=100)["runs"]
-    return sorted(run["info"]["status"] for run in runs)
-
-
-def ended(universe: str, number: signal.Signals) -> int:
-    """The exit status of a step that is sent a signal in its middle."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", WAITING, universe],
-        env=os.environ.copy(),
-        cwd=Path(__file__).resolve().parents[2],
-        stdout=subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"inside\n"
-    process.send_signal(number)
-    return process.wait(60)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
@@ -66,6 +28,23 @@ def test_a_signal_ends_the_run_with_its_step(
     assert states(tracking, universe) == ["KILLED"] * 3
 
 
+def test_a_signal_ends_the_run_while_the_database_hangs(
+    tracking: Mlflow,
+    market: Callable[..., Scope],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mortal, universe = Mortal(tmp_path / "postgres"), market().universe
+    mortal(True).migrate()
+    monkeypatch.setenv("FINPULSE_DATABASE_URL", mortal.url)
+    try:
+        assert ended(universe, signal.SIGTERM, lambda: mortal.hang(True)) == 128 + signal.SIGTERM
+        assert states(tracking, universe) == ["KILLED"] * 3
+    finally:
+        mortal.end()
+
+
+@pytest.mark.troubleshooting("MLflow run ... of a process that was killed is ended")
 def test_the_runs_of_a_killed_process_are_ended_by_the_next_step(
     store: Store, tracking: Mlflow, market: Callable[..., Scope], capsys: Any
 ) -> None:
@@ -74,7 +53,8 @@ def test_the_runs_of_a_killed_process_are_ended_by_the_next_step(
     assert states(tracking, scope.universe) == ["RUNNING"] * 3
     with step(store, scope, "fit", "xgboost"):
         assert states(tracking, scope.universe) == ["KILLED"] * 2 + ["RUNNING"] * 2
-    assert capsys.readouterr().err.count("of a process that was killed is ended") == 3
+    told = [line for line in capsys.readouterr().err.splitlines() if "MLflow run" in line]
+    assert sum("of a process that was killed is ended" in line for line in told) == 3
 
 
 def test_the_same_step_ends_what_its_killed_process_left_of_another_scope(
@@ -95,3 +75,49 @@ def test_a_step_that_runs_beside_is_left_alone(
         with step(store, scope, "fit", "xgboost"):
             found = tracking.call("GET", "mlflow/runs/get", run_id=other.id)["run"]
             assert found["info"]["status"] == "RUNNING"
+
+
+def test_whoever_looks_ends_the_runs_of_all_universes(
+    store: Store, tracking: Mlflow, market: Callable[..., Scope]
+) -> None:
+    one, other, at_work = (market() for _ in range(3))
+    for scope in (one, other):
+        ended(scope.universe, signal.SIGKILL)
+    with step(store, at_work, "fit", "lstm"):
+        assert len(end_all_lost(store, tracking)) == 6
+        assert states(tracking, at_work.universe) == ["RUNNING"] * 2
+    for scope in (one, other):
+        assert states(tracking, scope.universe) == ["KILLED"] * 3
+    assert end_all_lost(store, tracking) == []
+
+
+def test_a_step_that_ends_while_it_is_looked_at_stays_finished(
+    store: Store, tracking: Mlflow, market: Callable[..., Scope]
+) -> None:
+    scope = market()
+    with ExitStack() as opened:
+        opened.enter_context(step(store, scope, "fit", "lstm"))
+
+        class Slow(Mlflow):
+            def call(self, verb: str, path: str, **fields: Any) -> dict[str, Any]:
+                answer = super().call(verb, path, **fields)
+                if path == "mlflow/runs/search":
+                    opened.close()
+                return answer
+
+        assert end_all_lost(store, Slow(tracking.url)) == []
+    assert states(tracking, scope.universe) == ["FINISHED"] * 2
+
+
+def test_locks_of_another_database_with_the_same_mlflow_are_not_judged(
+    store: Store,
+    tracking: Mlflow,
+    market: Callable[..., Scope],
+    new_store: Callable[[], AbstractContextManager[Store]],
+) -> None:
+    scope = market()
+    ended(scope.universe, signal.SIGKILL)
+    with new_store() as elsewhere:
+        assert end_all_lost(elsewhere, tracking) == []
+    assert states(tracking, scope.universe) == ["RUNNING"] * 3
+    assert len(end_all_lost(store, tracking)) == 3

@@ -1,4 +1,8 @@
-"""How steps end that do not end by themselves: told to by a signal, or killed."""
+"""How steps end that do not end by themselves: told to by a signal, or killed.
+
+A run in MLflow belongs to a lock that its process holds while it lives. Who finds the lock free
+ends the run: the monitoring service some seconds later, or else the next step.
+"""
 
 import signal
 import threading
@@ -6,12 +10,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
+from contracts.champion import model_name
+from contracts.signals import leave
 from contracts.store import Store
+from training.run.lock import if_free
 from training.run.mlflow_api import Mlflow
 
-# The tag that names the lock which the process of a run holds while it lives.
+# The tags that name the lock which the process of a run holds while it lives, and the database that
+# the lock is one of: several may share one MLflow.
 LOCK = "finpulse.lock"
+DATABASE = "finpulse.database"
 _TOLD = (signal.SIGTERM, signal.SIGHUP)
 
 
@@ -31,33 +41,68 @@ def told_by_signals() -> Iterator[None]:
             signal.signal(number, action)
 
 
-def _leave(number: int, _: FrameType | None) -> None:
+def _leave(number: int, frame: FrameType | None) -> None:
     # Once is enough: a second signal must not break the closing.
     for each in _TOLD:
         signal.signal(each, signal.SIG_IGN)
-    raise SystemExit(128 + number)
+    leave(number, frame)
 
 
-def end_lost(store: Store, server: Mlflow, experiment: str, mine: str) -> list[str]:
-    """End the experiment's runs whose processes are gone as KILLED; returns their ids.
+def tags(store: Store, lock: str) -> dict[str, str]:
+    """What a run carries so that it is known whether its process is gone."""
+    [row] = store.query(
+        "SELECT system_identifier::text AS server, current_database()::text AS name "
+        "FROM pg_control_system()"
+    ).to_pylist()
+    return {LOCK: lock, DATABASE: f"{row['server']}/{row['name']}"}
 
-    A run's process holds the lock that its tag names: a lock that is free has no process, and
-    `mine`, which this process holds and has opened no run under yet, has no other.
+
+def end_all_lost(store: Store, server: Mlflow) -> list[str]:
+    """As `end_lost`, in the experiments of all universes."""
+    ours = {"filter": f"name LIKE '{model_name('%')}'", "max_results": 1000}
+    found = server.call("POST", "mlflow/experiments/search", **ours).get("experiments", [])
+    return end_lost(store, server, [each["experiment_id"] for each in found])
+
+
+def end_lost(
+    store: Store, server: Mlflow, experiments: list[str], mine: str | None = None
+) -> list[str]:
+    """End the experiments' runs whose processes are gone as KILLED; returns their ids.
+
+    A lock that is free has no process, and `mine`, which this process holds and has opened no run
+    under yet, has no other.
     """
-    query = {"experiment_ids": [experiment], "filter": "attributes.status = 'RUNNING'"}
-    runs = server.call("POST", "mlflow/runs/search", max_results=1000, **query).get("runs", [])
-    lost = []
-    for run in runs:
-        tags = {tag["key"]: tag["value"] for tag in run.get("data", {}).get("tags", [])}
-        if LOCK in tags and (tags[LOCK] == mine or _is_free(store, tags[LOCK])):
-            lost.append(str(run["info"]["run_id"]))
-    for run_id in lost:
-        ended = {"status": "KILLED", "end_time": int(time.time() * 1000)}
-        server.call("POST", "mlflow/runs/update", run_id=run_id, **ended)
+    query = {"experiment_ids": experiments, "filter": "attributes.status = 'RUNNING'"}
+    path = "mlflow/runs/search"
+    running = server.call("POST", path, max_results=1000, **query) if experiments else {}
+    lost, here = [], tags(store, "")[DATABASE]
+    for run in running.get("runs", []):
+        lock = _lock(run, here)
+        if lock is None:
+            continue
+        if lock == mine:
+            lost.append(_end(server, run))
+            continue
+        with if_free(store, lock) as held:
+            # Its process may have ended it, and let the lock go, since it was found.
+            if held and _lock(_now(server, run), here) == lock:
+                held.require()
+                lost.append(_end(server, run))
     return lost
 
 
-def _is_free(store: Store, name: str) -> bool:
-    with store.connect() as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", (name,))
-        return cursor.fetchone() == (True,)
+def _lock(run: dict[str, Any], database: str) -> str | None:
+    """The lock of a run that is at work; None where that is not for us to judge."""
+    found = {tag["key"]: tag["value"] for tag in run.get("data", {}).get("tags", [])}
+    ours = found.get(DATABASE, database) == database and run["info"]["status"] == "RUNNING"
+    return found.get(LOCK) if ours else None
+
+
+def _now(server: Mlflow, run: dict[str, Any]) -> dict[str, Any]:
+    return dict(server.call("GET", "mlflow/runs/get", run_id=run["info"]["run_id"])["run"])
+
+
+def _end(server: Mlflow, run: dict[str, Any]) -> str:
+    run_id, ended = str(run["info"]["run_id"]), int(time.time() * 1000)
+    server.call("POST", "mlflow/runs/update", run_id=run_id, status="KILLED", end_time=ended)
+    return run_id

@@ -75,13 +75,16 @@ class Lock:
             row = cursor.fetchone() if cursor.description else None
         return row[0] if row else None
 
+    def _try(self) -> bool:
+        return bool(self._run("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", self._name))
+
     def _acquire(self) -> None:
         import psycopg2
 
         try:
             self._run(_IDLE)
             waited = False
-            while not self._run("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", self._name):
+            while not self._try():
                 if not waited:
                     typer.echo(f"waiting for another process that holds {self._name!r}", err=True)
                 waited = True
@@ -113,3 +116,19 @@ def locked(store: Store, name: str) -> Iterator[Lock]:
             yield lock
         finally:
             lock._release()
+
+
+@contextmanager
+def if_free(store: Store, name: str) -> Iterator[Lock | None]:
+    """Hold the lock as `locked` does, where nobody else holds it; else None, without waiting.
+
+    Raises psycopg2's OperationalError when the database goes away.
+    """
+    with closing(store.session(HOLD)) as session:
+        lock = Lock(session, name)
+        held = lock._try()
+        try:
+            yield lock if held else None
+        finally:
+            if held:
+                lock._release()

@@ -13,7 +13,7 @@ from contracts.champion import model_name
 from contracts.context import run_context
 from contracts.settings import settings
 from contracts.store import Store
-from training.run.endings import LOCK, end_lost, told_by_signals
+from training.run.endings import end_lost, tags, told_by_signals
 from training.run.lock import locked
 from training.run.mlflow_api import Mlflow, TrackingError
 from training.run.scope import Scope
@@ -21,8 +21,8 @@ from training.run.scope import Scope
 
 @dataclass(frozen=True)
 class _Under:
-    # The lock that a run's process holds, and the run that it is shown below.
-    lock: str
+    # The tags of the lock that a run's process holds, and the run that it is shown below.
+    held: Mapping[str, str]
     parent: str = ""
 
 
@@ -38,7 +38,7 @@ class Run:
     experiment_id: str
     artifact_uri: str
     logged: Mapping[str, str]
-    lock: str
+    held: Mapping[str, str]
 
     @property
     def url(self) -> str:
@@ -86,7 +86,7 @@ class Run:
     @contextmanager
     def child(self, name: str) -> Iterator["Run"]:
         """A run below this one, the same one for the same name."""
-        under = _Under(self.lock, self.id)
+        under = _Under(self.held, self.id)
         made = _open(self.server, self.store, self.scope, f"{self.key}/{name}", name, under)
         with _closing(made):
             yield made
@@ -98,8 +98,8 @@ def step(store: Store, scope: Scope, verb: str, detail: str = "") -> Iterator[Ru
 
     Inside Airflow the key is the task instance's; outside, verb and scope. Ends FINISHED, FAILED
     when the body raises, or KILLED when a signal tells the process to end; runs of processes that
-    were killed are ended by the next step. Of two trainings of one universe the later waits at
-    each step.
+    were killed are ended by the monitoring service, or else by the next step. Of two trainings of
+    one universe the later waits at each step.
     """
     context, server = run_context(), Mlflow(settings().mlflow)
     above = context.airflow_run if context.dag_id else f"manual/{scope.name}"
@@ -108,12 +108,13 @@ def step(store: Store, scope: Scope, verb: str, detail: str = "") -> Iterator[Ru
     lock = f"training of {scope.universe}: {title}"
     with locked(store, lock), told_by_signals():
         where = experiment(server, store, model_name(scope.universe))
-        for lost in end_lost(store, server, where, lock):
+        for lost in end_lost(store, server, [where], lock):
             typer.echo(f"MLflow run {lost} of a process that was killed is ended", err=True)
         shown = f"{scope.recipe.name} {scope.session}"
-        parent = _open(server, store, scope, above, shown, _Under(lock))
+        held = tags(store, lock)
+        parent = _open(server, store, scope, above, shown, _Under(held))
         with _closing(parent):
-            under = _Under(lock, parent.id)
+            under = _Under(held, parent.id)
             run = _open(server, store, scope, context.airflow_key or own, title, under)
             typer.echo(f"MLflow run {run.id} {run.url}", err=True)
             with _closing(run):
@@ -126,29 +127,29 @@ def _open(server: Mlflow, store: Store, scope: Scope, key: str, name: str, under
         query = {"experiment_ids": [where], "filter": f"tags.airflow_key = '{key}'"}
         runs = server.call("POST", "mlflow/runs/search", max_results=1, **query).get("runs")
         lock.require()
-        found = runs[0] if runs else _create(server, where, key, name, under.parent)
+        found = runs[0] if runs else _create(server, where, key, name, under)
     info, data = found["info"], found.get("data", {})
     logged = {p["key"]: p["value"] for p in data.get("params", [])}
     place = (info["run_id"], where, info["artifact_uri"])
-    run = Run(server, store, scope, key, *place, logged, under.lock)
-    run.tag({LOCK: under.lock})
+    run = Run(server, store, scope, key, *place, logged, under.held)
+    run.tag(under.held)
     _status(run, "RUNNING")
     known = {"universe": scope.universe, "recipe": scope.recipe.name, "as_of": scope.as_of}
     run.log(known | {"snapshot": scope.snapshot, "session": scope.session})
     return run
 
 
-def _create(server: Mlflow, experiment: str, key: str, name: str, parent: str) -> dict[str, Any]:
-    tags = {"airflow_key": key, "airflow_run": run_context().airflow_run}
-    if parent:
-        tags["mlflow.parentRunId"] = parent
+def _create(server: Mlflow, where: str, key: str, name: str, under: _Under) -> dict[str, Any]:
+    told = {"airflow_key": key, "airflow_run": run_context().airflow_run, **under.held}
+    if under.parent:
+        told["mlflow.parentRunId"] = under.parent
     answer = server.call(
         "POST",
         "mlflow/runs/create",
-        experiment_id=experiment,
+        experiment_id=where,
         run_name=name,
         start_time=_now(),
-        tags=[{"key": k, "value": v} for k, v in tags.items()],
+        tags=[{"key": k, "value": v} for k, v in told.items()],
     )
     return dict(answer["run"])
 

@@ -5,6 +5,7 @@ import pkgutil
 import re
 import shlex
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from functools import cached_property
 from importlib.util import find_spec
@@ -28,8 +29,9 @@ AGAIN: dict[str, Any] = {
     "max_retry_delay": timedelta(minutes=5),
 }
 _USAGE = 2  # the exit status of a verb that was asked for what cannot be
-# What a universe, a recipe or an expert may be called.
-NAME = r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}$"
+# What a universe, a recipe or an expert may be called; for Python `$` alone is also before a last
+# line break.
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}(?!\n)$"
 _WORD = re.compile(r"(?:\{\{.*?\}\}|[^\s{])+")
 
 
@@ -87,7 +89,8 @@ class Step(BaseOperator):
 
     def on_kill(self) -> None:
         """Called by Airflow when the task is to end."""
-        self._process.send_sigterm()
+        with suppress(ProcessLookupError):  # It has ended by itself.
+            self._process.send_sigterm()
 
 
 def steps(commands: dict[str, str]) -> list[Step]:
