@@ -18,6 +18,7 @@ import typer
 from contracts.champion import PROMOTED
 from training.evidence.decision import Comparison, Decision, Parties, Rules, decide
 from training.forecast import Floats
+from training.objectives.trend import Trend
 
 # Of the demo's challenger on the simulated market, per session (docs/training.md).
 NOISE = 0.032
@@ -43,7 +44,8 @@ def year(setting: Setting, seed: int, rules: Rules) -> int | None:
         sessions = len(gains)
         days = np.arange(WEEK * week, WEEK * week + sessions).astype("datetime64[D]")
         parties = Parties("simulated", f"challenger {week}", "champion", week)
-        found = decide(parties, Comparison(-gains, np.zeros(sessions), days), rules, earlier)
+        compared = Comparison(Trend.judged[0], -gains, np.zeros(sessions), days)
+        found = decide(parties, compared, rules, earlier)
         if found.outcome == PROMOTED:
             return week
         earlier.append(found)

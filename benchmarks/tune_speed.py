@@ -13,9 +13,10 @@ import time
 import numpy as np
 
 from training.bundle.history import History
+from training.objective import OBJECTIVES
 from training.recipe import recipe
-from training.samples.samples import UNKNOWN, Samples
-from training.steps.search import Trial, search
+from training.samples.samples import Samples
+from training.steps.search import Task, Trial, search
 from training.steps.tune import plan
 
 
@@ -28,7 +29,7 @@ def made(stocks: int, sessions: int, features: int, seed: int = 0) -> Samples:
     values = random.standard_normal((size, features)).astype(np.float32)
     effect = 0.12 * values[:, 0] + 0.1 * values[:, 1] * values[:, 2] + 0.08 * np.tanh(values[:, 3])
     drawn = effect + 0.05 * values[:, 4] + random.logistic(size=size)
-    labels = np.digitize(drawn, (-0.7, 0.7)).astype(np.int64)
+    truth = np.digitize(drawn, (-0.7, 0.7)).astype(np.int64)
     rows = np.lexsort((names, days))
     as_of = days[rows].astype("datetime64[us]") + np.timedelta64(21, "h")
     return Samples(
@@ -39,9 +40,8 @@ def made(stocks: int, sessions: int, features: int, seed: int = 0) -> Samples:
         sessions=days[rows],
         as_of=as_of,
         settled_at=as_of + np.timedelta64(1, "D"),
-        labels=labels[rows],
-        persistence=np.full(size, UNKNOWN),
-        return_before=np.full(size, np.nan),
+        truth=truth[rows],
+        beside={},
         ambiguous=np.zeros(size, bool),
     )
 
@@ -64,7 +64,8 @@ def main() -> None:
     def finished(trial: Trial, log_loss: float) -> None:
         said(f"trial {trial.index + 1} ended: log loss {log_loss:.5f}")
 
-    search(plan(chosen, asked.trials), samples, chosen.cut, finished, said)
+    task = Task(samples, chosen.cut, OBJECTIVES.get(chosen.objective))
+    search(plan(chosen, asked.trials), task, finished, said)
     said(f"{len(samples)} rows, {asked.features} features, {asked.trials} trials")
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     print(f"largest process of Ray: {peak / 2**20:.1f} GiB")

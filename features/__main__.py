@@ -22,6 +22,7 @@ from features.guards import of_features, of_inputs, of_labels, page
 from features.input import INPUTS
 from features.label import LABELS
 from features.matrix import matrix
+from features.target import TARGETS
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -121,14 +122,14 @@ def _moment(text: str) -> datetime:
 
 @app.command()
 def describe(view: View = "daily_3", everything: All = False) -> None:
-    """Print the view's features with their units and lookbacks, then its hash and label."""
+    """Print the view's features with their units and lookbacks, its hash, and a label of before."""
     if everything:
         typer.echo("\n".join(page.page()))
         return
     chosen = views.view(view)
     for feature in chosen.members:
         typer.echo(f"{feature.name:<22} {feature.unit:<8} {feature.lookback:>4} rows")
-    typer.echo(f"{chosen.name} {chosen.hash} {chosen.label.name}")
+    typer.echo(f"{chosen.name} {chosen.hash}{f' {chosen.label.name}' if chosen.label else ''}")
 
 
 @app.command()
@@ -158,7 +159,8 @@ def compile_kernels() -> None:
     for view in views.views():
         for kind in ("float32", "float64"):
             evaluate(panel, view.members, dtype=kind)
-    for label in {view.label for view in views.views()}:
+    of_views = {view.label for view in views.views() if view.label}
+    for label in of_views | {target.label for target in TARGETS}:
         label.settle(panel, label.basis(panel))
 
 

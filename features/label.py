@@ -15,17 +15,19 @@ flagged; when nothing could be bought any more it moved by nothing.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import ClassVar, TypeVar
 
 import numpy as np
 
 from contracts.registry import Registry
+from features.panel import roll
 from features.panel.panel import Flags, Panel, Times
-from features.panel.series import Values, Whole
+from features.panel.series import Segments, Series, Values, Whole
 
 DOWN, NEUTRAL, UP = 0, 1, 2
+BEFORE = 10  # sessions of `return_before`
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,13 @@ class Label(ABC):
         """
         return np.empty((0, len(panel.session)))
 
+    def beside(self, panel: Panel) -> Mapping[str, Values]:
+        """What naive forecasts of it are made of, by name, as each row of a decision panel knew it.
+
+        Of every label its newest settled value; a kind adds what it needs besides.
+        """
+        return {"persistence": self.persistence(panel)}
+
     @property
     def reach(self) -> int:
         """Rows needed up to a decision to know its basis and the newest settled label."""
@@ -191,3 +200,9 @@ def label(
         return member
 
     return declare
+
+
+def return_before(panel: Panel) -> Values:
+    """Total return over the BEFORE sessions up to each row, for whoever bets against it."""
+    total = Series.of(panel.columns["total"], Segments(panel.offsets, "instrument"))
+    return np.asarray(roll.change(total, BEFORE))

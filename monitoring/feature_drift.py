@@ -15,7 +15,8 @@ from contracts.store import Store
 from contracts.tables import DRIFT
 from contracts.time.calendar import last_session
 from monitoring.drift_test import DRIFT_TESTS, DriftTest, Values
-from training.bundle.bundle import Bundle, Manifest
+from training.bundle.bundle import Bundle
+from training.bundle.manifest import Manifest
 from training.bundle.text_model import text_model
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def drift(store: Store, bundle: Bundle, cut: Cut, now: datetime) -> pa.Table:
     manifest = bundle.manifest
     chosen, pinned = view(manifest.view), text_model(store, manifest)
     window = _learnt_from(store, cut, manifest, pinned)
-    seen = load_matrix(store, window, chosen, pinned, missing="write")
+    seen = load_matrix(store, window, chosen, pinned, manifest.taught(), missing="write")
     # Rows without a label were not learnt from: the warm-up of the features is among them.
     reference = seen.filter(pc.is_valid(seen["label"]))
     current = load_matrix(store, cut, chosen, pinned, missing="write")

@@ -60,7 +60,7 @@ def zero(
     universe: verbs.Universe = "",
     recipe: Recipe = DEFAULT,
 ) -> None:
-    """Put the class prior into office as champion zero, unless the universe has a champion."""
+    """Put the objective's plainest expert into office as champion zero, unless one is there."""
     from contracts.champion import champion
     from training.steps.fit import fit
     from training.steps.zero import install_first
@@ -69,8 +69,8 @@ def zero(
     if in_office := champion(store, asked.universe):
         typer.echo(f"{asked.universe} has a champion: {in_office.bundle}")
         return
-    prior = fit(store, asked, "class_prior", verb="zero")
-    first = install_first(store, asked.universe, prior, datetime.now(UTC))
+    plainest = fit(store, asked, asked.objective.zero, verb="zero")
+    first = install_first(store, asked.universe, plainest, datetime.now(UTC))
     typer.echo(f"champion of {asked.universe}: {first.bundle} (version {first.model_version})")
 
 
@@ -81,7 +81,7 @@ def tune(
     universe: verbs.Universe = "",
     recipe: Recipe = DEFAULT,
 ) -> None:
-    """Search hyperparameters of the recipe's experts by walk-forward log loss."""
+    """Search hyperparameters of the recipe's experts by walk-forward score."""
     import orjson
 
     from training.steps import tune
@@ -158,7 +158,7 @@ def evidence(
     snapshot: verbs.Snapshot,
     universe: verbs.Universe = "",
     recipe: Recipe = DEFAULT,
-    explained: Annotated[str, typer.Option(help="why an accuracy above 60 % is no leak")] = "",
+    explained: Annotated[str, typer.Option(help="why what looks too good is no leak")] = "",
 ) -> None:
     """Score experts and ensemble out of sample beside naive baselines, with intervals."""
     from rich.console import Console

@@ -1,4 +1,4 @@
-"""What an expert is: hyperparameters as fields, and four verbs."""
+"""What an expert is: hyperparameters as fields, and how a model of a head is fitted."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -8,7 +8,8 @@ from typing import Any, ClassVar, Generic, TypeVar
 import numpy as np
 
 from contracts.registry import Registry
-from training.forecast import Floats, Forecasts, Values
+from training.bundle.model import Model
+from training.forecast import Floats, Head
 from training.samples.samples import Samples
 
 
@@ -30,42 +31,31 @@ class Span:
         return float(random.uniform(self.low, self.high))
 
 
-Fitted = TypeVar("Fitted")
+Fitted = TypeVar("Fitted", bound=Model)
 
 
 class Expert(ABC, Generic[Fitted]):
-    """One kind of model for one objective; members are frozen dataclasses under `@expert`.
+    """One way of learning; members are frozen dataclasses under `@expert`.
 
-    What `predict` answers, the exported files answer too once read back. threads: whether several
-    may be fitted side by side in one process; a fit itself keeps to one core. window: rows up to a
-    decision that it looks at; a member that looks back makes it a field.
+    heads: the forms of answers that it can learn. What a fitted model answers, its files answer too
+    once read back. threads: whether several may be fitted side by side in one process; a fit itself
+    keeps to one core. window: rows up to a decision that it looks at; a member that looks back
+    makes it a field.
     """
 
     name: ClassVar[str]
-    objective: ClassVar[str]
+    heads: ClassVar[tuple[type[Head], ...]]
     libraries: ClassVar[tuple[str, ...]]
     threads: ClassVar[bool] = False
     window: int = 1
 
     @abstractmethod
-    def fit(self, samples: Samples) -> Fitted:
-        """Learn from the samples, and from nothing else; raises TrainingError."""
+    def fit(self, samples: Samples, head: Head) -> Fitted:
+        """A model of that head, learnt from the samples and nothing else; raises TrainingError."""
 
-    @abstractmethod
-    def predict(self, fitted: Fitted, values: Values) -> Forecasts:
-        """Forecasts for float32 values (n, window, k) in the order of the samples' features."""
-
-    @abstractmethod
-    def export(self, fitted: Fitted) -> Mapping[str, bytes]:
-        """The fitted model as files that `training.bundle.models.read` understands."""
-
-    def forecast(self, fitted: Fitted, samples: Samples) -> Forecasts:
-        """Forecasts of the samples."""
-
-        def model(values: Values) -> Floats:
-            return self.predict(fitted, values).probabilities
-
-        return Forecasts(samples.answers(self.window, model))
+    def forecast(self, fitted: Fitted, samples: Samples) -> Floats:
+        """What the model says of the samples, (n, width of the head)."""
+        return samples.answers(self.window, fitted.forecast)
 
     @classmethod
     def space(cls) -> Mapping[str, Span]:
@@ -82,11 +72,13 @@ EXPERTS: Registry[type[Expert[Any]]] = Registry("expert", "training.experts")
 Member = TypeVar("Member", bound=type[Expert[Any]])
 
 
-def expert(name: str, objective: str, libraries: tuple[str, ...]) -> Callable[[Member], Member]:
+def expert(
+    name: str, heads: tuple[type[Head], ...], libraries: tuple[str, ...]
+) -> Callable[[Member], Member]:
     """Declare a dataclass as the expert `name`; `libraries` are those whose versions matter."""
 
     def declare(member: Member) -> Member:
-        member.name, member.objective, member.libraries = name, objective, libraries
+        member.name, member.heads, member.libraries = name, heads, libraries
         EXPERTS.add(name, member)
         return member
 

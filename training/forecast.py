@@ -1,19 +1,15 @@
-"""What an expert says: probabilities of down, neutral and up. Light: numpy only."""
+"""The form of an answer: classes, a value or quantiles, and how models come to it. Light: numpy."""
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-CLASSES = ("down", "neutral", "up")
-DOWN, NEUTRAL, UP = range(3)
-
-BUY, SELL, HOLD = "buy", "sell", "hold"
-
 Floats: TypeAlias = NDArray[np.float64]
 Values: TypeAlias = NDArray[np.float32]
-Labels: TypeAlias = NDArray[np.int64]
 
 _TOLERANCE = 1e-6
 
@@ -22,56 +18,180 @@ class ForecastError(ValueError):
     """Numbers are no forecast; the message says what was expected and found."""
 
 
-@dataclass(frozen=True)
-class Forecasts:
-    """Forecasts of n rows: `probabilities` is (n, 3) in the order of CLASSES, each row sums to 1.
+class Head(ABC):
+    """The form in which a model answers, with the way from its raw numbers to that form.
 
-    labels: the class that is forecast, by default the most probable one; a hard baseline names
-    its own. Raises ForecastError on anything that is no probability.
+    width: numbers per answer. Members are frozen dataclasses; a bundle's manifest holds one.
     """
 
-    probabilities: Floats
-    hard: Labels | None = None
-
-    def __post_init__(self) -> None:
-        shape = self.probabilities.shape
-        if len(shape) != 2 or shape[1] != len(CLASSES):
-            raise ForecastError(f"expected probabilities of shape (n, 3), found {shape}")
-        sound = np.isfinite(self.probabilities).all() and (self.probabilities >= 0).all()
-        if not sound or np.abs(self.probabilities.sum(axis=1) - 1).max(initial=0) > _TOLERANCE:
-            raise ForecastError("expected finite probabilities that sum to 1 in each row")
+    kind: ClassVar[str]
 
     @property
-    def labels(self) -> Labels:
-        """The forecast class of each row, (n,)."""
-        if self.hard is not None:
-            return self.hard
-        return np.asarray(self.probabilities.argmax(axis=1), dtype=np.int64)
+    @abstractmethod
+    def width(self) -> int:
+        """Numbers per answer."""
 
-    def __len__(self) -> int:
-        return len(self.probabilities)
+    @abstractmethod
+    def require(self, values: Floats) -> None:
+        """Raise ForecastError unless `values` (n, width) are answers of this form."""
+
+    @abstractmethod
+    def from_scores(self, scores: Floats) -> Floats:
+        """Answers from unbounded scores (n, width), as a linear model has them."""
+
+    @abstractmethod
+    def from_means(self, raw: NDArray[np.floating]) -> Floats:
+        """Answers from what a model that knows the link says, of any shape that holds them."""
+
+    @abstractmethod
+    def point(self, values: Floats) -> Floats:
+        """The one number that each answer comes down to, (n,)."""
+
+    def kept(self, values: Floats) -> Floats:
+        """Answers that were written down, as they are to be told."""
+        return values
+
+    def unit(self, _values: Floats) -> float:
+        """What differences between answers are measured in."""
+        return 1.0
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, as `head` takes them."""
+        return {"kind": self.kind, **asdict(self)}  # type: ignore[call-overload]
+
+    def _shaped(self, values: Floats) -> None:
+        if values.ndim != 2 or values.shape[1] != self.width:
+            raise ForecastError(f"expected {self} of shape (n, {self.width}), found {values.shape}")
+        if not np.isfinite(values).all():
+            raise ForecastError(f"expected {self} that are finite, found others")
 
 
 @dataclass(frozen=True)
-class Thresholds:
-    """By how much the chance of up must exceed that of down to buy, and the reverse to sell."""
+class Classes(Head):
+    """Probabilities of `count` classes, in each row their sum 1."""
 
-    buy: float = 0.05
-    sell: float = 0.05
+    kind: ClassVar[str] = "classes"
 
-    def signals(self, probabilities: Floats) -> list[str]:
-        """BUY, SELL or HOLD for each row of probabilities (n, 3)."""
-        lean = probabilities[:, UP] - probabilities[:, DOWN]
-        return [BUY if x > self.buy else SELL if -x > self.sell else HOLD for x in lean.tolist()]
+    count: int = 3
+
+    @property
+    def width(self) -> int:
+        """One per class."""
+        return self.count
+
+    def require(self, values: Floats) -> None:
+        """They are not negative, and their sum is 1."""
+        self._shaped(values)
+        if (values < 0).any() or np.abs(values.sum(axis=1) - 1).max(initial=0) > _TOLERANCE:
+            raise ForecastError("expected finite probabilities that sum to 1 in each row")
+
+    def from_scores(self, scores: Floats) -> Floats:
+        """The softmax."""
+        raised = np.exp(scores - scores.max(axis=1, keepdims=True, initial=-np.inf))
+        return np.asarray(raised / raised.sum(axis=1, keepdims=True), dtype=np.float64)
+
+    def from_means(self, raw: NDArray[np.floating]) -> Floats:
+        """Scores that are not negative, brought to a sum of 1."""
+        wide = raw.astype(np.float64).reshape(-1, self.count)
+        return np.asarray(wide / wide.sum(axis=1, keepdims=True), dtype=np.float64)
+
+    def kept(self, values: Floats) -> Floats:
+        """Decimals that were cut off are made up for."""
+        return self.from_means(values)
+
+    def point(self, values: Floats) -> Floats:
+        """The most probable class."""
+        return np.asarray(values.argmax(axis=1), dtype=np.float64)
 
 
-def normalised(raw: NDArray[np.floating]) -> Floats:
-    """Non-negative scores (n, 3) as float64 rows that sum to 1."""
-    wide = raw.astype(np.float64).reshape(-1, len(CLASSES))
-    return np.asarray(wide / wide.sum(axis=1, keepdims=True), dtype=np.float64)
+@dataclass(frozen=True)
+class Value(Head):
+    """One number. log: it is positive, and scores are logarithms.
+
+    moment: the mean that is foretold is that of the number's so-manieth power; a volatility is the
+    root of a mean variance (2).
+    """
+
+    kind: ClassVar[str] = "value"
+
+    link: Literal["identity", "log"] = "identity"
+    moment: int = 1
+
+    @property
+    def width(self) -> int:
+        """One."""
+        return 1
+
+    def require(self, values: Floats) -> None:
+        """It is finite, and above 0 where the link is a logarithm."""
+        self._shaped(values)
+        if self.link == "log" and (values <= 0).any():
+            raise ForecastError("expected values above 0, found others")
+
+    def from_scores(self, scores: Floats) -> Floats:
+        """The inverse of the link: scores tell the mean of the power."""
+        return self.from_means(np.exp(scores) if self.link == "log" else scores)
+
+    def from_means(self, raw: NDArray[np.floating]) -> Floats:
+        """The root that undoes the power."""
+        wide = raw.astype(np.float64).reshape(-1, 1)
+        return wide if self.moment == 1 else np.asarray(wide ** (1.0 / self.moment))
+
+    def point(self, values: Floats) -> Floats:
+        """The number."""
+        return values[:, 0]
+
+    def unit(self, values: Floats) -> float:
+        """The largest of them."""
+        return _largest(values)
 
 
-def softmax(logits: Floats) -> Floats:
-    """Rows of logits as probabilities."""
-    raised = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
-    return np.asarray(raised / raised.sum(axis=1, keepdims=True), dtype=np.float64)
+@dataclass(frozen=True)
+class Quantiles(Head):
+    """A number for each of the ascending `levels`, none below the one before."""
+
+    kind: ClassVar[str] = "quantiles"
+
+    levels: tuple[float, ...] = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
+
+    @property
+    def width(self) -> int:
+        """One per level."""
+        return len(self.levels)
+
+    def require(self, values: Floats) -> None:
+        """They are finite and do not cross."""
+        self._shaped(values)
+        if (np.diff(values, axis=1) < 0).any():
+            raise ForecastError("expected quantiles that do not cross, found others")
+
+    def from_scores(self, scores: Floats) -> Floats:
+        """In order: crossing quantiles are rearranged (Chernozhukov, Fernandez-Val, Galichon)."""
+        return self.from_means(scores)
+
+    def from_means(self, raw: NDArray[np.floating]) -> Floats:
+        """In order."""
+        return np.sort(raw.astype(np.float64).reshape(-1, self.width), axis=1)
+
+    def point(self, values: Floats) -> Floats:
+        """The median, or what lies nearest to it."""
+        return values[:, int(np.argmin(np.abs(np.array(self.levels) - 0.5)))]
+
+    def unit(self, values: Floats) -> float:
+        """The largest of them."""
+        return _largest(values)
+
+
+_HEADS: dict[str, type[Head]] = {one.kind: one for one in (Classes, Value, Quantiles)}
+
+
+def head(fields: Mapping[str, Any]) -> Head:
+    """The head that `as_json` wrote; raises ForecastError for a kind that this code lacks."""
+    given = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items() if k != "kind"}
+    if fields["kind"] not in _HEADS:
+        raise ForecastError(f"expected a head of {sorted(_HEADS)}, found {fields['kind']!r}")
+    return _HEADS[fields["kind"]](**given)
+
+
+def _largest(values: Floats) -> float:
+    return float(np.abs(values).max(initial=0.0)) or 1.0

@@ -41,7 +41,7 @@ def keras(seed: int) -> Any:
 
 
 def batches(samples: Samples, scaler: Scaler, window: int, size: int, seed: int) -> "PyDataset":
-    """The samples' windows and labels as Keras reads them: gathered batch by batch, never kept.
+    """The samples' windows and truth as Keras reads them: gathered batch by batch, never kept.
 
     Rows are mixed anew before each epoch; of the whole they stay within the training samples.
     """
@@ -59,7 +59,7 @@ def batches(samples: Samples, scaler: Scaler, window: int, size: int, seed: int)
 
         def __getitem__(self, place: int) -> tuple[Values, Any]:
             part = samples.take(self.order[place * size : (place + 1) * size])
-            return scaler.apply(part.windows(window)).astype(np.float32), part.labels
+            return scaler.apply(part.windows(window)).astype(np.float32), part.truth
 
         def on_epoch_end(self) -> None:
             self.order = random.permutation(len(samples))

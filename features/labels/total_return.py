@@ -1,8 +1,10 @@
 """The return of a position held for the whole horizon."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from features.label import Held, Label, label
+from features.label import Held, Label, label, return_before
+from features.panel.panel import Panel
 from features.panel.series import Values
 
 
@@ -15,6 +17,10 @@ class TotalReturn(Label):
     """
 
     horizon: int = 1
+
+    def beside(self, panel: Panel) -> Mapping[str, Values]:
+        """The newest settled return, and the one before the decision."""
+        return {"return_before": return_before(panel), **super().beside(panel)}
 
     def outcome(self, held: Held) -> tuple[Values, Values]:
         """The total return, twice."""

@@ -11,13 +11,14 @@ minutes, and holds the extreme nearer to the open for the earlier one.
 """
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import TypeAlias
 
 import numpy as np
 
-from features.label import DOWN, NEUTRAL, UP, Held, Label
+from features.label import DOWN, NEUTRAL, UP, Held, Label, return_before
 from features.panel.kernels import compiled
-from features.panel.panel import Inside
+from features.panel.panel import Inside, Panel
 from features.panel.series import TOLERANCE, Values, Whole
 
 # Arrays of a panel as the compiled walk takes them: bars per row, and finer ones inside of rows.
@@ -33,6 +34,10 @@ class TouchLabel(Label):
     @abstractmethod
     def prices(self, held: Held) -> tuple[Values, Values]:
         """The lower and the upper price of each position, in the panel's shares."""
+
+    def beside(self, panel: Panel) -> Mapping[str, Values]:
+        """The newest settled class, and the return before the decision."""
+        return {"return_before": return_before(panel), **super().beside(panel)}
 
     def outcome(self, held: Held) -> tuple[Values, Values]:
         """The class of the price reached first, and the return at which it was."""

@@ -8,11 +8,9 @@ from features.facts.facts import Facts
 from features.facts.panels import decision_panel, newest_panel
 from features.label import Label
 from features.matrix.session_minutes import Minutes
-from features.panel import roll
 from features.panel.panel import Panel
-from features.panel.series import Segments, Series, Values
+from features.panel.series import Values
 
-BEFORE = 10  # sessions of `return_before`
 KEY = ["session", "instrument_id", "as_of"]
 
 
@@ -38,10 +36,11 @@ def labels_of(store: Store, facts: Facts, snapshot: int, rule: Label) -> pl.Data
     basis = _known_now(rule, of_then, then, now)
     if facts.interval == "1d" and rule.version > 1:
         then, now = _with_minutes(store, facts, snapshot, rule, ((then, of_then), (now, basis)))
-    decisions = keys_of(then).with_columns(
-        persistence=_numbers(rule, rule.persistence(then)[then.decided]),
-        return_before=pl.Series(_return_before(then)[then.decided]).fill_nan(None),
-    )
+    beside = {
+        name: pl.Series(values[then.decided]).fill_nan(None)
+        for name, values in rule.beside(then).items()
+    }
+    decisions = keys_of(then).with_columns(**beside)
     outcome, rows = rule.settle(now, basis), now.decided
     known = pl.Series(outcome.settled[rows]) & (
         pl.Series(outcome.settled_at[rows]) <= facts.end.replace(tzinfo=None)
@@ -55,7 +54,7 @@ def labels_of(store: Store, facts: Facts, snapshot: int, rule: Label) -> pl.Data
     }
     settled = {name: pl.when(known).then(column) for name, column in columns.items()}
     held = keys_of(now).join(decisions, on=KEY, how="left", maintain_order="left")
-    return held.select(*KEY, "return_before", **settled, persistence="persistence")
+    return held.select(*KEY, *beside, **settled)
 
 
 def _known_now(rule: Label, of_then: Values, then: Panel, now: Panel) -> Values:
@@ -92,11 +91,6 @@ def _with_minutes(
         return then, now
     minutes = Minutes.read(store, facts, snapshot, days)
     return minutes.told_by_the_close().beside(then, early), minutes.beside(now, late)
-
-
-def _return_before(panel: Panel) -> Values:
-    total = Series.of(panel.columns["total"], Segments(panel.offsets, "instrument"))
-    return np.asarray(roll.change(total, BEFORE))
 
 
 def _numbers(rule: Label, values: Values) -> pl.Series:

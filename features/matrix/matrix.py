@@ -27,10 +27,12 @@ from features.engine import evaluate
 from features.facts.facts import PRICES, Facts, Request, read
 from features.facts.members import Members, members
 from features.facts.panels import decision_panel
+from features.label import Label
 from features.matrix.labelling import KEY, keys_of, labels_of
 from features.matrix.receipts import MatrixMissing, scored_by, with_model
 from features.matrix.unchanged import first_news
 from features.panel.series import Numbers
+from features.target import Target
 from features.view import FeatureView
 
 
@@ -162,40 +164,44 @@ def load_matrix(
     cut: Cut,
     view: FeatureView,
     text_model: str = "",
+    target: Target | None = None,
     missing: Literal["refuse", "write"] = "refuse",
 ) -> pa.Table:
-    """The view's features and labels of the sessions, sorted by session and instrument.
+    """The view's features of the sessions and a target's truth, by session and instrument.
 
-    Columns: instrument_id, symbol, session, as_of, the features (float32, null explicit), label
-    (0 down, 1 neutral, 2 up, or a float64 where the view's label has no classes; null until it is
-    settled by the close of `last`), settled_at, total_return (from the entry to where the label
-    closes the position), delisted, ambiguous (whether the label rests on a rule about a bar that
-    leaves it open), persistence (the newest label settled by as_of), return_before
-    (total return over the BEFORE sessions up to the decision, for the baseline that bets against
-    it). text_model: as for `materialise`. missing: sessions that are not materialised at exactly
-    this snapshot are written as `materialise` does, or MatrixMissing is raised.
+    The truth is the target's, without one a view's of before its own label's; without either the
+    features stand alone. Columns: instrument_id, symbol, session, as_of, the features
+    (float32 and nothing else is, null explicit); what naive forecasts of the target are made of
+    (float64, `Label.beside`: persistence is its newest value settled by as_of); label (0 down, 1
+    neutral, 2 up, or a float64 where it has no classes; null until it is settled by the close of
+    `last`), settled_at, total_return (from the entry to where the label closes the position),
+    delisted, ambiguous (whether the label rests on a rule about a bar that leaves it open).
+    text_model: as for `materialise`. missing: sessions that are not materialised at exactly this
+    snapshot are written as `materialise` does, or MatrixMissing is raised.
     """
     asked = _Asked(store, cut, view, text_model)
     if missing == "write":
         _materialise(asked)
     paths = asked.written()
     _refuse_missing(asked, sorted(set(asked.members.sessions) - set(paths)))
-    parts = [_part(path, paths) for path in sorted(set(paths.values()))]
-    joined = pl.concat(parts).join(_labels(asked), on=KEY, how="left").sort(KEY)
-    return _strings(joined.to_arrow())
+    found = pl.concat(_part(path, paths) for path in sorted(set(paths.values())))
+    label = target.label if target else view.label
+    if label is not None:
+        found = found.join(_labels(asked, label), on=KEY, how="left")
+    return _strings(found.sort(KEY).to_arrow())
 
 
-def load_labels(store: Store, cut: Cut, view: FeatureView) -> pl.DataFrame:
+def load_labels(store: Store, cut: Cut, view: FeatureView, target: Target) -> pl.DataFrame:
     """What `load_matrix` puts beside the features, by session, instrument_id and as_of.
 
     No matrix has to be there: what came true does not hang on who scored the texts.
     """
-    return _labels(_Asked(store, cut, view))
+    return _labels(_Asked(store, cut, view), target.label)
 
 
-def _labels(asked: _Asked) -> pl.DataFrame:
-    facts = asked.facts(asked.cut, asked.view.label.reach, PRICES)
-    return labels_of(asked.store, facts, asked.cut.snapshot, asked.view.label)
+def _labels(asked: _Asked, label: Label) -> pl.DataFrame:
+    facts = asked.facts(asked.cut, label.reach, PRICES)
+    return labels_of(asked.store, facts, asked.cut.snapshot, label)
 
 
 def _refuse_missing(asked: _Asked, missing: Sequence[date]) -> None:

@@ -15,6 +15,7 @@ from uuid import uuid4
 from contracts.champion import ALIAS, PROMOTED, REFUSED, Champion, champion, model_name, point
 from contracts.store import Store
 from training.bundle import bundle
+from training.bundle.manifest import BundleError
 from training.office.ledger import record, require_champion
 from training.office.registration import AGREED_TAG, agree, show_champion
 from training.run.lock import Lock, locked
@@ -104,7 +105,7 @@ def _follow(store: Store, server: Mlflow, office: Champion, result: Result) -> R
     about = {"bundle": office.bundle}
     try:
         again = show_champion(server, store, office)
-    except (bundle.BundleError, FileNotFoundError, PermissionError, ImportError) as error:
+    except (BundleError, FileNotFoundError, PermissionError, ImportError) as error:
         text = "MLflow lost the champion, and it cannot be registered again"
         log.error(text, extra=about | {"error": str(error)})
         return "lost"

@@ -10,13 +10,13 @@ import numpy as np
 from contracts.champion import reign
 from contracts.store import Store
 from training.bundle import bundle
-from training.evidence.score import METRICS, Tally
-from training.forecast import CLASSES, DOWN, NEUTRAL, UP, Floats
+from training.forecast import Floats
+from training.objectives.trend import CLASSES, DOWN, NEUTRAL, UP, Trend
 
 PRIOR = "class_prior"
 _FLOOR = 1e-15
 _K = len(CLASSES)
-_LOSSES = ("log_loss", "brier", "direction_loss")  # the columns of a Tally
+_LOSSES = ("log_loss", "brier", "direction_loss")  # the objective's statistics
 
 # Per truth and forecast class: sums of the scores of the newest truths.
 _SCORED = f"""
@@ -96,11 +96,10 @@ def _direction_loss(chances: Sequence[float], label: int) -> float:
 
 
 def _scored(forecaster: str, origin: str, rows: Iterable[Row]) -> Performance:
-    # One row of a Tally: the confusion table, then the sums of the losses.
+    # One row of the objective's statistics: the confusion table, then the sums of the losses.
     sums: Floats = np.zeros((1, _K * _K + len(_LOSSES)))
     for row in rows:
         sums[0, int(row["label"]) * _K + int(row["forecast"])] += row["n"]
         sums[0, _K * _K :] += [float(row[name]) for name in _LOSSES]
-    tally = Tally(np.zeros(1, "datetime64[us]"), sums)
-    scores = tally.scores()
-    return Performance(forecaster, origin, tally.n, {m: float(scores[m][0]) for m in METRICS})
+    scores = {metric: float(value[0]) for metric, value in Trend().scores(sums).items()}
+    return Performance(forecaster, origin, int(sums[0, : _K * _K].sum()), scores)

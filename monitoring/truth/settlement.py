@@ -49,8 +49,8 @@ def _settled(store: Store, cut: Cut) -> Iterator[pl.DataFrame]:
     from features.view import view
 
     for (name,), issued in _rows(store, _ISSUED, cut).group_by("bundle"):
-        chosen = view(bundle.load(str(name)).manifest.view)
-        truth = load_labels(store, cut, chosen)
+        manifest = bundle.load(str(name)).manifest
+        truth = load_labels(store, cut, view(manifest.view), manifest.taught())
         matured = truth.select(*_ROW, *_TRUTH).filter(pl.col("settled_at") <= cut.end)
         yield issued.join(matured, on=_ROW).select("prediction_id", *_TRUTH)
 

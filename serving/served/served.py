@@ -11,7 +11,7 @@ import orjson
 
 from contracts.champion import Champion
 from contracts.store import Store
-from training.bundle.bundle import Manifest
+from training.bundle.manifest import Manifest
 
 Row = Mapping[str, Any]
 

@@ -15,7 +15,8 @@ from serving.edge.lane import Lane
 from serving.edge.metrics import Metrics
 from serving.served import served as view
 from serving.served.served import View
-from training.bundle.bundle import Bundle, Manifest
+from training.bundle.bundle import Bundle
+from training.bundle.manifest import Manifest
 
 log = logging.getLogger(__name__)
 

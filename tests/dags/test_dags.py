@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 from typer.testing import CliRunner
 
 from training.__main__ import app as training
-from training.recipe import DEFAULT, RECIPES, recipe
+from training.recipe import DEFAULT, RECIPES
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -159,9 +159,9 @@ def test_all_experts_of_the_recipe_are_fitted(dags: "dict[str, DAG]") -> None:
     assert name == "part" and listed.operator is experts
     assert "lstm" in rendered(dag, fit.partial_kwargs["argv"])
     assert dag.params["recipe"] == DEFAULT
-    for name in RECIPES:
-        printed = CliRunner().invoke(training, ["experts", "--recipe", name])
-        assert experts.answer(printed.output) == list(recipe(name).experts)
+    for known in RECIPES:
+        printed = CliRunner().invoke(training, ["experts", "--recipe", known.name])
+        assert experts.answer(printed.output) == list(known.experts)
 
 
 def test_a_run_is_about_its_close_or_the_newest_session_of_its_source(

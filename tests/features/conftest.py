@@ -140,7 +140,7 @@ class Market:
         """Materialise and load `daily_0` for the sessions between two places."""
         cut = self.cut(self.sessions[first], self.sessions[last], snapshot)
         frame = pl.from_arrow(
-            load_matrix(self.store, cut, view("daily_0"), self.text_model, "write")
+            load_matrix(self.store, cut, view("daily_0"), self.text_model, missing="write")
         )
         assert isinstance(frame, pl.DataFrame)
         return frame

@@ -60,6 +60,7 @@ def answers() -> dict[str, list[float | None]]:
     for name in FROZEN:
         one = view(name)
         found |= evaluate(panel, one.members)
+        assert one.label is not None
         outcome = one.label.settle(panel, one.label.basis(panel))
         found |= {f"{name} label": outcome.value, f"{name} return": outcome.total_return}
         found |= {f"{name} persistence": one.label.persistence(panel)}

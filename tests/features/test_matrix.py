@@ -14,7 +14,8 @@ from contracts.tables import BARS, MEMBERSHIPS
 from contracts.universe import universe
 from features.facts.members import NoFacts
 from features.matrix.matrix import MatrixMissing, load_matrix, materialise
-from features.view import view
+from features.target import TARGETS, target
+from features.view import FeatureView, view
 
 pytestmark = pytest.mark.integration
 
@@ -32,8 +33,11 @@ def features(frame: pl.DataFrame) -> pl.DataFrame:
 def test_a_matrix_has_its_columns_and_its_truth(market: Any) -> None:
     frame = market.load().matrix()
     named = ["instrument_id", "symbol", "session", "as_of"]
-    settled = ["label", "settled_at", "total_return", "delisted", "ambiguous", "persistence"]
-    assert frame.columns == [*named, *DAILY.features, "return_before", *settled]
+    settled = ["label", "settled_at", "total_return", "delisted", "ambiguous"]
+    beside = ["return_before", "persistence"]
+    assert frame.columns == [*named, *DAILY.features, *beside, *settled]
+    floats = {name for name, kind in frame.schema.items() if kind == pl.Float32}
+    assert floats == set(DAILY.features)
     assert frame.height == 3 * 60
     assert frame["return_1"].dtype == pl.Float32
     one = of(frame, "SIM002")
@@ -151,3 +155,30 @@ def test_a_universe_reads_the_source_that_named_its_members(market: Any) -> None
     assert market.one("SIM001")["return_1"].to_list() == ours
     market.universe = "theirs"
     assert market.matrix()["return_1"].to_list()[1:3] == pytest.approx([1.0, 0.5])
+
+
+def test_one_matrix_serves_every_target(market: Any) -> None:
+    """Written once under a view, the truth of each target is joined when it is loaded."""
+    market.load()
+    whole, bare = market.matrix(), FeatureView("bare", DAILY.features)
+    cut = market.cut(market.sessions[0], market.sessions[-1])
+
+    def aimed(name: str) -> pl.DataFrame:
+        return pl.DataFrame(load_matrix(market.store, cut, bare, target=target(name)))
+
+    assert materialise(market.store, cut, bare) == 60
+    alone = load_matrix(market.store, cut, bare)
+    assert alone.column_names == ["instrument_id", "symbol", "session", "as_of", *DAILY.features]
+    closes = [market.close_of(day) for day in market.sessions]
+    for name in TARGETS.names():
+        found = aimed(name)
+        assert_frame_equal(features(found), features(whole))
+        settled = of(found, "SIM001")["settled_at"].drop_nulls().to_list()
+        horizon = target(name).label.horizon
+        assert settled[-1] == closes[-1] and set(settled) <= set(closes[horizon:])
+    assert materialise(market.store, cut, bare) == 0
+    gain = aimed("return_5")
+    assert gain["label"].to_list() == gain["total_return"].to_list()
+    # A view of before has a label of its own, unless it is asked for another truth.
+    old = pl.DataFrame(load_matrix(market.store, cut, DAILY, target=target("return_5")))
+    assert old["label"].to_list() == gain["label"].to_list() != whole["label"].to_list()

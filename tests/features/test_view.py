@@ -31,11 +31,11 @@ def file_of(one: FeatureView) -> Path:
 
 
 def golden(one: FeatureView, panel: Panel) -> dict[str, list[float | None]]:
-    """The view's values and labels at the panel's end, to 9 significant digits."""
+    """The view's values at the panel's end, and its label if any, to 9 significant digits."""
     values = dict(evaluate(panel, one.members))
-    outcome = one.label.settle(panel, one.label.basis(panel))
-    values["label"] = outcome.value
-    values["total_return"] = outcome.total_return
+    if one.label is not None:
+        outcome = one.label.settle(panel, one.label.basis(panel))
+        values |= {"label": outcome.value, "total_return": outcome.total_return}
     rows = panel.place >= np.diff(panel.offsets)[panel.segment] - SHOWN
     return {
         name: [None if np.isnan(x) else float(f"{x:.9g}") for x in column[rows].tolist()]
@@ -62,6 +62,7 @@ def test_views_of_before_compare_bit_by_bit_and_newer_ones_to_the_tolerance() ->
 def test_a_successor_takes_the_mended_label_and_features(name: str, successor: str) -> None:
     before, now = view(name), view(successor)
     assert (before.edition, now.edition) == (1, 2)
+    assert before.label is not None and now.label is not None
     assert (before.label.version, now.label.version) == (1, 2)
     assert replace(before.label, version=2) == now.label  # type: ignore[type-var]
     changed = set(before.features) ^ set(now.features)
@@ -132,10 +133,15 @@ def test_the_hash_names_everything_that_matters(monkeypatch: pytest.MonkeyPatch)
     assert len(hashes) == 9
 
 
-def test_a_view_reaches_back_as_far_as_its_features_and_label() -> None:
+def test_a_view_reaches_back_as_far_as_its_features() -> None:
     one = view("daily_0")
-    assert one.reach == 22
-    assert replace(one, label=TripleBarrier(horizon=5)).reach == 26
+    assert one.reach == max(feature.lookback for feature in one.members) == 21
+    assert replace(one, label=TripleBarrier(horizon=90)).reach == 21
+
+
+def test_a_view_needs_no_label() -> None:
+    old, bare = view("daily_0"), FeatureView("bare", view("daily_0").features)
+    assert bare.label is None and bare.hash != old.hash
 
 
 def test_an_unknown_view_is_named() -> None:

@@ -150,7 +150,9 @@ def trained(store: Store, market: Market, recipe: Recipe) -> Bundle:
     ensemble = ENSEMBLES.get(recipe.ensemble)()
     said = np.stack([member.forecast(samples.windows(member.manifest.window))
                      for member in members.values()])  # fmt: skip
-    return pack_together(scope, members, ensemble.fit(said, samples.labels), samples)
+    return pack_together(
+        scope, members, ensemble.fit(scope.objective, said, samples.truth), samples
+    )
 
 
 def registered(server: Mlflow, bundles: list[Bundle], universe: str) -> None:
@@ -238,7 +240,7 @@ def test_every_recipes_champion_is_forecast_served_and_watched_by_the_images(
     store: Store, shipped: Shipped, mlflow_server: str
 ) -> None:
     market, values = loaded(store), 0
-    bundles = [trained(store, market, recipe) for recipe in RECIPES.values()]
+    bundles = [trained(store, market, recipe) for recipe in RECIPES]
     registered(Mlflow(mlflow_server), bundles, market.universe)
     for version, each in enumerate(bundles, 1):
         market.promote(store, market.champion(each, version))

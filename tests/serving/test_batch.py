@@ -14,7 +14,8 @@ from contracts.universe import universe
 from features.matrix.matrix import load_matrix
 from serving.__main__ import app
 from serving.batch import predict
-from training.bundle.bundle import Bundle, BundleError, ViewChanged
+from training.bundle.bundle import Bundle
+from training.bundle.manifest import BundleError, ViewChanged
 
 pytestmark = pytest.mark.integration
 

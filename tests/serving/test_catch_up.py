@@ -14,7 +14,8 @@ from contracts.gap import Gap, gaps
 from contracts.store import Store
 from contracts.tables import PROMOTIONS
 from serving.__main__ import app
-from training.bundle.bundle import Bundle, ViewChanged
+from training.bundle.bundle import Bundle
+from training.bundle.manifest import ViewChanged
 
 pytestmark = pytest.mark.integration
 

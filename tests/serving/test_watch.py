@@ -17,7 +17,8 @@ from serving.batch import predict
 from serving.edge.metrics import Metrics
 from serving.served.watch import Watch
 from training.bundle import bundle
-from training.bundle.bundle import Bundle, ViewChanged
+from training.bundle.bundle import Bundle
+from training.bundle.manifest import ViewChanged
 
 pytestmark = pytest.mark.integration
 

@@ -18,8 +18,10 @@ from contracts.settings import settings
 from contracts.time.calendar import last_sessions, session_close, shift
 from contracts.universe import Universe
 from training.evidence.evidence import Evidence, gather
-from training.evidence.walk import walk
+from training.evidence.walk import Learner, Permuted, walk
 from training.expert import Expert
+from training.forecast import Classes, Head, Value
+from training.objective import OBJECTIVES, Objective
 from training.recipe import recipe
 from training.run.mlflow_api import Mlflow
 from training.run.scope import Scope
@@ -43,7 +45,7 @@ def make_matrix(
     horizon: int = 1,
     last: date = LAST,
 ) -> pa.Table:
-    """`mood` of a session moves the label that settles `horizon` sessions later; 5 % nulls."""
+    """`mood` of a session moves the class that settles `horizon` sessions later; 5 % nulls."""
     random = np.random.default_rng(seed)
     days = last_sessions(CALENDAR, last, sessions)
     closes = [session_close(CALENDAR, day) for day in days]
@@ -64,14 +66,24 @@ def make_matrix(
             row |= {"total_return": float(latent[i, j]) / 100, "delisted": False}
             row |= {"return_before": row["momentum"], "ambiguous": i % 5 == 0}
             known = i >= horizon
-            rows.append(row | {"persistence": int(labels[i - horizon, j]) if known else None})
+            rows.append(row | {"persistence": float(labels[i - horizon, j]) if known else None})
     return pa.Table.from_pylist(rows, schema=schema())
+
+
+def told(table: pa.Table, head: Head) -> pa.Table:
+    """The same rows with a truth of another form: what moved the class, as a number."""
+    if isinstance(head, Classes):
+        return table
+    returns = table["total_return"].to_numpy()
+    positive = isinstance(head, Value) and head.link == "log"
+    truth = np.exp(40.0 * returns - 4.0) if positive else returns
+    return table.set_column(table.column_names.index("label"), "label", pa.array(truth))
 
 
 def schema() -> pa.Schema:
     time = pa.timestamp("us", "UTC")
     ends = [("label", pa.int64()), ("settled_at", time), ("total_return", pa.float64())]
-    ends += [("delisted", pa.bool_()), ("persistence", pa.int64())]
+    ends += [("delisted", pa.bool_()), ("persistence", pa.float64())]
     ends += [("return_before", pa.float64()), ("ambiguous", pa.bool_())]
     starts = [("instrument_id", pa.string()), ("symbol", pa.string())]
     starts += [("session", pa.date32()), ("as_of", time)]
@@ -83,9 +95,20 @@ def matrix() -> Make:
     return make_matrix
 
 
+@pytest.fixture(scope="session")
+def rows_for() -> Callable[[Objective], Samples]:
+    """Samples of a made-up matrix whose truth is of the objective's form."""
+    return lambda objective: from_matrix(told(make_matrix(), objective.head))
+
+
 @pytest.fixture
 def samples() -> Samples:
     return from_matrix(make_matrix())
+
+
+@pytest.fixture(scope="session")
+def trend() -> Objective:
+    return OBJECTIVES.get("trend")
 
 
 @pytest.fixture(scope="session")
@@ -94,7 +117,8 @@ def evidence_of() -> Callable[..., Evidence]:
 
     def gathered(expert: Expert[Any], samples: Samples, cut: WalkForward) -> Evidence:
         folds = cut.split(samples)
-        walks = {expert.name: walk(expert, samples, folds, 3, seed=7)}
+        learner = Learner(expert, OBJECTIVES.get("trend"))
+        walks = {expert.name: walk(learner, samples, folds, Permuted(3, seed=7))}
         return gather(walks, samples, folds)[expert.name]
 
     return gathered

@@ -14,10 +14,13 @@ import numpy as np
 import pytest
 
 from contracts.settings import settings
+from features.target import target
 from features.view import view
 from training.bundle import bundle
-from training.bundle.bundle import Bundle, BundleError, Manifest, ViewChanged
-from training.forecast import Thresholds
+from training.bundle.bundle import Bundle
+from training.bundle.manifest import BundleError, Manifest, ViewChanged
+from training.bundle.models.constant import Constant
+from training.forecast import Classes
 
 MANIFEST = Manifest(
     expert="class_prior",
@@ -84,11 +87,8 @@ def test_a_missing_file_and_an_unknown_bundle_are_named() -> None:
 
 def test_a_model_that_answers_otherwise_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     made = saved()
-    monkeypatch.setitem(
-        bundle.models._READERS,
-        "prior.json",
-        lambda _: lambda values: np.tile([0.2, 0.3 + 2e-5, 0.5 - 2e-5], (len(values), 1)),
-    )
+    other = np.array([0.2, 0.3 + 2e-5, 0.5 - 2e-5])
+    monkeypatch.setattr(Constant, "forecast", lambda _, values: np.tile(other, (len(values), 1)))
     with pytest.raises(
         BundleError, match=r"golden\.json: answers to golden inputs are off by 2e-05"
     ):
@@ -97,16 +97,48 @@ def test_a_model_that_answers_otherwise_is_refused(monkeypatch: pytest.MonkeyPat
 
 def test_a_model_that_answers_by_place_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     table = np.array([[0.2, 0.3, 0.5], [0.5, 0.3, 0.2]])
-    monkeypatch.setitem(
-        bundle.models._READERS, "prior.json", lambda _: lambda values: table[: len(values)]
-    )
+    monkeypatch.setattr(Constant, "forecast", lambda _, values: table[: len(values)])
     with pytest.raises(BundleError, match="change with the order in which rows are asked about"):
         saved()
 
 
 def test_another_format_is_refused() -> None:
-    with pytest.raises(BundleError, match="expected bundle format 2, found 3"):
-        Manifest.parse(replace(MANIFEST, format_version=3).canonical())
+    with pytest.raises(BundleError, match="expected bundle format 3 or 2, found 4"):
+        Manifest.parse(replace(MANIFEST, format_version=4).canonical())
+
+
+def of_before(label: str) -> Bundle:
+    """A bundle as format 2 wrote it: of one question, whose name it does not know."""
+    made = saved(view="daily_1", label=label, thresholds={"buy": 0.05, "sell": 0.05})
+    fields = json.loads(made.manifest.canonical())
+    del fields["target"], fields["head"]
+    text = json.dumps(fields | {"format_version": 2}, sort_keys=True, separators=(",", ":"))
+    old = hashlib.sha256(text.encode()).hexdigest()
+    folder = Path(settings().objects) / "bundles" / made.hash
+    shutil.copytree(folder, folder.with_name(old))
+    (folder.with_name(old) / "manifest.json").write_text(text)
+    return bundle.load(old)
+
+
+def test_a_bundle_of_before_answers_for_the_trend_of_one_session() -> None:
+    old = of_before("triple_barrier(horizon=1, width=0.5, window=20, version=2)")
+    manifest = old.manifest
+    assert (manifest.target, manifest.head, manifest.format_version) == ("trend_1", Classes(3), 2)
+    assert hashlib.sha256(manifest.canonical()).hexdigest() == old.hash
+    assert old.forecast(INPUTS)[0].tolist() == [0.2, 0.3, 0.5]
+    assert old.signals(old.forecast(INPUTS)) == ["buy", "buy"]
+    assert manifest.taught() == target("trend_1")
+
+
+def test_a_bundle_of_before_keeps_the_label_that_it_was_taught() -> None:
+    taught = of_before("triple_barrier(horizon=1, width=0.5, window=20)").manifest.taught()
+    assert taught.name == "trend_1" and taught.label == view("daily_1").label
+    assert taught.label != target("trend_1").label
+
+
+def test_a_target_that_means_something_else_is_named() -> None:
+    with pytest.raises(ViewChanged, match=r"trend_1 is triple_barrier\(.*was taught made_up"):
+        saved(view="daily_0").manifest.taught()
 
 
 def test_values_of_another_shape_are_refused() -> None:
@@ -145,10 +177,10 @@ def test_a_foreign_view_is_named() -> None:
 
 
 def test_signals_follow_the_thresholds_of_the_manifest() -> None:
-    eager = saved(thresholds=Thresholds(buy=0.1, sell=0.2))
+    eager = saved(thresholds={"buy": 0.1, "sell": 0.2})
     chances = np.array([[0.2, 0.49, 0.31], [0.2, 0.5, 0.3], [0.4, 0.4, 0.2], [0.41, 0.4, 0.19]])
     assert eager.signals(chances) == ["buy", "hold", "hold", "sell"]
-    assert bundle.load(eager.hash).manifest.thresholds == Thresholds(buy=0.1, sell=0.2)
+    assert bundle.load(eager.hash).manifest.thresholds == {"buy": 0.1, "sell": 0.2}
 
 
 def test_a_copied_folder_loads_alike(tmp_path: Path) -> None:

@@ -7,9 +7,11 @@ import pytest
 
 from contracts.champion import KEPT, PROMOTED
 from training.evidence.decision import Comparison, Decision, Parties, Rules, decide
+from training.objectives.trend import Trend
 
 PARTIES = Parties("sim", "challenger", "champion", 3)
 RULES = Rules()
+DIRECTION, LOG_LOSS = Trend.judged
 
 
 def losses(gain: float, sessions: int = 100, seed: int = 0, noise: float = 0.2) -> Comparison:
@@ -17,7 +19,7 @@ def losses(gain: float, sessions: int = 100, seed: int = 0, noise: float = 0.2) 
     champion = 1.0 + random.normal(0, 0.3, sessions * 10)
     challenger = champion - gain + random.normal(0, noise, sessions * 10)
     days = np.repeat(np.arange(sessions), 10).astype("datetime64[D]")
-    return Comparison(challenger, champion, days)
+    return Comparison(DIRECTION, challenger, champion, days)
 
 
 def test_a_better_challenger_takes_office() -> None:
@@ -41,7 +43,7 @@ def test_equal_models_never_swap() -> None:
         (losses(-0.05), "below the margin"),
         (losses(0.03, noise=1.0, seed=0), "is unsure"),
         (losses(0.05, sessions=0), "no session is newer than both"),
-        (replace(losses(0.05), log_losses=(1.01, 1.0)), "log loss is larger by 0.01000"),
+        (replace(losses(0.05), others=[(LOG_LOSS, 1.01, 1.0)]), "log loss is larger by 0.01000"),
     ],
 )
 def test_doubt_keeps_the_champion(found: Comparison, reason: str) -> None:
@@ -68,7 +70,7 @@ def held(weeks: int, gain: float = 0.0, seed: int = 0, step: int = 5) -> list[De
     for week in range(weeks):
         gains = whole[step * week : step * week + 100]
         days = np.arange(step * week, step * week + 100).astype("datetime64[D]")
-        compared = Comparison(-gains, np.zeros(100), days)
+        compared = Comparison(DIRECTION, -gains, np.zeros(100), days)
         found.append(decide(Parties("sim", f"c{week}", "zero", week), compared, RULES, found))
     return found
 
@@ -88,7 +90,7 @@ def test_earlier_contests_come_in_any_order_and_through_json() -> None:
     found = held(5)
     gains = np.random.default_rng(9).normal(0, 0.02, 100)
     days = np.arange(25, 125).astype("datetime64[D]")
-    compared = Comparison(-gains, np.zeros(100), days)
+    compared = Comparison(DIRECTION, -gains, np.zeros(100), days)
     parties = Parties("sim", "c", "zero", 9)
     wanted = decide(parties, compared, RULES, found)
     kept = [Decision.parse(orjson.loads(orjson.dumps(d.as_json()))) for d in reversed(found)]
@@ -99,7 +101,7 @@ def test_earlier_contests_come_in_any_order_and_through_json() -> None:
 def test_a_contest_without_new_sessions_is_no_second_look() -> None:
     found = held(2, gain=0.003, seed=4)
     days = np.arange(5, 105).astype("datetime64[D]")
-    best = Comparison(np.full(100, -0.01), np.zeros(100), days)
+    best = Comparison(DIRECTION, np.full(100, -0.01), np.zeros(100), days)
     again = decide(Parties("sim", "best of many", "zero", 9), best, RULES, found)
     assert (again.all_sessions, again.counted) == (105, {})
     assert (again.all_p_value, again.all_level) == (found[-1].all_p_value, found[-1].all_level)
@@ -118,6 +120,14 @@ def test_a_decision_of_before_is_read_and_counts_nothing() -> None:
     old = Decision.parse(before)
     assert (old.all_sessions, old.counted) == (0, {})
     assert decide(PARTIES, losses(0.05), RULES, [old]) == decide(PARTIES, losses(0.05), RULES)
+
+
+def test_a_decision_that_knew_log_loss_alone_is_read() -> None:
+    now = decide(PARTIES, replace(losses(0.05), others=[(LOG_LOSS, 1.01, 1.02)]), RULES)
+    fields = {k: v for k, v in now.as_json().items() if k not in ("loss", "unit", "others")}
+    before = fields | {"log_loss_challenger": 1.01, "log_loss_champion": 1.02}
+    assert Decision.parse(before) == now
+    assert now.metrics["log_loss_challenger"] == 1.01
 
 
 def test_too_few_sessions_for_their_labels_say_so() -> None:

@@ -7,21 +7,22 @@ import pyarrow as pa
 import pytest
 
 from training.ensemble import ENSEMBLES
-from training.evidence.baselines import BASELINES
 from training.evidence.evidence import (
     Evidence,
     LeakUntilExplained,
     gather,
     require_plausible,
 )
-from training.evidence.walk import mean_log_loss, walk, walk_together
+from training.evidence.walk import Learner, mean_score, walk, walk_together
 from training.experts.class_prior import ClassPrior
 from training.experts.logistic import Logistic
 from training.experts.trees import Trees
+from training.objectives.trend import Trend
 from training.samples.folds import WalkForward
 from training.samples.samples import Samples, from_matrix
 
 CUT = WalkForward(count=3)
+TREND, BASELINES = Trend(), Trend.baselines
 QUICK = Trees(rounds=40, min_child_weight=5)
 
 
@@ -90,18 +91,18 @@ def test_a_plausible_result_needs_no_reason(planted: Evidence) -> None:
 
 def test_tuning_looks_at_the_mean_of_the_folds(samples: Samples) -> None:
     folds = [gather_one(samples, place) for place in range(CUT.count)]
-    assert mean_log_loss(ClassPrior(), samples, CUT) == pytest.approx(np.mean(folds))
+    assert mean_score(Learner(ClassPrior(), TREND), samples, CUT) == pytest.approx(np.mean(folds))
 
 
 def gather_one(samples: Samples, place: int) -> float:
     fold = CUT.split(samples)[place]
-    counts = np.bincount(samples.labels[fold.train], minlength=3) + 1.0
-    return float(-np.log(counts / counts.sum())[samples.labels[fold.test]].mean())
+    counts = np.bincount(samples.truth[fold.train], minlength=3) + 1.0
+    return float(-np.log(counts / counts.sum())[samples.truth[fold.test]].mean())
 
 
 def test_all_forecasters_are_scored_on_the_same_rows(samples: Samples) -> None:
     folds = CUT.split(samples)
-    walks = {e.name: walk(e, samples, folds) for e in (QUICK, Logistic())}
+    walks = {e.name: walk(Learner(e, TREND), samples, folds) for e in (QUICK, Logistic())}
     said = [walked.forecasts for walked in walks.values()]
     walks["soft"] = walk_together(ENSEMBLES.get("soft")(), said, samples, folds)
     found = gather(walks, samples, folds)
@@ -117,25 +118,25 @@ def test_all_forecasters_are_scored_on_the_same_rows(samples: Samples) -> None:
 def test_an_ensemble_is_weighed_in_each_fold_by_the_folds_before(samples: Samples) -> None:
     folds = CUT.split(samples)
     experts = (QUICK, ClassPrior())
-    said = [walk(e, samples, folds).forecasts for e in experts]
+    said = [walk(Learner(e, TREND), samples, folds).forecasts for e in experts]
     weighted = ENSEMBLES.get("weighted")()
-    before = walk_together(weighted, said, samples, folds).forecasts.probabilities
+    before = walk_together(weighted, said, samples, folds).forecasts.values
     rows = np.concatenate([f.test for f in folds])
     assert before[: len(folds[0].test)] == pytest.approx(
-        np.mean([s.probabilities for s in said], axis=0)[: len(folds[0].test)]
+        np.mean([s.values for s in said], axis=0)[: len(folds[0].test)]
     )
     # Other truths of the newest fold change no forecast at all.
-    labels = samples.labels.copy()
-    labels[folds[-1].test] = 2 - labels[folds[-1].test]
-    after = walk_together(weighted, said, samples.relabelled(labels), folds)
-    assert (after.forecasts.probabilities == before).all() and len(rows) == len(before)
+    truth = samples.truth.copy()
+    truth[folds[-1].test] = 2 - truth[folds[-1].test]
+    after = walk_together(weighted, said, samples.with_truth(truth), folds)
+    assert (after.forecasts.values == before).all() and len(rows) == len(before)
 
 
 def test_too_few_sessions_have_no_interval_and_survive_json(samples: Samples) -> None:
     import orjson
 
     folds = CUT.split(samples)
-    walks = {"logistic": walk(Logistic(), samples, folds)}
+    walks = {"logistic": walk(Learner(Logistic(), TREND), samples, folds)}
     found = gather(walks, samples, folds, overlap=80)["logistic"]
     assert found.sessions == 120
     value = found.scores["logistic"]["log_loss"]
@@ -146,7 +147,7 @@ def test_too_few_sessions_have_no_interval_and_survive_json(samples: Samples) ->
 
 def test_overlapping_labels_rest_on_less(samples: Samples) -> None:
     folds = CUT.split(samples)
-    walks = {"logistic": walk(Logistic(), samples, folds)}
+    walks = {"logistic": walk(Learner(Logistic(), TREND), samples, folds)}
     once, often = (gather(walks, samples, folds, overlap=n)["logistic"] for n in (1, 20))
-    assert once.log_loss == often.log_loss
+    assert once.own["log_loss"].value == often.own["log_loss"].value
     assert once.scores["logistic"]["log_loss"] != often.scores["logistic"]["log_loss"]

@@ -25,10 +25,9 @@ def made(sessions: int, instruments: int, delays: list[int]) -> Samples:
         settled_at=as_of + wait,
         history=History(np.zeros((n, 1), np.float32), as_of, np.zeros(n, np.intp)),
         rows=np.arange(n),
-        labels=np.zeros(n, np.int64),
-        persistence=np.zeros(n, np.int64),
-        return_before=np.zeros(n),
+        truth=np.zeros(n, np.int64),
         ambiguous=np.zeros(n, bool),
+        beside={},
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from training.bundle.checks import Leak, require_same_units
 from training.evidence.guards import require_blind, require_horizon, require_purged, require_unread
 from training.expert import EXPERTS
-from training.forecast import Floats
+from training.forecast import Classes, Floats
 from training.leaklab.market import HORIZON, Lab
 from training.samples.folds import Fold, WalkForward
 from training.samples.samples import Samples, from_matrix
@@ -86,12 +86,12 @@ def test_another_unit_is_seen_and_a_wilder_market_is_not(factor: float) -> None:
 
 @pytest.mark.parametrize("name", EXPERTS.names())
 def test_every_expert_is_blind_to_its_examination(name: str) -> None:
-    few = {"lstm": {"epochs": 1}, "xgboost": {"rounds": 20}}
+    few: dict[str, dict[str, Any]] = {"lstm": {"epochs": 1}, "xgboost": {"rounds": 20}}
     expert: Any = EXPERTS.get(name)(**few.get(name, {}))
 
     def pipeline(samples: Samples, fold: Fold) -> Floats:
-        fitted = expert.fit(samples.take(fold.train))
-        found: Floats = expert.forecast(fitted, samples.take(fold.test)).probabilities
+        fitted = expert.fit(samples.take(fold.train), Classes(3))
+        found: Floats = expert.forecast(fitted, samples.take(fold.test))
         return found
 
     require_blind(pipeline, Lab().matrix, CUT)

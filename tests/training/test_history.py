@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -105,5 +104,3 @@ def test_windows_are_gathered_batch_by_batch(samples: Samples) -> None:
     assert many.answers(20, model).shape == (2 * BATCH + 5, 3)
     assert seen == [BATCH, BATCH, 5]
     assert samples.take(np.arange(0)).answers(20, model).shape == (0, 3)
-    with pytest.raises(ValueError):
-        many.answers(20, lambda windows: windows)

@@ -8,8 +8,10 @@ import pytest
 from scipy import signal, stats
 
 from training.evidence.intervals import Estimate, estimate, ratio
-from training.evidence.score import METRICS, tally
-from training.forecast import Floats, Forecasts, normalised
+from training.evidence.score import tally
+from training.forecast import Classes, Floats
+from training.objective import Forecasts
+from training.objectives.trend import Trend
 
 REPEATS = 4000
 
@@ -124,14 +126,18 @@ def test_every_score_has_the_interval_of_its_own_sampling_law() -> None:
         mood = random.normal(size=sessions)[days] + random.normal(size=len(days))
         truth = np.digitize(mood + random.normal(size=len(days)), (-0.8, 0.8))
         chances = np.exp(np.outer(mood, (-1.0, 0.0, 1.0)))
-        return Forecasts(normalised(chances)), truth, days.astype("datetime64[D]")
+        return (
+            Forecasts(Trend(), Classes(3).from_means(chances)),
+            truth,
+            days.astype("datetime64[D]"),
+        )
 
     true = tally(*made(40_000)).scores()
-    held = dict.fromkeys(METRICS, 0)
+    held = dict.fromkeys(Trend.metrics, 0)
     for _ in range(300):
         found = tally(*made(60))
         point, rest = found.scores(), found.left_out()
-        for metric in METRICS:
+        for metric in Trend.metrics:
             low, high = estimate(float(point[metric][0]), rest[metric]).interval()
             held[metric] += low <= true[metric][0] <= high
     assert all(0.91 < count / 300 < 0.985 for count in held.values()), held

@@ -59,8 +59,8 @@ def guards_of(plant: Plant) -> Iterator[tuple[object, str]]:
             yield held, name
     if name == "split":
         yield importlib.import_module("training.samples.folds").WalkForward, name
-    if name == "Forecasts":
-        yield importlib.import_module("training.bundle.checks"), "_sound"
+    if name == "require":
+        yield importlib.import_module("training.forecast").Classes, name
         yield importlib.import_module("training.leaklab.leaks.answers"), "require_known_answers"
 
 

@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from contracts.registry import UnknownMember
+from features.target import target
+from features.view import view
 from training.ensemble import ENSEMBLES
 from training.expert import EXPERTS
-from training.recipe import RECIPES, UnknownRecipe, recipe
+from training.objective import OBJECTIVES
+from training.recipe import RECIPES, recipe
 from training.steps.search import Trial
 from training.steps.tune import best, plan
 
@@ -37,11 +41,16 @@ def test_the_earliest_of_equal_trials_is_kept() -> None:
 
 
 def test_every_recipe_names_experts_that_exist() -> None:
-    for known in RECIPES.values():
+    for known in RECIPES:
+        objective = OBJECTIVES.get(known.objective)
+        assert target(known.target).label.kind in objective.kinds
+        assert set(known.features) <= set(view(known.view).features)
+        for member in (ENSEMBLES.get(known.ensemble), *map(EXPERTS.get, known.experts)):
+            assert isinstance(objective.head, member.heads), (known.name, member.name)
         assert [t.expert for t in plan(known, 1)] == list(known.tuned)
         assert set(known.tuned) | set(known.fixed) <= set(known.experts) <= set(EXPERTS.names())
         assert known.ensemble in ENSEMBLES.names()
-    with pytest.raises(UnknownRecipe, match="demo"):
+    with pytest.raises(UnknownMember, match="demo"):
         recipe("none")
 
 

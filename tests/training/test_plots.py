@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from training.evidence.plots import BINS, binned, reliability
-from training.forecast import Forecasts, normalised
+from training.forecast import Classes
+from training.objective import OBJECTIVES, Forecasts
 
 
 def test_a_calibrated_forecast_lies_on_the_diagonal() -> None:
@@ -18,5 +19,6 @@ def test_a_calibrated_forecast_lies_on_the_diagonal() -> None:
 
 
 def test_a_picture_of_few_rows_is_drawn() -> None:
-    few = Forecasts(normalised(np.random.default_rng(0).random((4, 3))))
+    chances = Classes(3).from_means(np.random.default_rng(0).random((4, 3)))
+    few = Forecasts(OBJECTIVES.get("trend"), chances)
     assert reliability({"soft": few, "other": few}, np.array([0, 1, 2, 2])).startswith(b"\x89PNG")

@@ -17,6 +17,7 @@ from features.matrix.receipts import MatrixMissing
 from training.evidence.decision import Comparison, Decision, Parties, Rules, decide
 from training.evidence.evidence import Evidence
 from training.experts.trees import Trees
+from training.objectives.trend import Trend
 from training.office import ledger
 from training.run import records
 from training.run.records import Fit
@@ -50,8 +51,8 @@ def test_evidence_decision_and_champion_are_shown(
     zero = {"promotion_id": "zero", "decision": PROMOTED, "reason": "first", "evidence": {}}
     ledger.record(store, "sim", Fit("class_prior", "a" * 64, 1), zero, NOW)
     kept = Decision(
-        "sim", "b" * 64, "a" * 64, 3, "kept", "no decision: unsure", 300, 50, 1.05, 1.06, 0.01,
-        -0.01, 0.03, 0.2,
+        "sim", "b" * 64, "a" * 64, 3, "kept", "no decision: unsure", 300, 50, 0.01, -0.01, 0.03,
+        0.2, others={"log_loss": [1.05, 1.06]},
     )  # fmt: skip
     fields = {"promotion_id": "kept", "decision": "kept", "reason": kept.reason}
     fields |= {"evidence": kept.as_json(), "previous_bundle": "a" * 64}  # type: ignore[dict-item]
@@ -61,6 +62,7 @@ def test_evidence_decision_and_champion_are_shown(
     for part in ("xgboost - persistence", "always_up", "95 % intervals", "permuted"):
         assert part in text
     assert "no decision: unsure" in text and "p = 0.2000" in text
+    assert "challenger 1.05000, champion 1.06000" in text and "gain in direction loss" in text
     assert "all its contests" not in text, "a contest of before counted nothing"
     assert "finpulse-sim version 1" in text and "a" * 64 in text
 
@@ -68,7 +70,7 @@ def test_evidence_decision_and_champion_are_shown(
 def test_a_contest_of_few_sessions_says_so(store: Store) -> None:
     found = decide(
         Parties("sim", "b" * 64, "a" * 64, 3),
-        Comparison(np.ones(5), np.ones(5), np.arange(5).astype("datetime64[D]")),
+        Comparison(Trend.judged[0], np.ones(5), np.ones(5), np.arange(5).astype("datetime64[D]")),
         Rules(),
     )
     fields = {"promotion_id": "few", "decision": "kept", "reason": found.reason}

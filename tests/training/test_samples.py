@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from contracts.time.calendar import session_close
-from training.samples.samples import UNKNOWN, Samples, TrainingError, common, from_matrix, stamp
+from training.samples.samples import Samples, TrainingError, common, from_matrix, stamp
 
 
 def test_nulls_become_nan_and_unsettled_rows_are_left_out(
@@ -26,13 +26,14 @@ def test_nulls_become_nan_and_unsettled_rows_are_left_out(
     for place, name in enumerate(samples.features):
         assert np.isnan(samples.values[:, place]).sum() == kept[name].null_count > 0
     assert samples.values.dtype == np.float32
-    assert (samples.persistence[:5] == UNKNOWN).all()
+    assert np.isnan(samples.beside["persistence"][:5]).all()
+    assert set(samples.beside) == {"persistence", "return_before"}
 
 
 def test_rows_are_sorted_by_session_whatever_the_table(matrix: Callable[..., pa.Table]) -> None:
     table = matrix(sessions=20)
     mixed = table.take(np.random.default_rng(0).permutation(table.num_rows))
-    assert from_matrix(mixed).labels.tolist() == from_matrix(table).labels.tolist()
+    assert from_matrix(mixed).truth.tolist() == from_matrix(table).truth.tolist()
 
 
 def test_settled_by_includes_the_moment_itself(samples: Samples) -> None:
@@ -45,8 +46,8 @@ def test_settled_by_includes_the_moment_itself(samples: Samples) -> None:
 def test_too_few_rows_and_one_class_are_named(samples: Samples) -> None:
     with pytest.raises(TrainingError, match="at least 100 settled rows, found 30"):
         samples.take(np.arange(30)).require_trainable()
-    with pytest.raises(TrainingError, match="only up"):
-        samples.relabelled(np.full(len(samples), 2)).require_trainable()
+    with pytest.raises(TrainingError, match="only 2"):
+        samples.with_truth(np.full(len(samples), 2)).require_trainable()
 
 
 def test_common_rows_are_paired_whatever_is_missing(samples: Samples) -> None:
@@ -54,6 +55,27 @@ def test_common_rows_are_paired_whatever_is_missing(samples: Samples) -> None:
     left, right = (samples.take(random.random(len(samples)) < 0.7) for _ in range(2))
     a, b = common(left, right)
     assert (a.instruments == b.instruments).all() and (a.sessions == b.sessions).all()
-    assert (a.labels == b.labels).all() and 0.4 < len(a) / len(samples) < 0.58
+    assert (a.truth == b.truth).all() and 0.4 < len(a) / len(samples) < 0.58
     none = common(samples.take(np.arange(6)), samples.take(np.arange(6, 12)))
     assert [len(part) for part in none] == [0, 0]
+
+
+def test_the_features_that_are_asked_for_come_in_that_order(
+    matrix: Callable[..., pa.Table],
+) -> None:
+    table = matrix(sessions=20)
+    some = from_matrix(table, ("mood", "momentum"))
+    whole = from_matrix(table)
+    assert some.features == ("mood", "momentum")
+    np.testing.assert_array_equal(some.values, whole.values[:, [2, 0]])
+    np.testing.assert_array_equal(some.column("momentum"), whole.values[:, 0])
+    with pytest.raises(TrainingError, match=r"expected the feature volatility .*mood, momentum"):
+        some.column("volatility")
+
+
+def test_a_truth_that_is_a_number_stays_one(matrix: Callable[..., pa.Table]) -> None:
+    table = matrix(sessions=20)
+    place, numbers = table.column_names.index("label"), table["total_return"]
+    samples = from_matrix(table.set_column(place, "label", numbers))
+    assert samples.truth.dtype == np.float64 and len(np.unique(samples.truth)) == len(samples)
+    assert from_matrix(table).truth.dtype == np.int64

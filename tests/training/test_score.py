@@ -4,18 +4,27 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from training.evidence.score import losses, tally
-from training.forecast import Forecasts, normalised
+from training.evidence.score import tally
+from training.forecast import Classes, Floats
+from training.objective import Forecasts
+from training.objectives.trend import Trend, log_losses
 
 RANDOM = np.random.default_rng(3)
 N, SESSIONS = 600, 30
 TRUTH = RANDOM.integers(0, 3, N)
 DAYS = np.sort(RANDOM.integers(0, SESSIONS, N)).astype("datetime64[D]")
-FORECASTS = Forecasts(normalised(RANDOM.random((N, 3)) + 0.5 * np.eye(3)[TRUTH]))
+TREND, normalised = Trend(), Classes(3).from_means
 
 
-def reference(forecasts: Forecasts, truth: np.ndarray) -> dict[str, float]:
-    labels, chances, moved = forecasts.labels, forecasts.probabilities, truth != 1
+def forecasts(chances: Floats) -> Forecasts:
+    return Forecasts(TREND, chances)
+
+
+FORECASTS = forecasts(normalised(RANDOM.random((N, 3)) + 0.5 * np.eye(3)[TRUTH]))
+
+
+def reference(said: Forecasts, truth: np.ndarray) -> dict[str, float]:
+    labels, chances, moved = said.point, said.values, truth != 1
     return {
         "accuracy": metrics.accuracy_score(truth, labels),
         "macro_f1": metrics.f1_score(truth, labels, average="macro"),
@@ -30,15 +39,12 @@ def reference(forecasts: Forecasts, truth: np.ndarray) -> dict[str, float]:
 
 def test_scores_equal_those_of_scikit_learn() -> None:
     found = tally(FORECASTS, TRUTH, DAYS)
-    assert found.n == N
     for name, expected in reference(FORECASTS, TRUTH).items():
         assert found.scores()[name][0] == pytest.approx(expected, abs=1e-12)
 
 
 def test_the_brier_score_equals_scikit_learns_sum_over_classes() -> None:
-    expected = sum(
-        metrics.brier_score_loss(c == TRUTH, FORECASTS.probabilities[:, c]) for c in range(3)
-    )
+    expected = sum(metrics.brier_score_loss(c == TRUTH, FORECASTS.values[:, c]) for c in range(3))
     assert tally(FORECASTS, TRUTH, DAYS).scores()["brier"][0] == pytest.approx(expected)
 
 
@@ -47,7 +53,7 @@ def test_leaving_a_session_out_scores_the_others() -> None:
     left_out = found.left_out()
     for place in (0, 7, len(found.sessions) - 1):
         rows = np.flatnonzero(found.sessions[place] != DAYS)
-        part = Forecasts(FORECASTS.probabilities[rows])
+        part = forecasts(FORECASTS.values[rows])
         for name, expected in reference(part, TRUTH[rows]).items():
             assert left_out[name][place] == pytest.approx(expected, abs=1e-12)
 
@@ -58,19 +64,19 @@ def test_of_one_session_none_can_be_left_out() -> None:
 
 
 def test_a_constant_forecast_has_no_correlation() -> None:
-    constant = Forecasts(np.tile([0.2, 0.2, 0.6], (N, 1)))
+    constant = forecasts(np.tile([0.2, 0.2, 0.6], (N, 1)))
     assert tally(constant, TRUTH, DAYS).scores()["mcc"][0] == 0
 
 
 def test_the_chance_of_no_move_plays_no_part_in_the_direction() -> None:
-    calm = FORECASTS.probabilities.copy()
+    calm = FORECASTS.values.copy()
     calm[:, 1] *= RANDOM.uniform(0.2, 5, N)
-    other = tally(Forecasts(normalised(calm)), TRUTH, DAYS).scores()
+    other = tally(forecasts(normalised(calm)), TRUTH, DAYS).scores()
     before = tally(FORECASTS, TRUTH, DAYS).scores()
     assert other["direction_loss"] == pytest.approx(before["direction_loss"], abs=1e-12)
     assert other["log_loss"] != pytest.approx(before["log_loss"], abs=1e-3)
 
 
 def test_a_hopeless_row_has_a_finite_loss() -> None:
-    sure = Forecasts(np.array([[0.0, 0.0, 1.0]]))
-    assert losses(sure, np.array([0]))[0] == pytest.approx(-np.log(1e-15))
+    sure = forecasts(np.array([[0.0, 0.0, 1.0]]))
+    assert log_losses(sure, np.array([0]))[0] == pytest.approx(-np.log(1e-15))

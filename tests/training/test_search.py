@@ -19,15 +19,16 @@ from processes import MARK, marked
 
 from contracts.settings import settings
 from contracts.store import Store
-from training.evidence.walk import mean_log_loss
+from training.evidence.walk import Learner, mean_score
 from training.experts.trees import Trees
+from training.objectives.trend import Trend
 from training.run.mlflow_api import Mlflow
 from training.run.scope import Scope
 from training.run.scratch import scratch_root, sweep
 from training.samples.folds import WalkForward
 from training.samples.samples import Samples
 from training.steps import search, tune
-from training.steps.search import Trial, TuningFailed
+from training.steps.search import Task, Trial, TuningFailed
 
 CUT = WalkForward(count=2)
 
@@ -41,13 +42,10 @@ def test_ray_finds_what_this_process_would_and_leaves_nothing(samples: Samples) 
     trials = [Trial(i, "xgboost", {"max_depth": 2 + i, "rounds": 20}) for i in range(2)]
     seen: list[tuple[int, float]] = []
     said: list[str] = []
-    found = search.search(
-        trials, samples, CUT, lambda t, loss: seen.append((t.index, loss)), said.append
-    )
-    expected = {
-        t.index: mean_log_loss(Trees(**t.hyperparameters), samples, CUT)  # type: ignore[arg-type]
-        for t in trials
-    }
+    task = Task(samples, CUT, Trend())
+    found = search.search(trials, task, lambda t, x: seen.append((t.index, x)), said.append)
+    tried = [Trees(**t.hyperparameters) for t in trials]  # type: ignore[arg-type]
+    expected = dict(enumerate(mean_score(Learner(e, Trend()), samples, CUT) for e in tried))
     assert found == pytest.approx(expected, abs=1e-9)
     assert dict(seen) == found
     for trial in (1, 2):
@@ -63,9 +61,11 @@ sys.path.insert(0, sys.argv[1])
 from conftest import make_matrix
 from training.samples.folds import WalkForward
 from training.samples.samples import from_matrix
-from training.steps.search import Trial, search
+from training.objectives.trend import Trend
+from training.steps.search import Task, Trial, search
 trial = Trial(0, "xgboost", {"rounds": 10**7, "patience": 10**7})
-search([trial], from_matrix(make_matrix()), WalkForward(count=2), print, print)
+task = Task(from_matrix(make_matrix()), WalkForward(count=2), Trend())
+search([trial], task, print, print)
 """
 
 
@@ -104,7 +104,7 @@ def listeners(mark: str) -> set[str]:
 def test_a_failed_trial_fails_the_tuning_with_what_it_said() -> None:
     results = SimpleNamespace(errors=[RuntimeError("no such field")])
     with pytest.raises(TuningFailed, match="no such field"):
-        search.log_losses(results)
+        search.scores_of(results)
 
 
 @pytest.mark.integration
@@ -115,8 +115,7 @@ def test_a_tuning_is_kept_and_used_again(
 
     def here(
         trials: list[Trial],
-        samples: Samples,
-        cut: WalkForward,
+        _: Task,
         finished: Callable[..., Any],
         told: Callable[[str], None],
     ) -> dict[int, float]:

@@ -18,7 +18,7 @@ from contracts.universe import universe
 from training.ensemble import ENSEMBLES
 from training.evidence.decision import Decision
 from training.evidence.evidence import Evidence, Value, gather
-from training.evidence.walk import walk, walk_together
+from training.evidence.walk import Learner, walk, walk_together
 from training.expert import EXPERTS
 from training.recipe import recipe
 from training.run.records import Fit
@@ -86,7 +86,10 @@ def learn(
 def evidence(store: Store, scope: Scope) -> Evidence:
     samples = scope.training(store)
     folds = DEMO.cut.split(samples)
-    walks = {name: walk(expert_of(scope, name), samples, folds) for name in DEMO.experts}
+    walks = {
+        name: walk(Learner(expert_of(scope, name), scope.objective), samples, folds)
+        for name in DEMO.experts
+    }
     said = [walked.forecasts for walked in walks.values()]
     ensemble = ENSEMBLES.get(DEMO.ensemble)()
     walks[DEMO.ensemble] = walk_together(ensemble, said, samples, folds)
@@ -95,7 +98,7 @@ def evidence(store: Store, scope: Scope) -> Evidence:
 
 def contest(store: Store, scope: Scope) -> Decision:
     samples = scope.training(store)
-    zero = pack(scope, EXPERTS.get("class_prior")(), samples)
+    zero = pack(scope, EXPERTS.get(scope.objective.zero)(), samples)
     members = {name: pack(scope, expert_of(scope, name), samples) for name in DEMO.experts}
     ours = pack_together(scope, members, {}, samples)
     against = Champion("zero", scope.universe, zero.hash, "", 1, "", scope.as_of)

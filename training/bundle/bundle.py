@@ -9,21 +9,19 @@ an equal hash. Light: neither mlflow nor scikit-learn, and no pickle.
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from contracts import objects
-from contracts.expected import Expected
-from training.bundle import models
 from training.bundle.checks import Leak, require_known_answers, require_own_rows, require_same_units
-from training.forecast import CLASSES, Floats, Thresholds, Values
+from training.bundle.manifest import BundleError, Manifest, ViewChanged
+from training.bundle.model import Model, read
+from training.forecast import Floats, Values
+from training.objective import Forecasts
 
-FORMAT_VERSION = 2
 MANIFEST = "manifest.json"
 GOLDEN = "golden.json"
 GOLDEN_ROWS = 50
@@ -32,79 +30,17 @@ GOLDEN_ROWS = 50
 KINDS = (".json", ".onnx", ".ubj")
 
 
-class BundleError(Expected, ValueError):
-    """A bundle is absent, changed or not of this code; the message names bundle and file."""
-
-
-class ViewChanged(BundleError):
-    """The view of a bundle is no longer what it was trained on."""
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What a bundle is made of.
-
-    expert: the expert's or the ensemble's name. as_of: the moment up to which truth was known to
-    the training (UTC). snapshot: the loads that it saw. features: names in the order of the model's
-    inputs. files: name -> SHA-256. window: rows up to a decision that the model looks at.
-    thresholds: when its forecasts are a signal to buy or sell. text_model: the version whose
-    sentiments its features were made of; empty where they read none, or in bundles of before.
-    """
-
-    expert: str
-    objective: str
-    hyperparameters: Mapping[str, Any]
-    view: str
-    view_hash: str
-    features: tuple[str, ...]
-    label: str
-    horizon: int
-    universe: str
-    calendar: str
-    as_of: datetime
-    snapshot: int
-    git_commit: str
-    libraries: Mapping[str, str]
-    files: Mapping[str, str]
-    window: int = 1
-    thresholds: Thresholds = Thresholds()
-    text_model: str = ""
-    format_version: int = FORMAT_VERSION
-
-    def canonical(self) -> bytes:
-        """The one way of writing this manifest down: sorted keys, no blanks, UTF-8."""
-        fields = asdict(self) | {"as_of": self.as_of.isoformat()}
-        if not self.text_model:
-            del fields["text_model"]  # Bundles of before are still written as they were.
-        return json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()
-
-    @classmethod
-    def parse(cls, content: bytes) -> "Manifest":
-        """The manifest that `canonical` wrote; raises BundleError."""
-        fields = json.loads(content)
-        version = fields.get("format_version")
-        if version != FORMAT_VERSION:
-            raise BundleError(
-                f"expected bundle format {FORMAT_VERSION}, found {version}: "
-                "serve it with the code that made it, or train again"
-            )
-        fields["features"] = tuple(fields["features"])
-        fields["as_of"] = datetime.fromisoformat(fields["as_of"])
-        fields["thresholds"] = Thresholds(**fields.get("thresholds", {}))
-        return cls(**fields)
-
-
 @dataclass(frozen=True)
 class Bundle:
     """A verified bundle, ready to forecast. golden: windows of its training, (n, window, k)."""
 
     hash: str
     manifest: Manifest
-    engine: models.Engine
+    model: Model
     golden: Values
 
     def forecast(self, values: Values) -> Floats:
-        """Probabilities (n, 3) of down, neutral, up; `values` is float32, nulls are NaN.
+        """Answers (n, columns of the objective); `values` is float32, nulls are NaN.
 
         values: windows (n, window, k); rows (n, k) where the window is one row.
         """
@@ -115,11 +51,13 @@ class Bundle:
                 f"bundle {self.hash[:12]} takes (n, {window}, {len(features)}) values in the order "
                 f"{', '.join(features)}; found shape {values.shape}"
             )
-        return self.engine(np.ascontiguousarray(windows, dtype=np.float32))
+        return self.model.forecast(np.ascontiguousarray(windows, dtype=np.float32))
 
-    def signals(self, probabilities: Floats) -> list[str]:
-        """Buy, sell or hold for each row of probabilities (n, 3)."""
-        return self.manifest.thresholds.signals(probabilities)
+    def signals(self, values: Floats) -> list[str] | None:
+        """The signal of each answer (n, columns); None where the objective gives none."""
+        asked = self.manifest.asked
+        thresholds = {**asked.thresholds, **self.manifest.thresholds}
+        return asked.signals(Forecasts(asked, values), thresholds)
 
     def require_units(self, values: Values) -> None:
         """Raise BundleError when windows (n, window, k) are of another magnitude than trained."""
@@ -169,7 +107,7 @@ def save(manifest: Manifest, files: Mapping[str, bytes], inputs: Values) -> Bund
     for name, content in files.items():
         _require_harmless(name, content)
     inputs = inputs.reshape(len(inputs), manifest.window, len(manifest.features))
-    outputs = models.read(files)(inputs)
+    outputs = read(files, manifest.head).forecast(inputs)
     everything = {**files, GOLDEN: _golden(inputs, outputs)}
     sealed = replace(manifest, files={n: _digest(c) for n, c in sorted(everything.items())})
     content = sealed.canonical()
@@ -234,11 +172,11 @@ def _verified(bundle_hash: str, fetch: Callable[[str], bytes]) -> Bundle:
         _require_harmless(name, content)
     golden = json.loads(files[GOLDEN])
     inputs = np.array(golden["inputs"], dtype=np.float32).reshape(golden["shape"])
-    expected = np.array(golden["outputs"], dtype=np.float64).reshape(-1, len(CLASSES))
-    loaded = Bundle(bundle_hash, manifest, models.read(files), inputs)
+    expected = np.array(golden["outputs"], dtype=np.float64).reshape(len(inputs), -1)
+    loaded = Bundle(bundle_hash, manifest, read(files, manifest.head), inputs)
     try:
-        require_known_answers(loaded.forecast, inputs, expected)
-        require_own_rows(loaded.forecast, inputs)
+        require_known_answers(manifest.head, loaded.forecast, inputs, expected)
+        require_own_rows(manifest.head, loaded.forecast, inputs)
     except ValueError as error:
         raise BundleError(
             f"bundle {bundle_hash}: {GOLDEN}: {error}; made with {dict(manifest.libraries)}: "

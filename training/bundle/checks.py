@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.expected import Expected
-from training.forecast import Floats, Forecasts, Values
+from training.forecast import Floats, Head, Values
 
-Model: TypeAlias = Callable[[Values], Floats]
+Answering: TypeAlias = Callable[[Values], Floats]
 
 # Inputs that are further than this from the training's magnitude are in another unit.
 FAR = 25.0
@@ -21,20 +21,22 @@ class Leak(Expected, ValueError):
     """Training or an answer looks at what it must not; the message says where."""
 
 
-def require_own_rows(model: Model, values: Values) -> None:
+def require_own_rows(head: Head, model: Answering, values: Values) -> None:
     """A row's answer does not depend on which other rows are asked about beside it."""
-    together = _sound(model, values)
-    if _moved(_sound(model, values[::-1])[::-1], together):
+    together = _sound(head, model, values)
+    unit = head.unit(together)
+    if _moved(_sound(head, model, values[::-1])[::-1], together, unit):
         raise Leak("answers change with the order in which rows are asked about")
     for row in np.linspace(0, len(values) - 1, 5).astype(int):
-        if _moved(_sound(model, values[row : row + 1]), together[row : row + 1]):
+        alone = _sound(head, model, values[row : row + 1])
+        if _moved(alone, together[row : row + 1], unit):
             raise Leak(f"row {row} asked about alone gets another answer than among others")
 
 
-def require_known_answers(model: Model, values: Values, answers: Floats) -> None:
+def require_known_answers(head: Head, model: Answering, values: Values, answers: Floats) -> None:
     """A served model answers golden inputs as the trained one did."""
-    found = _sound(model, values)
-    apart = float(np.abs(found - answers).max(initial=0.0))
+    found = _sound(head, model, values)
+    apart = float(np.abs(found - answers).max(initial=0.0)) / head.unit(answers)
     if not apart <= TOLERANCE:
         raise Leak(f"answers to golden inputs are off by {apart:.3g}: not the model as trained")
 
@@ -59,9 +61,11 @@ def _magnitude(values: NDArray[np.floating]) -> float | None:
     return float(np.quantile(size, 0.9)) if len(size) >= 20 else None
 
 
-def _sound(model: Model, values: Values) -> Floats:
-    return Forecasts(model(values)).probabilities
+def _sound(head: Head, model: Answering, values: Values) -> Floats:
+    found = model(values)
+    head.require(found)
+    return found
 
 
-def _moved(found: Floats, wanted: Floats) -> bool:
-    return found.shape != wanted.shape or bool((np.abs(found - wanted) > TOLERANCE).any())
+def _moved(found: Floats, wanted: Floats, unit: float) -> bool:
+    return found.shape != wanted.shape or bool((np.abs(found - wanted) > TOLERANCE * unit).any())

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from training.bundle.bundle import Manifest, load_folder
-from training.forecast import CLASSES
+from training.bundle.bundle import load_folder
+from training.bundle.manifest import Manifest
 
 
 def columns(manifest: Manifest) -> list[str]:
@@ -25,7 +25,7 @@ def set_bundle_model() -> None:
     from mlflow.pyfunc import PythonModel
 
     class BundleModel(PythonModel):  # type: ignore[misc]
-        """Verifies the bundle on loading; answers with p_down, p_neutral, p_up."""
+        """Verifies the bundle on loading; answers with the columns of its objective."""
 
         def load_context(self, context: Any) -> None:
             folder = Path(context.artifacts["bundle"])
@@ -34,7 +34,7 @@ def set_bundle_model() -> None:
         def predict(self, model_input: pd.DataFrame) -> pd.DataFrame:
             values = model_input[columns(self.bundle.manifest)].to_numpy(dtype=np.float32)
             shape = (len(values), self.bundle.manifest.window, -1)
-            names = [f"p_{name}" for name in CLASSES]
-            return pd.DataFrame(self.bundle.forecast(values.reshape(shape)), columns=names)
+            said = self.bundle.forecast(values.reshape(shape))
+            return pd.DataFrame(said, columns=self.bundle.manifest.asked.columns)
 
     set_model(BundleModel())

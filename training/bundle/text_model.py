@@ -3,7 +3,8 @@
 from contracts.champion import champion
 from contracts.settings import settings
 from contracts.store import Store
-from training.bundle.bundle import MANIFEST, Manifest, files_of
+from training.bundle.bundle import MANIFEST, files_of
+from training.bundle.manifest import Manifest
 
 _FIRST = """
 SELECT text_model FROM materialisations WHERE view_hash = %s AND universe = %s AND snapshot = %s

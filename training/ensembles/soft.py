@@ -1,4 +1,4 @@
-"""Soft vote: the mean of the members' probabilities."""
+"""Soft vote: the mean of what the members say."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,17 +6,18 @@ from typing import Any
 import numpy as np
 
 from training.ensemble import Ensemble, ensemble
-from training.forecast import Floats, Labels
+from training.forecast import Classes, Floats, Quantiles, Value
+from training.objective import Objective, Truth
 
 
-@ensemble("soft")
+@ensemble("soft", heads=(Classes, Value, Quantiles))
 class Soft(Ensemble):
-    """Nothing to fit."""
+    """Nothing to fit: the mixture of chances, the mean of values, of each quantile its mean."""
 
-    def fit(self, chances: Floats, labels: Labels) -> Mapping[str, Any]:  # noqa: ARG002
+    def fit(self, _objective: Objective, _said: Floats, _truth: Truth) -> Mapping[str, Any]:
         """No parameters."""
         return {}
 
-    def combine(self, parameters: Mapping[str, Any], chances: Floats) -> Floats:  # noqa: ARG002
+    def combine(self, parameters: Mapping[str, Any], said: Floats) -> Floats:  # noqa: ARG002
         """The mean over members."""
-        return np.asarray(chances.mean(axis=0))
+        return np.asarray(said.mean(axis=0))

@@ -12,6 +12,7 @@ from contracts.champion import KEPT, PROMOTED
 from training.evidence.intervals import Estimate, per_session, ratio
 from training.evidence.spending import allowed, looks_of
 from training.forecast import Floats
+from training.objective import Forecasts, Loss, Truth
 from training.samples.samples import Stamps
 
 
@@ -19,13 +20,12 @@ from training.samples.samples import Stamps
 class Rules:
     """What a challenger must show to take office.
 
-    margin: by how much its mean direction loss must be smaller, and its log loss over all rows may
-    be larger, in nats. minimum_sessions: fewer decide nothing. level: its own one-sided p-value
-    must be below. yearly: the chance that a year of contests against one incumbent, none of which
-    has a better challenger, puts anybody into office; at_once: the first contest's share of it.
+    How much is enough, and how much is harm, the objective's losses say themselves.
+    minimum_sessions: fewer decide nothing. level: its own one-sided p-value must be below. yearly:
+    the chance that a year of contests against one incumbent, none of which has a better challenger,
+    puts anybody into office; at_once: the first contest's share of it.
     """
 
-    margin: float = 0.001
     minimum_sessions: int = 40
     level: float = 0.1
     yearly: float = 0.045
@@ -36,11 +36,12 @@ class Rules:
 class Decision:
     """The outcome of a contest with what it rests on.
 
-    gain: champion's minus challenger's mean direction loss over the n rows that moved, with its
-    95 % interval (infinite where sessions are too few); p_value: one-sided, of no gain at all.
-    log_loss_...: over all rows. counted: what this contest adds to the evidence of all contests
-    of this champion, its new sessions: day -> sum of gains and number of rows. all_...: that
-    evidence so far, this one's included; all_p_value had to be below all_level.
+    gain: champion's minus challenger's mean of the deciding loss over the n rows that count for it,
+    with its 95 % interval (infinite where sessions are too few); p_value: one-sided, of no gain at
+    all. loss: that loss by name, with its unit. others: the means of the losses that must not be
+    harmed, challenger's and champion's, by name. counted: what this contest adds to the evidence of
+    all contests of this champion, its new sessions: day -> sum of gains and number of rows.
+    all_...: that evidence so far, this one's included; all_p_value had to be below all_level.
     """
 
     universe: str
@@ -51,8 +52,6 @@ class Decision:
     reason: str
     n: int
     sessions: int
-    log_loss_challenger: float
-    log_loss_champion: float
     gain: float
     low: float
     high: float
@@ -62,6 +61,9 @@ class Decision:
     all_p_value: float = 1.0
     all_level: float = 0.0
     counted: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    loss: str = "direction_loss"
+    unit: str = "nats"
+    others: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     @property
     def promotion_id(self) -> str:
@@ -73,6 +75,9 @@ class Decision:
     def metrics(self) -> dict[str, float]:
         """Its finite numbers by name."""
         numbers = {k: float(v) for k, v in asdict(self).items() if isinstance(v, float | int)}
+        sides = ("challenger", "champion")
+        for name, means in self.others.items():
+            numbers |= {f"{name}_{side}": x for side, x in zip(sides, means, strict=True)}
         return {name: number for name, number in numbers.items() if isfinite(number)}
 
     def as_json(self) -> dict[str, Any]:
@@ -85,22 +90,41 @@ class Decision:
         """The decision that `as_json` wrote, by this version or one before."""
         low, high = fields["low"], fields["high"]
         ends = {"low": -inf if low is None else low, "high": inf if high is None else high}
-        return cls(**{**fields, **ends})
+        known = {**fields, **ends}
+        if "log_loss_challenger" in known:
+            both = ("log_loss_challenger", "log_loss_champion")
+            known["others"] = {"log_loss": [known.pop(name) for name in both]}
+        return cls(**known)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Direction losses (n,) of both on the same rows that moved, with the rows' sessions (n,).
+    """Losses (n,) of both on the same rows that count for the loss, with their sessions (n,).
 
-    log_losses: challenger's and champion's mean log loss over all rows, neutral ones included.
-    overlap: sessions that one label spans.
+    others: the means of each loss that must not be harmed, challenger's and champion's, over all
+    rows. overlap: sessions that one label spans.
     """
 
+    loss: Loss
     challenger: Floats
     champion: Floats
     sessions: Stamps
-    log_losses: tuple[float, float] = (0.0, 0.0)
+    others: Sequence[tuple[Loss, float, float]] = ()
     overlap: int = 1
+
+
+def compare(ours: Forecasts, theirs: Forecasts, truth: Truth, sessions: Stamps) -> Comparison:
+    """Challenger's and champion's forecasts of the same rows, as the contest looks at them."""
+    loss, *rest = ours.objective.judged
+    challenger, champion = loss.of(ours, truth), loss.of(theirs, truth)
+    counts = np.isfinite(challenger) & np.isfinite(champion)
+    others = [(one, _mean(one.of(ours, truth)), _mean(one.of(theirs, truth))) for one in rest]
+    return Comparison(loss, challenger[counts], champion[counts], sessions[counts], others)
+
+
+def _mean(losses: Floats) -> float:
+    counts = np.isfinite(losses)
+    return float(losses[counts].sum()) / max(int(counts.sum()), 1)
 
 
 @dataclass(frozen=True)
@@ -140,9 +164,9 @@ def decide(
     sums = {str(d): [g, r] for d, g, r in zip(days, gains.tolist(), rows.tolist(), strict=True)}
     whole = _pooled(ratio(gains, rows, found.overlap), sums, earlier, rules, found.overlap)
     doubt = (
-        _doubt(rules, len(days), whole.own)
-        or _luck(whole, len(earlier) + 1)
-        or _harm(rules, *found.log_losses)
+        _doubt(rules, found.loss, len(days), whole.own)
+        or _luck(whole, found.loss, len(earlier) + 1)
+        or _harm(found.others)
     )
     return _decision(parties, found, whole, doubt)
 
@@ -174,49 +198,47 @@ def _pooled(
     return Found(own, ratio(gains, rows, overlap), len(seen), level, counted)
 
 
-def _doubt(rules: Rules, sessions: int, own: Estimate) -> str:
+def _doubt(rules: Rules, loss: Loss, sessions: int, own: Estimate) -> str:
     if sessions < rules.minimum_sessions:
         return f"{sessions} sessions are fewer than {rules.minimum_sessions}"
     if not own.freedom:
         return f"{sessions} sessions are too few for labels that overlap so far"
-    if own.value < rules.margin:
-        return f"gain {own.value:+.5f} nats is below the margin {rules.margin}"
+    gain = f"gain {own.value:+.5f} {loss.unit}"
+    if own.value < loss.margin:
+        return f"{gain} is below the margin {loss.margin}"
     if own.p_value >= rules.level:
-        return (
-            f"gain {own.value:+.5f} nats is unsure: p = {own.p_value:.3f}, needed below "
-            f"{rules.level}"
-        )
+        return f"{gain} is unsure: p = {own.p_value:.3f}, needed below {rules.level}"
     return ""
 
 
-def _luck(found: Found, contests: int) -> str:
+def _luck(found: Found, loss: Loss, contests: int) -> str:
     if found.all.p_value < found.level:
         return ""
     return (
-        f"gain {found.own.value:+.5f} nats may be the luck of looking often: over all "
+        f"gain {found.own.value:+.5f} {loss.unit} may be the luck of looking often: over all "
         f"{found.all_sessions} sessions of {contests} contests p = {found.all.p_value:.4f}, "
         f"needed below {found.level:.4f}"
     )
 
 
-def _harm(rules: Rules, challenger: float, champion: float) -> str:
-    if challenger - champion > rules.margin:
-        return f"over all rows its log loss is larger by {challenger - champion:.5f} nats"
+def _harm(others: Sequence[tuple[Loss, float, float]]) -> str:
+    for loss, challenger, champion in others:
+        if challenger - champion > loss.margin:
+            harm = challenger - champion
+            return f"over all rows its {loss.words} is larger by {harm:.5f} {loss.unit}"
     return ""
 
 
 def _decision(parties: Parties, compared: Comparison, found: Found, doubt: str) -> Decision:
-    own, (challenger, champion) = found.own, compared.log_losses
+    own, loss = found.own, compared.loss
     low, high = own.interval()
-    shown = f"gain {own.value:+.5f} nats, p = {own.p_value:.4f}"
+    shown = f"gain {own.value:+.5f} {loss.unit}, p = {own.p_value:.4f}"
     return Decision(
         **asdict(parties),
         outcome=KEPT if doubt else PROMOTED,
         reason=f"no decision: {doubt}" if doubt else shown,
         n=len(compared.sessions),
         sessions=len(np.unique(compared.sessions)),
-        log_loss_challenger=challenger,
-        log_loss_champion=champion,
         gain=own.value,
         low=low,
         high=high,
@@ -226,4 +248,7 @@ def _decision(parties: Parties, compared: Comparison, found: Found, doubt: str) 
         all_p_value=found.all.p_value,
         all_level=found.level,
         counted=found.counted,
+        loss=loss.name,
+        unit=loss.unit,
+        others={one.name: [ours, theirs] for one, ours, theirs in compared.others},
     )

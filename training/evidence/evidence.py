@@ -8,15 +8,12 @@ from typing import Any
 import numpy as np
 
 from contracts.expected import Expected
-from training.evidence.baselines import BASELINES
 from training.evidence.intervals import estimate
-from training.evidence.score import METRICS, Scores, tally
+from training.evidence.score import Scores, tally
 from training.evidence.walk import Walk, tested
-from training.forecast import Forecasts
+from training.objective import OBJECTIVES, Forecasts
 from training.samples.folds import Fold
 from training.samples.samples import Samples
-
-TOO_GOOD = 0.60
 
 
 class LeakUntilExplained(Expected, ValueError):
@@ -44,8 +41,9 @@ class Evidence:
 
     scores: name -> metric -> Value, for each forecaster and baseline. beside: other -> metric ->
     Value of the paired difference, this one minus the other. null: metric -> scores of the
-    expert when its training labels are permuted. ambiguous: the share of the rows whose label
-    rests on a rule about what one bar leaves open (docs/labels.md).
+    expert when its training rows' truth is permuted. ambiguous: the share of the rows whose label
+    rests on a rule about what one bar leaves open (docs/labels.md). objective: that of the answers;
+    evidence of before names none.
     """
 
     expert: str
@@ -59,11 +57,12 @@ class Evidence:
     null: Mapping[str, list[float]]
     explained: str = ""
     ambiguous: float = 0.0
+    objective: str = "trend"
 
     @property
-    def log_loss(self) -> float:
-        """The expert's out-of-sample log loss in nats."""
-        return self.scores[self.expert]["log_loss"].value
+    def own(self) -> Mapping[str, Value]:
+        """The expert's own scores."""
+        return self.scores[self.expert]
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, as `parse` takes them."""
@@ -83,17 +82,18 @@ class Evidence:
 def gather(
     walks: Mapping[str, Walk], samples: Samples, folds: Sequence[Fold], overlap: int = 1
 ) -> dict[str, Evidence]:
-    """Evidence of each forecaster by name: all of them and the baselines, on the same rows.
+    """Evidence of each forecaster by name: all, and the objective's baselines, on the same rows.
 
     walks: what each said of the folds' test rows. overlap: sessions that one label spans.
     Deterministic in its arguments.
     """
     test = samples.take(tested(folds))
     said = {name: walked.forecasts for name, walked in walks.items()}
-    for name, baseline in BASELINES.items():
+    objective = next(iter(said.values())).objective
+    for name, baseline in objective.baselines.items():
         answers = [baseline(samples.take(f.train), samples.take(f.test)) for f in folds]
         said.setdefault(name, _joined(answers))
-    rows = {name: tally(answer, test.labels, test.sessions) for name, answer in said.items()}
+    rows = {name: tally(answer, test.truth, test.sessions) for name, answer in said.items()}
     scored = {name: Scored(row.scores(), row.left_out(), overlap) for name, row in rows.items()}
     scores = {name: row.values() for name, row in scored.items()}
     return {
@@ -112,19 +112,20 @@ def gather(
             },
             null={metric: list(values) for metric, values in walked.null.items()},
             ambiguous=float(test.ambiguous.mean()),
+            objective=objective.name,
         )
         for name, walked in walks.items()
     }
 
 
 def require_plausible(evidence: Evidence, explained: str) -> None:
-    """Raise LeakUntilExplained when the accuracy is above TOO_GOOD and no reason is given."""
-    accuracy = evidence.scores[evidence.expert]["accuracy"].value
-    if accuracy > TOO_GOOD and not explained:
+    """Raise LeakUntilExplained when the objective finds it too good and no reason is given."""
+    scores = {metric: found.value for metric, found in evidence.own.items()}
+    doubt = OBJECTIVES.get(evidence.objective).implausible(scores)
+    if doubt and not explained:
         raise LeakUntilExplained(
-            f"{evidence.expert} is right in {accuracy:.1%} of {evidence.n} rows, above "
-            f"{TOO_GOOD:.0%}: a leak until explained; find it, or run the verb again with "
-            '--explained "reason"'
+            f"{evidence.expert}: {doubt}, which is a leak until explained: look for a feature that "
+            'knows the future; if there is none, run it again with --explained "why"'
         )
 
 
@@ -139,8 +140,8 @@ class Scored:
     def values(self) -> dict[str, Value]:
         """Each metric with its interval."""
         found = {}
-        for metric in METRICS:
-            value = float(self.point[metric][0])
+        for metric, scores in self.point.items():
+            value = float(scores[0])
             known = estimate(value, self.left_out[metric], self.overlap)
             found[metric] = Value(value, *known.interval())
         return found
@@ -148,14 +149,15 @@ class Scored:
     def beside(self, other: "Scored") -> "Scored":
         """The paired differences: this one's scores minus the other's."""
         return Scored(
-            {m: self.point[m] - other.point[m] for m in METRICS},
-            {m: self.left_out[m] - other.left_out[m] for m in METRICS},
+            {m: self.point[m] - other.point[m] for m in self.point},
+            {m: self.left_out[m] - other.left_out[m] for m in self.point},
             self.overlap,
         )
 
 
 def _joined(answers: Sequence[Forecasts]) -> Forecasts:
     return Forecasts(
-        np.concatenate([a.probabilities for a in answers]),
-        hard=np.concatenate([a.labels for a in answers]),
+        answers[0].objective,
+        np.concatenate([a.values for a in answers]),
+        named=np.concatenate([a.point for a in answers]),
     )

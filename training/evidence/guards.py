@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from training.bundle.checks import Leak
 from training.evidence.intervals import per_session, ratio
-from training.evidence.score import direction_losses, losses
-from training.forecast import CLASSES, NEUTRAL, Floats, Forecasts, Values, normalised
+from training.forecast import Floats, Values
+from training.objective import Forecasts
 from training.samples.folds import Fold, WalkForward
 from training.samples.samples import Samples, from_matrix, stamp
 
@@ -22,7 +22,7 @@ Pipeline: TypeAlias = Callable[[Samples, Fold], Floats]
 Forecaster: TypeAlias = Callable[[Samples, Samples], Forecasts]
 
 _TOLERANCE = 1e-9
-_HANDICAP, _SURE = 0.001, 0.01  # nats per row, and the p-value of such a gain
+_SURE = 0.01  # the p-value of a gain that is none by chance
 
 
 def require_purged(samples: Samples, fold: Fold) -> None:
@@ -71,10 +71,10 @@ def require_unread(trained_until: datetime | None, samples: Samples) -> None:
 
 
 def require_blind(pipeline: Pipeline, matrix: pa.Table, cut: WalkForward) -> None:
-    """The forecasts of the newest fold do not move with its labels, nor with later values.
+    """The forecasts of the newest fold do not move with its truth, nor with later values.
 
     pipeline: from samples and a fold to the forecasts of its test rows. It is run three times: as
-    it is, with the test's labels turned round, with the values of the test's second half shaken.
+    it is, with the test's truth turned round, with the values of the test's second half shaken.
     """
     samples = from_matrix(matrix)
     fold = cut.split(samples)[-1]
@@ -83,10 +83,11 @@ def require_blind(pipeline: Pipeline, matrix: pa.Table, cut: WalkForward) -> Non
     plain = pipeline(samples, fold)
     session = matrix["session"].to_numpy().astype("datetime64[D]")
     truths = matrix["label"].to_numpy(zero_copy_only=False)
-    other = np.where(session >= first, 2.0 - truths, truths)
-    turned = from_matrix(_with(matrix, {"label": pa.array(other, pa.int64(), from_pandas=True)}))
+    mirror = np.nanmin(truths) + np.nanmax(truths) - truths
+    other = pa.array(np.where(session >= first, mirror, truths), from_pandas=True)
+    turned = from_matrix(_with(matrix, {"label": other}))
     if _moved(pipeline(turned, fold), plain):
-        raise Leak("forecasts move with the labels that they are scored on")
+        raise Leak("forecasts move with the truth that they are scored on")
     later = session > middle
     shaken = {
         name: pa.array(np.where(later, 7.0 - 40.0 * _column(matrix, name), _column(matrix, name)))
@@ -101,27 +102,23 @@ def require_best_chances(forecaster: Forecaster, samples: Samples, fold: Fold) -
     """No simple recalibration that the training rows suggest makes a baseline's loss smaller.
 
     forecaster: from training and asked rows to what it says of those asked. Whoever is compared
-    with a baseline that says more or less than its rule can know beats a straw man. Tried are the
-    frequencies of the classes after each class that it says, by log loss and by direction loss.
+    with a baseline that says more or less than its rule can know beats a straw man. Tried is the
+    objective's own recalibration, by each of its judged losses and their margins.
     """
     train, test = samples.take(fold.train), samples.take(fold.test)
     said, answer = forecaster(train, train), forecaster(train, test)
-    table = np.ones((len(CLASSES), len(CLASSES)))
-    np.add.at(table, (said.labels, train.labels), 1.0)
-    better = Forecasts(normalised(table)[answer.labels])
-    moved = test.labels != NEUTRAL
-    for name, loss, rows in (
-        ("log loss", losses, np.full(len(test), True)),
-        ("direction loss", direction_losses, moved),
-    ):
-        gains = (loss(answer, test.labels) - loss(better, test.labels))[rows]
-        days, sums, counts = per_session(gains, test.sessions[rows])
-        found = ratio(sums, counts)
-        if found.value > _HANDICAP and found.p_value < _SURE:
+    objective = answer.objective
+    better = objective.recalibrated(said, train.truth, answer)
+    for loss in objective.judged:
+        gains = loss.of(answer, test.truth) - loss.of(better, test.truth)
+        counts = np.isfinite(gains)
+        days, sums, rows = per_session(gains[counts], test.sessions[counts])
+        found = ratio(sums, rows)
+        if found.value > loss.margin and found.p_value < _SURE:
             raise Leak(
-                f"the training frequencies after each class that it says have a {name} "
-                f"{found.value:.4f} nats smaller (p = {found.p_value:.4f}, {len(days)} sessions): "
-                "a baseline must be at its best"
+                f"recalibrated as its training rows suggest, it has a {loss.words} "
+                f"{found.value:.4f} {loss.unit} smaller (p = {found.p_value:.4f}, {len(days)} "
+                "sessions): a baseline must be at its best"
             )
 
 
@@ -155,5 +152,5 @@ def _column(matrix: pa.Table, name: str) -> NDArray[np.float32]:
 def _with(matrix: pa.Table, columns: dict[str, pa.Array]) -> pa.Table:
     for name, column in columns.items():
         place = matrix.column_names.index(name)
-        matrix = matrix.set_column(place, name, column)
+        matrix = matrix.set_column(place, name, column.cast(matrix.schema.field(name).type))
     return matrix

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from training.evidence.evidence import Evidence
-from training.evidence.score import METRICS
-from training.forecast import CLASSES, Floats, Forecasts, Labels
+from training.forecast import Floats
+from training.objective import Forecasts, Truth
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,36 +17,38 @@ if TYPE_CHECKING:
 BINS = 10
 
 
-def reliability(said: Mapping[str, Forecasts], labels: Labels) -> bytes:
-    """For each class: how often it came against the probability it was given, per tenth of rows."""
-    figure = _figure(3.6 * len(CLASSES), 3.8)
-    for place, title in enumerate(CLASSES):
-        axes = figure.add_subplot(1, len(CLASSES), place + 1)
+def reliability(said: Mapping[str, Forecasts], truth: Truth) -> bytes:
+    """What came against what was said, per tenth of rows, in the pictures of the objective."""
+    pictures = {name: one.objective.calibration(one, truth) for name, one in said.items()}
+    titles = list(next(iter(pictures.values())))
+    figure = _figure(3.6 * max(len(titles), 1), 3.8)
+    for place, title in enumerate(titles):
+        axes = figure.add_subplot(1, len(titles), place + 1)
         axes.axline((0, 0), slope=1, color="grey", linewidth=0.8)
-        for name, forecasts in said.items():
-            given, came = binned(forecasts.probabilities[:, place], labels == place)
-            axes.plot(given, came, marker="o", markersize=3, linewidth=1, label=name)
-        axes.set(title=title, xlabel="probability given", ylabel="share that came")
-    figure.axes[0].legend(fontsize=7)
+        for name, pairs in pictures.items():
+            axes.plot(*binned(*pairs[title]), marker="o", markersize=3, linewidth=1, label=name)
+        axes.set(title=title, xlabel="said", ylabel="came")
+        if not place:
+            axes.legend(fontsize=7)
     return _png(figure)
 
 
-def binned(chances: Floats, came: np.ndarray) -> tuple[Floats, Floats]:
-    """Mean probability and share that came, in BINS groups of rows of equal size."""
-    order = np.array_split(np.argsort(chances, kind="stable"), BINS)
+def binned(said: Floats, came: np.ndarray) -> tuple[Floats, Floats]:
+    """Means of what was said and of what came, in BINS groups of rows of equal size."""
+    order = np.array_split(np.argsort(said, kind="stable"), BINS)
     groups = [rows for rows in order if len(rows)]
     return (
-        np.array([chances[rows].mean() for rows in groups]),
+        np.array([said[rows].mean() for rows in groups]),
         np.array([came[rows].mean() for rows in groups]),
     )
 
 
 def intervals(evidence: Evidence) -> bytes:
     """Each metric of each forecaster with its 95 % interval."""
-    names = list(evidence.scores)
-    figure = _figure(3.0 * len(METRICS), 0.6 + 0.4 * len(names))
-    for place, metric in enumerate(METRICS):
-        axes = figure.add_subplot(1, len(METRICS), place + 1)
+    names, metrics = list(evidence.scores), list(evidence.own)
+    figure = _figure(3.0 * len(metrics), 0.6 + 0.4 * len(names))
+    for place, metric in enumerate(metrics):
+        axes = figure.add_subplot(1, len(metrics), place + 1)
         for row, name in enumerate(names):
             value = evidence.scores[name][metric]
             if isfinite(value.low):

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from training.ensemble import Ensemble
 from training.evidence.guards import require_purged
-from training.evidence.score import METRICS, tally
+from training.evidence.score import tally
 from training.expert import Expert
-from training.forecast import Forecasts
+from training.objective import Forecasts, Objective
 from training.samples.folds import Fold, WalkForward
 from training.samples.samples import Samples
 
@@ -22,8 +22,8 @@ from training.samples.samples import Samples
 class Walk:
     """What a forecaster said of each fold's test rows, the folds one after another.
 
-    null: metric -> scores on the newest fold when the training labels are permuted; empty for an
-    ensemble, which has no training labels of its own.
+    null: metric -> scores on the newest fold when the training rows' truth is permuted; empty for
+    an ensemble, which has no training rows of its own.
     """
 
     forecasts: Forecasts
@@ -42,22 +42,42 @@ def tested(folds: Sequence[Fold]) -> NDArray[np.intp]:
     return np.concatenate([fold.test for fold in folds])
 
 
+@dataclass(frozen=True)
+class Learner:
+    """Who learns, and by which objective it answers."""
+
+    expert: Expert[Any]
+    objective: Objective
+
+    def answer(self, train: Samples, test: Samples) -> Forecasts:
+        """What it says of the test rows once it has learnt the training rows."""
+        fitted = self.expert.fit(train, self.objective.head)
+        return Forecasts(self.objective, self.expert.forecast(fitted, test))
+
+
+@dataclass(frozen=True)
+class Permuted:
+    """How often the training rows' truth is permuted for the evidence, and by which draw."""
+
+    times: int = 0
+    seed: int = 0
+
+
 def walk(
-    expert: Expert[Any],
+    learner: Learner,
     samples: Samples,
     folds: Sequence[Fold],
-    permutations: int = 0,
-    seed: int = 0,
+    permuted: Permuted = Permuted(),
     told: Told = silent,
 ) -> Walk:
     """Fit the expert on each fold and forecast what came after. Raises TrainingError, Leak."""
     for fold in folds:
         require_purged(samples, fold)
-    answers = _answers(expert, samples, folds, told, cores())
-    said = Forecasts(np.concatenate([a.probabilities for a in answers]))
-    null = _null(expert, samples, folds[-1], permutations, seed)
-    if permutations:
-        told(f"{expert.name}: {permutations} answers under permuted labels")
+    answers = _answers(learner, samples, folds, told, cores())
+    said = Forecasts(learner.objective, np.concatenate([a.values for a in answers]))
+    null = _null(learner, samples, folds[-1], permuted)
+    if permuted.times:
+        told(f"{learner.expert.name}: {permuted.times} answers under permuted truths")
     return Walk(said, null)
 
 
@@ -69,17 +89,17 @@ def walk_together(
     members: the experts' out-of-sample forecasts of `tested(folds)`. A row of an earlier fold
     counts when its truth had settled before the fold begins.
     """
-    chances = np.stack([m.probabilities for m in members])
+    objective, said = members[0].objective, np.stack([m.values for m in members])
     rows, parts = tested(folds), []
-    labels, settled_at = samples.labels[rows], samples.settled_at[rows]
+    truth, settled_at = samples.truth[rows], samples.settled_at[rows]
     start = 0
     for fold in folds:
         known = np.flatnonzero(settled_at[:start] <= samples.as_of[fold.test].min())
-        parameters = ensemble.fit(chances[:, known], labels[known])
+        parameters = ensemble.fit(objective, said[:, known], truth[known])
         stop = start + len(fold.test)
-        parts.append(ensemble.combine(parameters, chances[:, start:stop]))
+        parts.append(ensemble.combine(parameters, said[:, start:stop]))
         start = stop
-    return Walk(Forecasts(np.concatenate(parts)), {})
+    return Walk(Forecasts(objective, np.concatenate(parts)), {})
 
 
 def cores() -> int:
@@ -87,35 +107,36 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def mean_log_loss(
-    expert: Expert[Any],
+def mean_score(
+    learner: Learner,
     samples: Samples,
     cut: WalkForward,
     told: Told = silent,
     at_once: int = 1,
 ) -> float:
-    """The mean of the folds' out-of-sample log losses: what tuning makes small.
+    """The mean over folds of the score that the objective's experts make small: what tuning tries.
 
     at_once: folds that may be fitted side by side. told: hears of each fold.
     """
-    folds = cut.split(samples)
+    folds, metric = cut.split(samples), learner.objective.learned
     scores = []
-    answers = _answers(expert, samples, folds, told, at_once)
+    answers = _answers(learner, samples, folds, told, at_once)
     for fold, answer in zip(folds, answers, strict=True):
         test = samples.take(fold.test)
-        scores.append(tally(answer, test.labels, test.sessions).scores()["log_loss"][0])
+        scores.append(tally(answer, test.truth, test.sessions).scores()[metric][0])
     return float(np.mean(scores))
 
 
 def _answers(
-    expert: Expert[Any], samples: Samples, folds: Sequence[Fold], told: Told, at_once: int
+    learner: Learner, samples: Samples, folds: Sequence[Fold], told: Told, at_once: int
 ) -> list[Forecasts]:
     # Each fit keeps to one core, so that equal samples give equal answers on any machine; what
     # may run side by side are the folds.
+    expert = learner.expert
     with ThreadPoolExecutor(min(at_once, len(folds)) if expert.threads else 1) as pool:
         # The newest fold has the most rows: begun first, it does not end alone.
         jobs = {
-            pool.submit(_answer, expert, samples.take(f.train), samples.take(f.test)): i
+            pool.submit(learner.answer, samples.take(f.train), samples.take(f.test)): i
             for i, f in reversed(list(enumerate(folds)))
         }
         for done, job in enumerate(as_completed(jobs), 1):
@@ -124,21 +145,16 @@ def _answers(
         return [job.result() for job in sorted(jobs, key=jobs.__getitem__)]
 
 
-def _answer(expert: Expert[Any], train: Samples, test: Samples) -> Forecasts:
-    return expert.forecast(expert.fit(train), test)
-
-
 def _null(
-    expert: Expert[Any], samples: Samples, fold: Fold, permutations: int, seed: int
+    learner: Learner, samples: Samples, fold: Fold, permuted: Permuted
 ) -> dict[str, list[float]]:
     # The newest fold only: it has the most training rows.
     train, test = samples.take(fold.train), samples.take(fold.test)
-    random = np.random.default_rng(seed)
-    found: dict[str, list[float]] = {m: [] for m in METRICS}
-    for _ in range(permutations):
-        mixed = train.relabelled(random.permutation(train.labels))
-        answer = _answer(expert, mixed, test)
-        scores = tally(answer, test.labels, test.sessions).scores()
-        for metric in METRICS:
-            found[metric].append(float(scores[metric][0]))
+    random = np.random.default_rng(permuted.seed)
+    found: dict[str, list[float]] = {m: [] for m in learner.objective.metrics}
+    for _ in range(permuted.times):
+        mixed = train.with_truth(random.permutation(train.truth))
+        answer = learner.answer(mixed, test)
+        for metric, value in tally(answer, test.truth, test.sessions).scores().items():
+            found[metric].append(float(value[0]))
     return found

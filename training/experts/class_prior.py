@@ -1,34 +1,24 @@
-"""The frequencies of the classes, whatever the features say: champion zero and first baseline."""
+"""The frequencies of the classes, whatever the features say."""
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from training.bundle.models import PRIOR, constant
+from training.bundle.models.constant import Constant
 from training.expert import Expert, expert
-from training.forecast import CLASSES, Floats, Forecasts, Values, normalised
+from training.forecast import Classes, Head
 from training.samples.samples import Samples
 
 
-@expert("class_prior", objective="trend", libraries=("numpy",))
+@expert("class_prior", heads=(Classes,), libraries=("numpy",))
 @dataclass(frozen=True)
-class ClassPrior(Expert[Floats]):
+class ClassPrior(Expert[Constant]):
     """smoothing: rows added to each class, so that an unseen class keeps some probability."""
 
     smoothing: float = 1.0
 
-    def fit(self, samples: Samples) -> Floats:
-        """Class probabilities (3,)."""
+    def fit(self, samples: Samples, head: Head) -> Constant:
+        """Class probabilities (width,)."""
         samples.require_trainable()
-        counts = np.bincount(samples.labels, minlength=len(CLASSES))
-        return np.ravel(normalised(counts + self.smoothing))
-
-    def predict(self, fitted: Floats, values: Values) -> Forecasts:
-        """The prior, for every row."""
-        return Forecasts(constant(fitted)(values))
-
-    def export(self, fitted: Floats) -> Mapping[str, bytes]:
-        """One JSON file."""
-        return {PRIOR: json.dumps({"probabilities": fitted.tolist()}).encode()}
+        counts = np.bincount(samples.truth, minlength=head.width)
+        return Constant(np.ravel(head.from_means(counts + self.smoothing)), head)

@@ -1,29 +1,28 @@
 """Multinomial logistic regression (scikit-learn) on standardised features."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from training.bundle.models import LINEAR, Linear, linear
+from training.bundle.models.linear import Linear
 from training.bundle.scaler import Scaler
 from training.expert import Expert, Span, expert
-from training.forecast import CLASSES, Forecasts, Values
+from training.forecast import Classes, Head
 from training.samples.samples import Samples
 
 # The intercept of a class that never came: its probability is nil beside any other.
 _NEVER = -30.0
 
 
-@expert("logistic", objective="trend", libraries=("scikit-learn", "numpy"))
+@expert("logistic", heads=(Classes,), libraries=("scikit-learn", "numpy"))
 @dataclass(frozen=True)
 class Logistic(Expert[Linear]):
     """strength: inverse of the L2 penalty (scikit-learn's C)."""
 
     strength: float = 0.01
 
-    def fit(self, samples: Samples) -> Linear:
+    def fit(self, samples: Samples, head: Head) -> Linear:
         """Scaler and weights of the training rows."""
         from sklearn.linear_model import LogisticRegression
 
@@ -31,22 +30,14 @@ class Logistic(Expert[Linear]):
         values = samples.values
         scaler = Scaler.fit(values)
         model = LogisticRegression(C=self.strength, max_iter=500)
-        model.fit(scaler.apply(values), samples.labels)
-        weights = np.zeros((len(CLASSES), values.shape[1]))
-        intercept = np.full(len(CLASSES), _NEVER)
+        model.fit(scaler.apply(values), samples.truth)
+        weights = np.zeros((head.width, values.shape[1]))
+        intercept = np.full(head.width, _NEVER)
         # Of two classes the model holds only the second one's odds.
         found = model.classes_ if len(model.classes_) > 2 else model.classes_[1:]
         intercept[model.classes_] = 0
         weights[found], intercept[found] = model.coef_, model.intercept_
-        return Linear(scaler, weights, intercept)
-
-    def predict(self, fitted: Linear, values: Values) -> Forecasts:
-        """Softmax probabilities of the last row of each window."""
-        return Forecasts(linear(fitted)(values))
-
-    def export(self, fitted: Linear) -> Mapping[str, bytes]:
-        """One JSON file, the scaler in it."""
-        return {LINEAR: json.dumps(fitted.as_json()).encode()}
+        return Linear(scaler, weights, intercept, head)
 
     @classmethod
     def space(cls) -> Mapping[str, Span]:

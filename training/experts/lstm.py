@@ -2,31 +2,50 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
-from training.bundle.models import NETWORK
+from training.bundle.model import Model
+from training.bundle.models.network import Network
 from training.bundle.scaler import Scaler
 from training.expert import Expert, Span, expert
-from training.forecast import CLASSES, Forecasts, Values, normalised
+from training.forecast import Classes, Floats, Head, Values
 from training.network import batches, export, keras
 from training.samples.folds import inner_split
 from training.samples.samples import Samples
 
 if TYPE_CHECKING:
-    from keras import Model
+    from keras import Model as Keras
 
 
 @dataclass(frozen=True)
-class Trained:
-    """The network and the scaler of what it is given."""
+class Trained(Model):
+    """The network and the scaler of what it is given; as files it is an ONNX graph of both."""
 
     scaler: Scaler
-    model: "Model"
+    model: "Keras"
+    window: int
+    head: Head
+
+    def forecast(self, values: Values) -> Floats:
+        """Softmax probabilities."""
+        if not len(values):
+            return np.empty((0, self.head.width))
+        inputs = self.scaler.apply(values[:, -self.window :]).astype(np.float32)
+        return self.head.from_means(self.model.predict_on_batch(inputs))
+
+    def files(self) -> Mapping[str, bytes]:
+        """One ONNX file from raw windows to probabilities: the scaler is part of the graph."""
+        return {Network.file: export(self.model, self.scaler, self.window)}
+
+    @classmethod
+    def read(cls, files: Mapping[str, bytes], head: Head) -> NoReturn:
+        """What it is read back as is a Network."""
+        raise NotImplementedError(f"{cls.__name__} is read as {Network.__name__}")
 
 
-@expert("lstm", objective="trend", libraries=("keras", "torch", "onnx", "onnxruntime", "numpy"))
+@expert("lstm", heads=(Classes,), libraries=("keras", "torch", "onnx", "onnxruntime", "numpy"))
 @dataclass(frozen=True)
 class Lstm(Expert[Trained]):
     """One LSTM layer of `units`, dropout, softmax; the sequences are the newest `window` rows.
@@ -47,34 +66,23 @@ class Lstm(Expert[Trained]):
     inner: float = 0.2
     seed: int = 7
 
-    def fit(self, samples: Samples) -> Trained:
+    def fit(self, samples: Samples, head: Head) -> Trained:
         """A network, the same one for the same samples and seed."""
         samples.require_trainable()
         older, newest = inner_split(samples, self.inner)
         scaler = Scaler.fit(older.values)
-        return Trained(scaler, self._train(scaler, older, newest))
+        return Trained(scaler, self._train(scaler, older, newest, head), self.window, head)
 
-    def predict(self, fitted: Trained, values: Values) -> Forecasts:
-        """Softmax probabilities."""
-        if not len(values):
-            return Forecasts(np.empty((0, len(CLASSES))))
-        inputs = fitted.scaler.apply(values[:, -self.window :]).astype(np.float32)
-        return Forecasts(normalised(fitted.model.predict_on_batch(inputs)))
-
-    def export(self, fitted: Trained) -> Mapping[str, bytes]:
-        """One ONNX file from raw windows to probabilities: the scaler is part of the graph."""
-        return {NETWORK: export(fitted.model, fitted.scaler, self.window)}
-
-    def _train(self, scaler: Scaler, older: Samples, newest: Samples) -> "Model":
+    def _train(self, scaler: Scaler, older: Samples, newest: Samples, head: Head) -> "Keras":
         library = keras(self.seed)
         layers = library.layers
         inputs = layers.Input((self.window, len(scaler.mean)))
         state = layers.LSTM(self.units, name="lstm")(inputs)
         kept = layers.Dropout(self.dropout)(state)
-        chances = layers.Dense(len(CLASSES), activation="softmax", name="chances")(kept)
+        chances = layers.Dense(head.width, activation="softmax", name="chances")(kept)
         model = library.Model(inputs, chances)
         # It begins at the class prior, and has only to learn what moves the chances from there.
-        shares = normalised(np.bincount(older.labels, minlength=len(CLASSES)) + 1.0)
+        shares = head.from_means(np.bincount(older.truth, minlength=head.width) + 1.0)
         model.get_layer("chances").bias.assign(np.log(shares).ravel())
         model.compile(
             library.optimizers.AdamW(self.learning_rate, weight_decay=self.decay),

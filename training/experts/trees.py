@@ -1,4 +1,4 @@
-"""Gradient boosted trees (XGBoost), softmax over down, neutral and up."""
+"""Gradient boosted trees (XGBoost), softmax over classes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from training.bundle.models import TREES, boosted
+from training.bundle.models.boosted import Boosted
 from training.expert import Expert, Span, expert
-from training.forecast import CLASSES, Forecasts, Values
+from training.forecast import Classes, Head
 from training.samples.folds import inner_split
 from training.samples.samples import Samples
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from xgboost import Booster
 
 
-@expert("xgboost", objective="trend", libraries=("xgboost", "numpy"))
+@expert("xgboost", heads=(Classes,), libraries=("xgboost", "numpy"))
 @dataclass(frozen=True)
-class Trees(Expert["Booster"]):
+class Trees(Expert[Boosted]):
     """rounds: upper bound on the trees per class; `patience` rounds without gain end it earlier.
 
     How many rounds are kept is decided on the newest `inner` share of the training sessions,
@@ -38,18 +38,12 @@ class Trees(Expert["Booster"]):
     inner: float = 0.2
     seed: int = 7
 
-    def fit(self, samples: Samples) -> "Booster":
+    def fit(self, samples: Samples, head: Head) -> Boosted:
         """A booster, the same one for the same samples and seed."""
         samples.require_trainable()
-        return self._train(samples, self._best_rounds(samples))
-
-    def predict(self, fitted: "Booster", values: Values) -> Forecasts:
-        """Softmax probabilities of the last row of each window."""
-        return Forecasts(boosted(fitted)(values))
-
-    def export(self, fitted: "Booster") -> Mapping[str, bytes]:
-        """One UBJ file."""
-        return {TREES: bytes(fitted.save_raw("ubj"))}
+        parameters = self._parameters(head)
+        rounds = self._best_rounds(parameters, samples)
+        return Boosted(self._train(parameters, samples, rounds), head)
 
     @classmethod
     def space(cls) -> Mapping[str, Span]:
@@ -63,10 +57,10 @@ class Trees(Expert["Booster"]):
             "reg_lambda": Span(0.5, 50, log=True),
         }
 
-    def _parameters(self) -> dict[str, Any]:
+    def _parameters(self, head: Head) -> dict[str, Any]:
         return {
             "objective": "multi:softprob",
-            "num_class": len(CLASSES),
+            "num_class": head.width,
             "eval_metric": "mlogloss",
             "tree_method": "hist",
             "nthread": 1,
@@ -79,13 +73,19 @@ class Trees(Expert["Booster"]):
             "seed": self.seed,
         }
 
-    def _best_rounds(self, samples: Samples) -> int:
+    def _best_rounds(self, parameters: Mapping[str, Any], samples: Samples) -> int:
         older, newest = inner_split(samples, self.inner)
         if not len(older):
             return self.rounds
-        return int(self._train(older, self.rounds, newest).best_iteration) + 1
+        return int(self._train(parameters, older, self.rounds, newest).best_iteration) + 1
 
-    def _train(self, samples: Samples, rounds: int, watched: Samples | None = None) -> "Booster":
+    def _train(
+        self,
+        parameters: Mapping[str, Any],
+        samples: Samples,
+        rounds: int,
+        watched: Samples | None = None,
+    ) -> "Booster":
         import xgboost
 
         # Binned as it is read: no second copy of the values, and the same trees.
@@ -93,7 +93,7 @@ class Trees(Expert["Booster"]):
             part: Samples, like: xgboost.QuantileDMatrix | None = None
         ) -> xgboost.QuantileDMatrix:
             return xgboost.QuantileDMatrix(
-                part.values, label=part.labels, missing=np.nan, nthread=1, ref=like
+                part.values, label=part.truth, missing=np.nan, nthread=1, ref=like
             )
 
         given = matrix(samples)
@@ -102,4 +102,4 @@ class Trees(Expert["Booster"]):
         if watched is not None:
             extra = {"evals": [(matrix(watched, given), "inner")], "verbose_eval": False}
             extra["early_stopping_rounds"] = self.patience
-        return xgboost.train(self._parameters(), given, rounds, **extra)
+        return xgboost.train(dict(parameters), given, rounds, **extra)

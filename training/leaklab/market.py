@@ -102,7 +102,7 @@ class Lab:
             "total_return": latent.ravel() / 100,
             "delisted": np.zeros(latent.size, bool),
             "ambiguous": np.zeros(latent.size, bool),
-            "persistence": np.ones(latent.size, np.int64),
+            "persistence": np.ones(latent.size),
             "return_before": values["momentum"].ravel().astype(np.float64),
         }
         return pa.table(rows)

@@ -13,7 +13,6 @@ from contracts.champion import ALIAS, Champion, model_name
 from contracts.store import Store
 from training.bundle.bundle import Bundle, copy_to, load
 from training.bundle.mlflow_model import columns
-from training.forecast import CLASSES
 from training.run.lock import locked
 from training.run.mlflow_api import Mlflow, TrackingError
 from training.run.tracking import Run, experiment
@@ -146,5 +145,5 @@ def _signature(bundle: Bundle) -> "ModelSignature":
     from mlflow.types import ColSpec, Schema
 
     inputs = [ColSpec("float", name) for name in columns(bundle.manifest)]
-    outputs = [ColSpec("double", f"p_{name}") for name in CLASSES]
+    outputs = [ColSpec("double", name) for name in bundle.manifest.asked.columns]
     return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs))

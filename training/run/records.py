@@ -14,7 +14,7 @@ from contracts import objects
 from contracts.expected import Expected
 from training.evidence.evidence import Evidence
 from training.evidence.walk import Walk
-from training.forecast import CLASSES, Forecasts
+from training.objective import Forecasts
 from training.run.scope import Scope
 
 
@@ -77,7 +77,7 @@ def read_fit(scope: Scope, expert: str) -> Fit:
 
 def write_walk(scope: Scope, name: str, walked: Walk) -> None:
     """Leave what an expert or ensemble said out of sample."""
-    said = pa.table({f"p_{c}": walked.forecasts.probabilities[:, i] for i, c in enumerate(CLASSES)})
+    said = pa.table(dict(zip(scope.objective.columns, walked.forecasts.values.T, strict=True)))
     null = orjson.dumps({metric: list(values) for metric, values in walked.null.items()})
     buffer = io.BytesIO()
     pq.write_table(said.replace_schema_metadata({b"null": null}), buffer, compression="zstd")
@@ -90,7 +90,8 @@ def read_walk(scope: Scope, name: str) -> Walk:
     _require(key, _verb(scope, name))
     said = pq.read_table(pa.BufferReader(objects.get(key)))
     null = orjson.loads(said.schema.metadata[b"null"])
-    return Walk(Forecasts(np.column_stack([column.to_numpy() for column in said.columns])), null)
+    values = np.column_stack([column.to_numpy() for column in said.columns])
+    return Walk(Forecasts(scope.objective, values), null)
 
 
 def _walk_key(scope: Scope, name: str) -> str:

@@ -12,10 +12,12 @@ from contracts.settings import settings
 from contracts.store import Store
 from contracts.time.calendar import session_close, shift
 from features.matrix.receipts import require_first
+from features.target import Target, target
 from features.view import FeatureView, view
-from training.bundle.bundle import Manifest
 from training.bundle.history import lookback
+from training.bundle.manifest import Manifest
 from training.bundle.text_model import text_model
+from training.objective import OBJECTIVES, Objective
 from training.recipe import Recipe, recipe
 from training.samples.samples import Samples, TrainingError, from_matrix, stamp
 from training.text.named import version
@@ -80,7 +82,7 @@ class Scope:
             )
         cut = self.cut.since(first).until(self.trained_until)
         matrix = self._matrix(store, self.view, cut, self.text_model)
-        return from_matrix(matrix).settled_by(self.as_of)
+        return from_matrix(matrix, self.recipe.features).settled_by(self.as_of)
 
     def contest(self, store: Store, side: Manifest, after: datetime) -> Samples:
         """A side's settled rows decided later than `after` (UTC), up to `session`; or none.
@@ -93,8 +95,7 @@ class Scope:
         begin = shift(self.calendar, self.trained_until, 1) - before
         first = max(self._first(store, self.view, self.text_model), begin)
         matrix = self._matrix(store, chosen, self.cut.since(first), pinned, missing="write")
-        samples = from_matrix(matrix)
-        settled = samples.settled_by(self.cut.end)
+        settled = from_matrix(matrix, side.features).settled_by(self.cut.end)
         # Of younger sessions only those rows have settled that moved fast.
         whole = np.datetime64(shift(self.calendar, self.session, -self.overlap), "D")
         return settled.take((settled.as_of > stamp(after)) & (settled.sessions <= whole))
@@ -105,9 +106,19 @@ class Scope:
         return view(self.recipe.view)
 
     @property
+    def target(self) -> Target:
+        """What the recipe foretells."""
+        return target(self.recipe.target)
+
+    @property
+    def objective(self) -> Objective:
+        """How the recipe answers."""
+        return OBJECTIVES.get(self.recipe.objective)
+
+    @property
     def overlap(self) -> int:
-        """How many sessions a label of the view spans; one of minutes ends with its session."""
-        return self.view.label.horizon if self.view.interval == "1d" else 1
+        """How many sessions a label of the target spans; one of minutes ends with its session."""
+        return self.target.label.horizon if self.view.interval == "1d" else 1
 
     def _matrix(
         self,
@@ -119,14 +130,14 @@ class Scope:
     ) -> pa.Table:
         from features.matrix.matrix import load_matrix
 
-        return load_matrix(store, cut, chosen, pinned, missing)
+        return load_matrix(store, cut, chosen, pinned, self.target, missing)
 
     def _first(self, store: Store, chosen: FeatureView, pinned: str) -> date:
         return require_first(store, self.cut, chosen, pinned)
 
 
 def scope(cut: Cut, recipe_name: str) -> Scope:
-    """The scope of a verb's options; raises UnknownRecipe, NotASession."""
+    """The scope of a verb's options; raises UnknownMember, NotASession."""
     chosen = recipe(recipe_name)
     _ = cut.end  # says so where the calendar has no such session
     known, reads = settings(), view(chosen.view).reads_sentiment

@@ -10,7 +10,7 @@ import numpy as np
 from contracts.store import Store
 from training.bundle import bundle
 from training.bundle.bundle import Bundle
-from training.bundle.models import ENSEMBLE
+from training.bundle.models.together import Together
 from training.ensemble import ENSEMBLES
 from training.evidence.walk import tested, walk_together
 from training.run import records
@@ -32,7 +32,8 @@ def combine(store: Store, scope: Scope) -> Fit:
         folds = recipe.cut.split(samples)
         test = samples.take(tested(folds))
         walked = walk_together(ensemble, said, samples, folds)
-        parameters = ensemble.fit(np.stack([s.probabilities for s in said]), test.labels)
+        values = np.stack([s.values for s in said])
+        parameters = ensemble.fit(scope.objective, values, test.truth)
         packed = pack_together(scope, members, parameters, samples)
         run.log({"ensemble": ensemble.name, "members": ", ".join(members), **parameters})
         log_scores(run, walked, test)
@@ -45,7 +46,7 @@ def pack_together(
     """Store the recipe's ensemble as one bundle that holds its members' files."""
     _require_one_text_model(scope, members)
     declared = {"ensemble": scope.recipe.ensemble, "members": list(members)}
-    files = {ENSEMBLE: json.dumps({**declared, "parameters": parameters}).encode()}
+    files = {Together.file: json.dumps({**declared, "parameters": parameters}).encode()}
     for name, member in members.items():
         own = [file for file in member.manifest.files if file != bundle.GOLDEN]
         held = bundle.files_of(member.hash, own)

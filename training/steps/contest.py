@@ -7,9 +7,8 @@ from contracts.champion import Champion
 from contracts.store import Store
 from training.bundle import bundle
 from training.bundle.bundle import Bundle
-from training.evidence.decision import Comparison, Decision, Parties, decide
-from training.evidence.score import direction_losses, losses
-from training.forecast import NEUTRAL, Forecasts
+from training.evidence.decision import Decision, Parties, compare, decide
+from training.objective import Forecasts
 from training.office.incumbency import contests_of
 from training.office.ledger import require_champion
 from training.run import records
@@ -58,7 +57,7 @@ def hold(store: Store, scope: Scope, against: Champion, candidate: Fit) -> Decis
         if (decision.challenger, decision.snapshot) == (candidate.bundle, scope.snapshot):
             return decision
     ours, theirs = bundle.load(candidate.bundle), bundle.load(against.bundle)
-    for field in ("label", "horizon", "objective"):
+    for field in ("target", "label", "horizon", "objective"):
         left, right = getattr(ours.manifest, field), getattr(theirs.manifest, field)
         if left != right:
             raise TrainingError(
@@ -70,21 +69,11 @@ def hold(store: Store, scope: Scope, against: Champion, candidate: Fit) -> Decis
     after = max(ours.manifest.as_of, theirs.manifest.as_of)
     rows, other = (scope.contest(store, side.manifest, after) for side in (ours, theirs))
     rows, other = common(rows, other)
-    found = compare(_said(ours, rows), _said(theirs, other), rows)
+    found = compare(_said(ours, rows), _said(theirs, other), rows.truth, rows.sessions)
     parties = Parties(scope.universe, ours.hash, theirs.hash, scope.snapshot)
     found = replace(found, overlap=scope.overlap)
     return decide(parties, found, scope.recipe.rules, earlier)
 
 
-def compare(ours: Forecasts, theirs: Forecasts, rows: Samples) -> Comparison:
-    """Challenger's and champion's forecasts of the same rows, as the contest looks at them."""
-    moved, truth = rows.labels != NEUTRAL, rows.labels
-    challenger, champion = (direction_losses(side, truth)[moved] for side in (ours, theirs))
-    first, second = (
-        float(losses(side, truth).sum()) / max(len(rows), 1) for side in (ours, theirs)
-    )
-    return Comparison(challenger, champion, rows.sessions[moved], (first, second))
-
-
 def _said(side: Bundle, rows: Samples) -> Forecasts:
-    return Forecasts(rows.answers(side.manifest.window, side.forecast))
+    return Forecasts(side.manifest.asked, rows.answers(side.manifest.window, side.forecast))

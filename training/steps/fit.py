@@ -6,19 +6,29 @@ from typing import Any
 from contracts.store import Store
 from training.bundle.bundle import Bundle
 from training.evidence.guards import require_horizon
-from training.evidence.walk import Told, silent, tested, walk
+from training.evidence.walk import Learner, Permuted, Told, silent, tested, walk
 from training.expert import EXPERTS, Expert
 from training.run import records
 from training.run.records import Fit
 from training.run.scope import Scope
 from training.run.tracking import step
-from training.samples.samples import Samples
+from training.samples.samples import Samples, TrainingError
 from training.steps.packing import keep, log_scores, manifest_of, save
 
 
 def expert_of(scope: Scope, name: str) -> Expert[Any]:
-    """The expert with its tuned hyperparameters, or the recipe's when it was not tuned."""
-    return EXPERTS.get(name)(**records.hyperparameters(scope, name))
+    """The expert with its tuned hyperparameters, or the recipe's when it was not tuned.
+
+    Raises TrainingError when it cannot answer in the form of the recipe's objective.
+    """
+    member, head = EXPERTS.get(name), scope.objective.head
+    if not isinstance(head, member.heads):
+        known = ", ".join(one.kind for one in member.heads)
+        raise TrainingError(
+            f"the expert {name} answers by {known}, {scope.recipe.target} asks for {head.kind}: "
+            "take another expert into the recipe"
+        )
+    return member(**records.hyperparameters(scope, name))
 
 
 def pack(scope: Scope, expert: Expert[Any], samples: Samples) -> Bundle:
@@ -26,8 +36,8 @@ def pack(scope: Scope, expert: Expert[Any], samples: Samples) -> Bundle:
 
     The bundle answers for its label's horizon, so no sample may have settled sooner.
     """
-    require_horizon(samples, scope.view.label.horizon)
-    files = expert.export(expert.fit(samples))
+    require_horizon(samples, scope.target.label.horizon)
+    files = expert.fit(samples, scope.objective.head).files()
     manifest = replace(
         manifest_of(scope, expert.name, samples.features, expert.libraries),
         hyperparameters=expert.hyperparameters(),
@@ -46,7 +56,8 @@ def fit(store: Store, scope: Scope, name: str, verb: str = "fit", told: Told = s
     with step(store, scope, verb, name) as run:
         folds = recipe.cut.split(samples)
         told(f"{name}: {len(folds)} folds of {len(samples)} rows")
-        walked = walk(expert, samples, folds, recipe.permutations, recipe.seed, told)
+        permuted = Permuted(recipe.permutations, recipe.seed)
+        walked = walk(Learner(expert, scope.objective), samples, folds, permuted, told)
         packed = pack(scope, expert, samples)
         told(f"{name}: fitted on all rows")
         run.log(expert.hyperparameters() | {"expert": name}, {"training_rows": len(samples)})

@@ -5,7 +5,8 @@ from importlib.metadata import version
 
 from contracts.context import git_commit
 from training.bundle import bundle
-from training.bundle.bundle import Bundle, Manifest
+from training.bundle.bundle import Bundle
+from training.bundle.manifest import Manifest
 from training.evidence.score import tally
 from training.evidence.walk import Walk
 from training.office.registration import register
@@ -25,13 +26,13 @@ def manifest_of(
     """
     return Manifest(
         expert=name,
-        objective=scope.recipe.objective,
+        objective=scope.objective.name,
         hyperparameters={},
         view=scope.recipe.view,
         view_hash=scope.view.hash,
         features=features,
-        label=scope.view.label.name,
-        horizon=scope.view.label.horizon,
+        label=scope.target.label.name,
+        horizon=scope.target.label.horizon,
         universe=scope.universe,
         calendar=scope.calendar,
         as_of=scope.as_of,
@@ -39,7 +40,9 @@ def manifest_of(
         git_commit=git_commit(),
         libraries={library: version(library) for library in libraries},
         files={},
-        thresholds=scope.recipe.thresholds,
+        thresholds={**scope.objective.thresholds, **scope.recipe.thresholds},
+        target=scope.target.name,
+        head=scope.objective.head,
         text_model=scope.text_model,
     )
 
@@ -52,7 +55,7 @@ def save(manifest: Manifest, files: Mapping[str, bytes], samples: Samples) -> Bu
 
 def log_scores(run: Run, walked: Walk, test: Samples) -> None:
     """Log the scores of what was said about the test rows."""
-    scores = tally(walked.forecasts, test.labels, test.sessions).scores()
+    scores = tally(walked.forecasts, test.truth, test.sessions).scores()
     run.log(metrics={name: float(value[0]) for name, value in scores.items()})
 
 

@@ -8,7 +8,7 @@ from features.facts.members import survivors_only
 from training.evidence import plots
 from training.evidence.evidence import Evidence, gather, require_plausible
 from training.evidence.walk import tested
-from training.forecast import Forecasts
+from training.objective import Forecasts
 from training.run import records
 from training.run.scope import Scope
 from training.run.tracking import Run, step
@@ -42,7 +42,7 @@ def prove(store: Store, scope: Scope, explained: str) -> tuple[dict[str, Evidenc
 def _log(run: Run, evidence: Evidence, said: dict[str, Forecasts], test: Samples) -> None:
     run.attach("evidence.json", evidence.as_json())
     run.attach_file("intervals.png", plots.intervals(evidence))
-    run.attach_file("reliability.png", plots.reliability(said, test.labels))
+    run.attach_file("reliability.png", plots.reliability(said, test.truth))
     for name, values in evidence.scores.items():
         # One child per row of the table, the same metric names in each: MLflow compares them.
         with run.child(name) as child:
@@ -55,5 +55,5 @@ def _log(run: Run, evidence: Evidence, said: dict[str, Forecasts], test: Samples
             child.log({"forecaster": name}, known | {"n": evidence.n})
             if name in said:
                 child.attach_file(
-                    "reliability.png", plots.reliability({name: said[name]}, test.labels)
+                    "reliability.png", plots.reliability({name: said[name]}, test.truth)
                 )

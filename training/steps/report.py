@@ -13,12 +13,11 @@ from contracts.store import Store
 from features.facts.members import survivors_only
 from training.evidence.decision import Decision
 from training.evidence.evidence import Evidence, Value
-from training.evidence.score import METRICS
+from training.objective import OBJECTIVES
 from training.run import records
 
 WIDTH = 172
 SURVIVORS = "survivor-biased: no member of this universe was ever told to have left it"
-_SHORT = ("accuracy", "macro_f1", "mcc")  # three digits tell enough of them
 
 
 def tables(store: Store, universe: str, now: datetime) -> Iterator[Table]:
@@ -53,13 +52,17 @@ def evidence_table(evidence: Evidence, biased: bool) -> Table:
         f"Out of sample, {evidence.first} to {evidence.last}: {evidence.n} rows, "
         f"{evidence.sessions} sessions, {evidence.folds} folds; 95 % intervals"
     )
-    table = Table("forecaster", *METRICS, title=title, caption=_caption(evidence, biased))
+    metrics, coarse = list(evidence.own), OBJECTIVES.get(evidence.objective).coarse
+    table = Table("forecaster", *metrics, title=title, caption=_caption(evidence, biased))
+
+    def row(values: Mapping[str, Value], sign: str = "") -> Iterator[str]:
+        return (_cell(values[m], f"{sign}.{3 if m in coarse else 4}f") for m in metrics)
+
     for name, values in evidence.scores.items():
-        table.add_row(name, *(_cell(m, values[m]) for m in METRICS))
+        table.add_row(name, *row(values))
     table.add_section()
     for name, values in evidence.beside.items():
-        row = (_cell(m, values[m], sign="+") for m in METRICS)
-        table.add_row(f"{evidence.expert} - {name}", *row)
+        table.add_row(f"{evidence.expert} - {name}", *row(values, "+"))
     return table
 
 
@@ -70,21 +73,19 @@ def contest_table(row: Mapping[str, Any], biased: bool) -> Table:
     table = Table(title=f"Newest contest: {row['decision']}", show_header=False, caption=caption)
     table.add_row("challenger", f"{row['bundle'][:12]} (version {row['model_version']})")
     table.add_row("champion then", str(row["previous_bundle"])[:12])
-    table.add_row(
-        "log loss",
-        f"challenger {found.log_loss_challenger:.5f}, champion {found.log_loss_champion:.5f}",
-    )
+    for name, (ours, theirs) in found.others.items():
+        table.add_row(name.replace("_", " "), f"challenger {ours:.5f}, champion {theirs:.5f}")
     known = isfinite(found.low)
     ends = f"[{found.low:+.5f}, {found.high:+.5f}]" if known else "(too few sessions)"
     table.add_row(
-        "gain in direction",
-        f"{found.gain:+.5f} {ends} nats, p = {found.p_value:.4f}, {found.n} rows of "
+        f"gain in {found.loss.replace('_', ' ')}",
+        f"{found.gain:+.5f} {ends} {found.unit}, p = {found.p_value:.4f}, {found.n} rows of "
         f"{found.sessions} sessions",
     )
     if found.all_sessions:
         table.add_row(
             "all its contests",
-            f"{found.all_gain:+.5f} nats, p = {found.all_p_value:.4f}, needed below "
+            f"{found.all_gain:+.5f} {found.unit}, p = {found.all_p_value:.4f}, needed below "
             f"{found.all_level:.4f}, {found.all_sessions} sessions",
         )
     table.add_row("decision", str(row["reason"]))
@@ -102,20 +103,20 @@ def _newest_contest(store: Store, universe: str) -> Mapping[str, Any] | None:
     return next(iter(rows.to_pylist()), None)
 
 
-def _cell(metric: str, value: Value, sign: str = "") -> str:
-    shape = f"{sign}.{3 if metric in _SHORT else 4}f"
+def _cell(value: Value, shape: str) -> str:
     if not isfinite(value.low):
         return f"{value.value:{shape}} (too few sessions)"
     return f"{value.value:{shape}} [{value.low:{shape}}, {value.high:{shape}}]"
 
 
 def _caption(evidence: Evidence, biased: bool) -> str:
-    null = ", ".join(f"{v:.4f}" for v in evidence.null.get("log_loss", ()))
+    learned = OBJECTIVES.get(evidence.objective).learned
+    null = ", ".join(f"{v:.4f}" for v in evidence.null.get(learned, ()))
     share = (
-        f"{evidence.ambiguous:.1%} of the labels rest on a rule about a bar that leaves them open"
+        f"{evidence.ambiguous:.1%} of the truths rest on a rule about a bar that leaves them open"
     )
     texts = [SURVIVORS] if biased else []
     texts += [share] if evidence.ambiguous else []
-    texts += [f"log loss with permuted training labels (newest fold): {null}"] if null else []
+    texts += [f"{learned} with permuted training truths (newest fold): {null}"] if null else []
     texts += [f"explained: {evidence.explained}"] if evidence.explained else []
     return "; ".join(texts)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from contracts.expected import Expected
 from contracts.settings import settings
-from training.evidence.walk import Told, mean_log_loss
+from training.evidence.walk import Learner, Told, mean_score
 from training.expert import EXPERTS
+from training.objective import Objective
 from training.run.scratch import scratch
 from training.samples.folds import WalkForward
 from training.samples.samples import Samples
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 _OBJECT_STORE = 200_000_000  # bytes, beside those of the samples
 _CORES = 2  # of a trial
-_SAID = "said"  # what a trial reports on its way
+_SAID, _SCORE = "said", "score"  # what a trial reports on its way, and at its end
 
 
 class TuningFailed(Expected, RuntimeError):
@@ -42,21 +43,28 @@ class Trial:
 Finished = Callable[[Trial, float], None]
 
 
-def search(
-    trials: list[Trial], samples: Samples, cut: WalkForward, finished: Finished, told: Told
-) -> dict[int, float]:
-    """Mean walk-forward log loss of each trial by index, run by Ray Tune.
+@dataclass(frozen=True)
+class Task:
+    """What every trial is tried on: rows, how they are cut, and the objective that scores them."""
+
+    samples: Samples
+    cut: WalkForward
+    objective: Objective
+
+
+def search(trials: list[Trial], task: Task, finished: Finished, told: Told) -> dict[int, float]:
+    """Mean walk-forward score of each trial by index, run by Ray Tune.
 
     finished, told: called in this process as each trial ends, and as each fold of it does. Raises
     TuningFailed.
     """
-    with _ray(samples.history.values.nbytes) as folder:
+    with _ray(task.samples.history.values.nbytes) as folder:
         import ray
         from ray import tune
 
         at_once = max(1, int(ray.cluster_resources()["CPU"]) // _CORES)
         tuner = tune.Tuner(
-            tune.with_parameters(_attempt, trials=trials, samples=samples, cut=cut),
+            tune.with_parameters(_attempt, trials=trials, task=task),
             param_space={"index": tune.grid_search([t.index for t in trials])},
             tune_config=tune.TuneConfig(max_concurrent_trials=at_once, reuse_actors=True),
             run_config=tune.RunConfig(
@@ -66,27 +74,25 @@ def search(
                 callbacks=[_reporter(trials, finished, told)],
             ),
         )
-        return log_losses(tuner.fit())
+        return scores_of(tuner.fit())
 
 
-def log_losses(results: "ResultGrid") -> dict[int, float]:
-    """The log loss of each trial by index; raises TuningFailed with what a failed trial said."""
+def scores_of(results: "ResultGrid") -> dict[int, float]:
+    """The score of each trial by index; raises TuningFailed with what a failed trial said."""
     for failure in results.errors:
         raise TuningFailed(str(failure)) from failure
-    return {r.config["index"]: r.metrics["log_loss"] for r in results}
+    return {r.config["index"]: r.metrics[_SCORE] for r in results}
 
 
-def _attempt(
-    config: Mapping[str, int], trials: list[Trial], samples: Samples, cut: WalkForward
-) -> None:
+def _attempt(config: Mapping[str, int], trials: list[Trial], task: Task) -> None:
     from ray import tune
 
     def told(line: str) -> None:
         tune.report({_SAID: line})
 
     trial = trials[config["index"]]
-    expert = EXPERTS.get(trial.expert)(**trial.hyperparameters)
-    tune.report({"log_loss": mean_log_loss(expert, samples, cut, told, _CORES)})
+    learner = Learner(EXPERTS.get(trial.expert)(**trial.hyperparameters), task.objective)
+    tune.report({_SCORE: mean_score(learner, task.samples, task.cut, told, _CORES)})
 
 
 def _reporter(trials: list[Trial], finished: Finished, told: Told) -> object:
@@ -100,7 +106,7 @@ def _reporter(trials: list[Trial], finished: Finished, told: Told) -> object:
 
         def on_trial_complete(self, **info: Any) -> None:
             ended = info["trial"]
-            finished(trials[ended.config["index"]], ended.last_result["log_loss"])
+            finished(trials[ended.config["index"]], ended.last_result[_SCORE])
 
         # Ray writes a copy of its callbacks beside the results; ours is of use only here.
         def __reduce__(self) -> tuple[type, tuple[()]]:

@@ -12,7 +12,7 @@ from training.recipe import Recipe
 from training.run import records
 from training.run.scope import Scope
 from training.run.tracking import step
-from training.steps.search import Trial, search
+from training.steps.search import Task, Trial, search
 
 
 def tune(
@@ -20,7 +20,8 @@ def tune(
 ) -> dict[str, Any]:
     """Tune all experts of the recipe and keep the best; a kept tuning is used again.
 
-    Returns what is kept: best (expert -> hyperparameters), log_loss (expert -> nats), run (URL).
+    Returns what is kept: best (expert -> hyperparameters), metric (the one that was made small),
+    scores (expert -> its mean over folds), run (URL).
     Each trial is a child run keyed by its index. Raises TuningFailed, TrainingError.
     """
     if not scope.recipe.tuned:
@@ -29,27 +30,29 @@ def tune(
     key = records.tuning_key(scope)
     if kept := _kept(key, progress):
         return kept
-    planned = plan(scope.recipe, trials)
+    planned, metric = plan(scope.recipe, trials), scope.objective.learned
     samples = scope.training(store)
     with step(store, scope, "tune") as run:
         # Another process may have done it while this one waited for its turn.
         if kept := _kept(key, progress):
             return kept
 
-        def finished(trial: Trial, log_loss: float) -> None:
-            progress(f"trial {trial.index + 1} of {len(planned)}: log loss {log_loss:.5f}")
+        def finished(trial: Trial, score: float) -> None:
+            progress(f"trial {trial.index + 1} of {len(planned)}: {metric} {score:.5f}")
             with run.child(f"trial {trial.index}") as child:
                 named = {"expert": trial.expert, "trial": trial.index}
-                child.log({**trial.hyperparameters, **named}, {"log_loss": log_loss})
+                child.log({**trial.hyperparameters, **named}, {metric: score})
 
-        losses = search(planned, samples, scope.recipe.cut, finished, progress)
-        chosen = best(planned, losses)
+        task = Task(samples, scope.recipe.cut, scope.objective)
+        scores = search(planned, task, finished, progress)
+        chosen = best(planned, scores)
         found = {
             "best": {name: trial.hyperparameters for name, trial in chosen.items()},
-            "log_loss": {name: losses[trial.index] for name, trial in chosen.items()},
+            "metric": metric,
+            "scores": {name: scores[trial.index] for name, trial in chosen.items()},
             "run": run.url,
         }
-        run.log({"trials": len(planned)}, {"log_loss": min(losses.values())})
+        run.log({"trials": len(planned)}, {metric: min(scores.values())})
         run.attach("tuning.json", found)
         records.write(key, found)
     return found
@@ -76,9 +79,9 @@ def plan(recipe: Recipe, trials: int) -> list[Trial]:
     return planned
 
 
-def best(trials: list[Trial], losses: Mapping[int, float]) -> dict[str, Trial]:
-    """For each expert the trial of the smallest log loss, the earliest one among equals."""
+def best(trials: list[Trial], scores: Mapping[int, float]) -> dict[str, Trial]:
+    """For each expert the trial of the smallest score, the earliest one among equals."""
     chosen: dict[str, Trial] = {}
-    for trial in sorted(trials, key=lambda t: (losses[t.index], t.index)):
+    for trial in sorted(trials, key=lambda t: (scores[t.index], t.index)):
         chosen.setdefault(trial.expert, trial)
     return chosen

@@ -1,4 +1,4 @@
-"""The step `zero`: the class prior takes office where nobody is in it."""
+"""The step `zero`: the objective's plainest expert takes office where nobody is in it."""
 
 from datetime import datetime
 
@@ -13,7 +13,7 @@ def install_first(store: Store, universe: str, zero: Fit, now: datetime) -> Cham
     """Put champion zero into office unless someone is; returns who is in office."""
     with locked(store, f"office {universe}") as lock:
         if champion(store, universe) is None:
-            reason = "champion zero: the class frequencies, so that there is one to beat"
+            reason = f"champion zero: {zero.expert}, so that there is one to beat"
             fields = {"promotion_id": f"zero-{zero.bundle[:24]}", "decision": PROMOTED}
             record(lock, universe, zero, fields | {"reason": reason, "evidence": {}}, now)
         return follow(store, universe)

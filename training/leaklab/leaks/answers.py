@@ -5,17 +5,18 @@ from functools import cache
 import numpy as np
 
 from training.bundle.checks import (
-    Model,
+    Answering,
     require_known_answers,
     require_own_rows,
     require_same_units,
 )
-from training.forecast import Floats, Values, normalised
+from training.forecast import Classes, Floats, Values
 from training.leaklab.leak import leak
 from training.leaklab.market import FEATURES, Lab
 from training.samples.samples import from_matrix
 
 _OWN = "training.bundle.checks."
+_HEAD = Classes(3)
 
 
 @cache
@@ -25,12 +26,12 @@ def _inputs(lab: Lab) -> Values:
 
 def _model(values: Values) -> Floats:
     weights = np.array([[-3.0, 0.0, 3.0], [0.0, 5.0, 0.0], [-1.0, 0.0, 1.0]])
-    return normalised(np.exp(np.clip(values.astype(np.float64) @ weights, -30, 30)))
+    return _HEAD.from_means(np.exp(np.clip(values.astype(np.float64) @ weights, -30, 30)))
 
 
-def _ask(lab: Lab, served: Model, planted: bool) -> None:
+def _ask(lab: Lab, served: Answering, planted: bool) -> None:
     inputs = _inputs(lab)
-    require_known_answers(served if planted else _model, inputs, _model(inputs))
+    require_known_answers(_HEAD, served if planted else _model, inputs, _model(inputs))
 
 
 @leak(planted="serving", caught_by=_OWN + "require_same_units")
@@ -66,7 +67,7 @@ def first_answer_for_all(lab: Lab, planted: bool) -> None:
     def served(values: Values) -> Floats:
         return np.tile(_model(values[:1]), (len(values), 1))
 
-    require_own_rows(served if planted else _model, _inputs(lab))
+    require_own_rows(_HEAD, served if planted else _model, _inputs(lab))
 
 
 @leak(planted="serving", caught_by=_OWN + "require_own_rows")
@@ -77,10 +78,10 @@ def scaled_within_the_request(lab: Lab, planted: bool) -> None:
         scaled = (values - values.mean(axis=0)) / (values.std(axis=0) + 1e-9)
         return _model(scaled)
 
-    require_own_rows(served if planted else _model, _inputs(lab))
+    require_own_rows(_HEAD, served if planted else _model, _inputs(lab))
 
 
-@leak(planted="serving", caught_by="training.forecast.Forecasts")
+@leak(planted="serving", caught_by="training.forecast.Classes.require")
 def output_in_scaled_units(lab: Lab, planted: bool) -> None:
     """Answers are left as the network scaled them, never turned into probabilities."""
 

@@ -12,9 +12,10 @@ from training.evidence.guards import (
     require_purged,
     require_unread,
 )
-from training.forecast import Floats, Labels, Values, normalised
+from training.forecast import Classes, Floats, Values
 from training.leaklab.leak import leak
 from training.leaklab.market import HORIZON, Lab
+from training.objective import Truth
 from training.samples.folds import Fold, WalkForward
 from training.samples.samples import Samples, from_matrix
 
@@ -80,7 +81,7 @@ def scaler_on_all_rows(lab: Lab, planted: bool) -> None:
     def pipeline(samples: Samples, fold: Fold) -> Floats:
         known = samples.values if planted else samples.values[fold.train]
         values = (samples.values - known.mean(axis=0)) / known.std(axis=0)
-        return _forecast(values, samples.labels, fold, 1.0)
+        return _forecast(values, samples.truth, fold, 1.0)
 
     require_blind(pipeline, lab.matrix, _CUT)
 
@@ -93,13 +94,11 @@ def stopped_on_the_test(lab: Lab, planted: bool) -> None:
         watched = fold.test if planted else fold.train[-200:]
         scores = {}
         for sharpness in (0.0, 0.3, 1.0):
-            chances = _forecast(
-                samples.values, samples.labels, Fold(fold.train, watched), sharpness
-            )
-            told = chances[np.arange(len(watched)), samples.labels[watched]]
+            chances = _forecast(samples.values, samples.truth, Fold(fold.train, watched), sharpness)
+            told = chances[np.arange(len(watched)), samples.truth[watched]]
             scores[sharpness] = float(np.log(told).mean())
         best = max(scores, key=lambda sharpness: scores[sharpness])
-        return _forecast(samples.values, samples.labels, fold, best)
+        return _forecast(samples.values, samples.truth, fold, best)
 
     require_blind(pipeline, lab.matrix, _CUT)
 
@@ -117,9 +116,9 @@ def sequence_over_the_border(lab: Lab, planted: bool) -> None:
     require_own_history(gather, lab.matrix)
 
 
-def _forecast(values: Values, labels: Labels, fold: Fold, sharpness: float) -> Floats:
+def _forecast(values: Values, truth: Truth, fold: Fold, sharpness: float) -> Floats:
     """Each class by how near its training mean lies, in training deviations."""
     spread = values[fold.train].std(axis=0)
-    means = np.stack([values[fold.train][labels[fold.train] == c].mean(axis=0) for c in range(3)])
+    means = np.stack([values[fold.train][truth[fold.train] == c].mean(axis=0) for c in range(3)])
     far = ((values[fold.test][:, None] - means) / spread) ** 2
-    return normalised(np.exp(np.clip(-sharpness * far.sum(axis=2), -30, 30)))
+    return Classes(3).from_means(np.exp(np.clip(-sharpness * far.sum(axis=2), -30, 30)))

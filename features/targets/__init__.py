@@ -1,0 +1,1 @@
+"""Targets, those of one question in a file."""

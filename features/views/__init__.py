@@ -1,0 +1,1 @@
+"""Views, those of one kind of bar or purpose in a file."""

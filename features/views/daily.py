@@ -1,0 +1,168 @@
+"""Views of daily bars: all that is known of an instrument, with and without texts."""
+
+from functools import partial
+
+from features.labels.triple_barrier import TripleBarrier
+from features.view import FeatureView, declare
+
+_PRICES = (
+    "return_1",
+    "momentum_5",
+    "momentum_20",
+    "momentum_60",
+    "steady_momentum_5",
+    "mean_5",
+    "mean_20",
+    "mean_60",
+    "standard_score_20",
+    "bollinger_position",
+    "stochastic_14",
+    "simple_rsi_14",
+    "efficiency_20",
+    "autocorrelation_20",
+    "volatility_5",
+    "volatility_20",
+    "volatility_ratio",
+    "garman_klass_20",
+    "overnight_share_20",
+    "drawdown_60",
+    "candle_body_share",
+    "upper_shadow_share",
+    "lower_shadow_share",
+    "range_position_20",
+    "swing_high_60",
+    "swing_low_60",
+    "volume_node_60",
+    "mean_cross",
+    "breakout_20",
+)
+_VOLUMES = (
+    "volume_ratio_20",
+    "volume_score_20",
+    "balance_20",
+    "money_flow_14",
+    "volume_correlation_20",
+    "illiquidity_60",
+)
+_MARKET = (
+    "index_momentum_5",
+    "index_momentum_20",
+    "index_volatility_20",
+    "beta_60",
+    "residual_return",
+    "relative_return",
+    "momentum_rank",
+    "reversal_rank",
+    "volatility_rank",
+    "breadth",
+    "dispersion",
+)
+_CALENDAR = ("day_of_week", "days_rested", "announced_rest_ahead")
+_OLD_CALENDAR = ("day_of_week", "days_rested", "days_of_rest_ahead")
+_TEXT = (
+    "news_sentiment_1",
+    "news_sentiment_5",
+    "news_sentiment_decayed",
+    "news_disagreement_5",
+    "news_surprise_20",
+    "news_count_1",
+    "news_coverage_20",
+    "news_attention_20",
+    "relative_sentiment",
+    "mood",
+)
+_OLD_CALENDAR = ("day_of_week", "days_rested", "days_of_rest_ahead")
+_TEXT = (
+    "news_sentiment_1",
+    "news_sentiment_5",
+    "news_sentiment_decayed",
+    "news_disagreement_5",
+    "news_surprise_20",
+    "news_count_1",
+    "news_coverage_20",
+    "news_attention_20",
+    "relative_sentiment",
+    "mood",
+)
+_TEXT = (
+    "news_sentiment_1",
+    "news_sentiment_5",
+    "news_sentiment_decayed",
+    "news_disagreement_5",
+    "news_surprise_20",
+    "news_count_1",
+    "news_coverage_20",
+    "news_attention_20",
+    "relative_sentiment",
+    "mood",
+)
+_MACRO = ("inflation_level", "inflation_change_60", "payrolls_change_60", "output_level")
+_MINUTES = (
+    "return_1",
+    "momentum_5",
+    "momentum_20",
+    "steady_momentum_5",
+    "standard_score_20",
+    "stochastic_14",
+    "simple_rsi_14",
+    "efficiency_20",
+    "volatility_5",
+    "volatility_20",
+    "range_position_60",
+    "mean_60",
+    "volume_ratio_20",
+    "balance_20",
+    "weighted_price_20",
+    "relative_return",
+    "breadth",
+    "minute_of_hour",
+    "hour_of_day",
+    "session_position",
+)
+
+_DAILY_0 = (
+    "return_1",
+    "momentum_5",
+    "momentum_20",
+    "mean_20",
+    "volatility_20",
+    "range_10",
+    "volume_ratio_20",
+    "news_sentiment_1",
+    "news_count_5",
+    "momentum_rank",
+)
+_DAILY_1 = (
+    "return_1",
+    "momentum_5",
+    "momentum_20",
+    "steady_momentum_5",
+    "mean_20",
+    "volatility_20",
+    "range_10",
+    "candle_body_share",
+    "volume_ratio_20",
+    "day_of_week",
+    "days_rested",
+    "news_sentiment_1",
+    "news_sentiment_5",
+    "news_count_1",
+    "momentum_rank",
+    "relative_return",
+)
+_WITHOUT_TEXT = (*_PRICES, *_VOLUMES, *_MARKET, *_CALENDAR)
+_OLD_WITHOUT_TEXT = (*_PRICES, *_VOLUMES, *_MARKET, *_OLD_CALENDAR)
+
+# Views of before keep the definitions, the label and its rule that they began with.
+_OLD = partial(FeatureView, edition=1)
+_OLD_SESSION = TripleBarrier(horizon=1, width=0.5, window=20, version=1)
+_SESSION = TripleBarrier(horizon=1, width=0.5, window=20)
+
+declare(
+    _OLD("daily_0", _DAILY_0, _OLD_SESSION),
+    _OLD("daily_1", _DAILY_1, _OLD_SESSION),
+    _OLD("market_2", _OLD_WITHOUT_TEXT, _OLD_SESSION),
+    _OLD("daily_2", (*_OLD_WITHOUT_TEXT, *_TEXT, *_MACRO), _OLD_SESSION),
+    FeatureView("market_3", _WITHOUT_TEXT, _SESSION),
+    FeatureView("daily_3", (*_WITHOUT_TEXT, *_TEXT, *_MACRO), _SESSION),
+)

@@ -1,0 +1,1 @@
+"""The objectives: one file each. Light: numpy only."""

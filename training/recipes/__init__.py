@@ -1,0 +1,1 @@
+"""The recipes, those of one objective in a file."""
