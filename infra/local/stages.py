@@ -23,6 +23,7 @@ _OF_DAG = {
     "backfill_market": "ingest",
     "market_day": "ingest",
     "train_models": "train and contest",
+    "forecast_champion": "predict, settle, drift",
 }
 _OF_TASK = {
     "score_text": "text",

@@ -50,7 +50,7 @@ def test_every_dag_that_the_demo_runs_has_a_stage(file: Path) -> None:
         node.args[0].value
         for node in ast.walk(ast.parse(file.read_text()))
         if isinstance(node, ast.Call)
-        and getattr(node.func, "id", "") == "DAG"
+        and getattr(node.func, "id", "") == "pipeline"
         and isinstance(node.args[0], ast.Constant)
     )
     assert stages.stage(str(named), "load.clean[1]") in stages.BUDGETS
