@@ -132,17 +132,18 @@ def test_the_verb_writes_in_spark_what_it_writes_in_its_process(market: Any) -> 
         market.headline(at, f"news {place}", 0.1 * place - 2)
     days = market.sessions
     words = ["materialise", "--view", "daily_2", "--universe", market.universe]
-    words += ["--first", str(days[0]), "--last", str(days[-1])]
+    words += ["--first", str(days[0]), "--last", str(days[-1]), "--text-model", "m-1"]
     done = CliRunner().invoke(app, [*words, "--engine", "spark"], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     assert "features are computed in Spark on local[2]" in done.stdout
     assert done.stdout.splitlines()[-1].startswith(f"{len(days)} sessions materialised")
     # The same features under another hash, so that they are computed again.
     here, cut = replace(view("daily_2"), version=99), market.cut(days[0], days[-1])
-    materialise(market.store, cut, here)
+    materialise(market.store, cut, here, "m-1")
     for day in days:
-        there = written(market.store, cut.until(day), view("daily_2"))
-        assert_frame_equal(there, written(market.store, cut.until(day), here), check_exact=True)
+        there = written(market.store, cut.until(day), view("daily_2"), "m-1")
+        again = written(market.store, cut.until(day), here, "m-1")
+        assert_frame_equal(there, again, check_exact=True)
     refused = CliRunner().invoke(app, [*words, "--engine", "flink"])
     assert refused.exit_code == 2 and "flink" in refused.output
 

@@ -17,6 +17,7 @@ from features.view import view
 from serving.batch import predict
 from training.bundle.bundle import Bundle, save
 from training.experts.lstm import Lstm
+from training.forecast import Classes
 from training.samples.samples import Samples, from_matrix
 
 pytestmark = pytest.mark.integration
@@ -53,7 +54,7 @@ def gathered(store: Store, market: Market, first: date, last: date) -> Samples:
 
 def packed(expert: Lstm, samples: Samples, until: date) -> tuple[Bundle, np.ndarray]:
     """A bundle of the expert, trained on all samples, and what it says to them."""
-    fitted = expert.fit(samples)
+    model = expert.fit(samples, Classes())
     windows = samples.windows(expert.window)
     manifest = replace(
         MANIFEST,
@@ -65,9 +66,7 @@ def packed(expert: Lstm, samples: Samples, until: date) -> tuple[Bundle, np.ndar
         window=expert.window,
         as_of=close_of(until),
     )
-    return save(manifest, expert.export(fitted), windows), expert.predict(
-        fitted, windows
-    ).probabilities
+    return save(manifest, model.files(), windows), model.forecast(windows)
 
 
 def test_training_and_serving_give_a_minute_the_same_sequence(store: Store, market: Market) -> None:
