@@ -14,10 +14,11 @@ import typer
 
 from contracts import universe as universes
 from contracts import verbs
+from contracts.champion import Champion
 from contracts.cut import Cut
 from contracts.database.connection import LIVE
 from contracts.settings import settings
-from contracts.store import open_store
+from contracts.store import Store, open_store
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -85,8 +86,6 @@ def predict(
 ) -> None:
     """Record the champion's forecasts of a session and of those before it that have none."""
     from contracts.champion import champion
-    from serving import batch
-    from training.bundle import bundle
 
     store, about = open_store(), universes.universe(universe)
     office = champion(store, about.name)
@@ -95,9 +94,16 @@ def predict(
         typer.echo(0)
         return
     cut = Cut.at(about, session, snapshot).back(catch_up or settings().replay_sessions)
+    typer.echo(_forecast(store, office, cut))
+
+
+def _forecast(store: Store, office: Champion, cut: Cut) -> int:
+    from serving import batch
+    from training.bundle import bundle
+
     added = batch.predict(store, office, bundle.load(office.bundle), cut, datetime.now(UTC))
     typer.echo(f"version {office.model_version} of {office.model_name}: {added} forecasts added")
-    typer.echo(added)
+    return added
 
 
 @app.command("catch-up")
@@ -105,8 +111,6 @@ def catch_up() -> None:
     """Record the forecasts of champions that a person chose: of the newest sessions, once each."""
     from contracts.champion import champion
     from contracts.gap import gaps
-    from serving import batch
-    from training.bundle import bundle
 
     store, added, failures = open_store(), 0, list[Exception]()
     for gap in gaps(store):
@@ -115,14 +119,10 @@ def catch_up() -> None:
             continue  # Another took office meanwhile; whoever chose it tells of it.
         cut = Cut.at(universes.universe(gap.universe), gap.session, gap.snapshot)
         try:
-            chosen, asked = bundle.load(office.bundle), cut.back(settings().replay_sessions)
-            made = batch.predict(store, office, chosen, asked, datetime.now(UTC))
+            added += _forecast(store, office, cut.back(settings().replay_sessions))
         except Exception as error:  # One universe's fault is not the others'.
             typer.echo(f"{gap.universe}: {error}", err=True)
             failures.append(error)
-            continue
-        typer.echo(f"version {office.model_version} of {office.model_name}: {made} forecasts added")
-        added += made
     if failures:
         raise failures[0]
     typer.echo(added)

@@ -12,7 +12,7 @@ from contracts.settings import settings
 from contracts.store import open_store
 from training import recipe as recipes
 from training.recipe import DEFAULT
-from training.run.scope import Scope, scope
+from training.run.scope import Scope, scope, text_model_today
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -120,12 +120,10 @@ def inputs(recipe: Recipe = DEFAULT) -> None:
     import orjson
 
     from features import view as views
-    from training.text.named import version
 
     name = recipes.recipe(recipe).view
-    known, reads = settings(), views.view(name).reads_sentiment
-    model = version(known.text_model, known.text_labels) if reads else ""
-    typer.echo(orjson.dumps({"view": name, "text_model": model}).decode())
+    read = {"view": name, "text_model": text_model_today(views.view(name))}
+    typer.echo(orjson.dumps(read).decode())
 
 
 @app.command()

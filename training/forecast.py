@@ -104,6 +104,14 @@ class Classes(Head):
         return np.asarray(values.argmax(axis=1), dtype=np.float64)
 
 
+def frequencies(truth: NDArray[np.integer], head: Head, added: float = 1.0) -> Floats:
+    """How often each class of the head came, (width,).
+
+    added: rows that each class has besides, so that an unseen one keeps some probability.
+    """
+    return np.ravel(head.from_means(np.bincount(truth, minlength=head.width) + added))
+
+
 @dataclass(frozen=True)
 class Value(Head):
     """One number. log: it is positive, and scores are logarithms.

@@ -8,7 +8,7 @@ import polars as pl
 
 from contracts.store import Store
 from contracts.table import KNOWN_AT, Table
-from contracts.tables import ACTIONS, BARS, TABLES
+from contracts.tables import ACTIONS, BARS
 from features.facts.providers import Providers
 from features.input import Known, Need, PanelInput
 
@@ -74,7 +74,7 @@ def _scores(asked: Asked, table: Table, read: Iterable[pl.DataFrame]) -> pl.Data
     hashes = {h for frame in read if "text_hash" in frame.columns for h in frame["text_hash"]}
     names = ", ".join(f'"{name}"' for name in table.names)
     found = asked.store.query(
-        f"SELECT {names} FROM {TABLES[table.name].name} "
+        f"SELECT {names} FROM {table.name} "
         "WHERE model_version = %s AND text_hash = ANY(%s::text[])",
         [asked.text_model, sorted(hashes)],
     )

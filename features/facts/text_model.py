@@ -22,5 +22,7 @@ def latest_of(store: Store, name: str) -> str:
 
 def in_use(store: Store, version: str) -> str:
     """The version, or empty where it has scored nothing: it says no more than none does."""
+    if not version:
+        return ""
     found = store.query("SELECT FROM sentiments WHERE model_version = %s LIMIT 1", [version])
     return version if found.num_rows else ""

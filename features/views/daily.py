@@ -71,54 +71,7 @@ _TEXT = (
     "relative_sentiment",
     "mood",
 )
-_OLD_CALENDAR = ("day_of_week", "days_rested", "days_of_rest_ahead")
-_TEXT = (
-    "news_sentiment_1",
-    "news_sentiment_5",
-    "news_sentiment_decayed",
-    "news_disagreement_5",
-    "news_surprise_20",
-    "news_count_1",
-    "news_coverage_20",
-    "news_attention_20",
-    "relative_sentiment",
-    "mood",
-)
-_TEXT = (
-    "news_sentiment_1",
-    "news_sentiment_5",
-    "news_sentiment_decayed",
-    "news_disagreement_5",
-    "news_surprise_20",
-    "news_count_1",
-    "news_coverage_20",
-    "news_attention_20",
-    "relative_sentiment",
-    "mood",
-)
 _MACRO = ("inflation_level", "inflation_change_60", "payrolls_change_60", "output_level")
-_MINUTES = (
-    "return_1",
-    "momentum_5",
-    "momentum_20",
-    "steady_momentum_5",
-    "standard_score_20",
-    "stochastic_14",
-    "simple_rsi_14",
-    "efficiency_20",
-    "volatility_5",
-    "volatility_20",
-    "range_position_60",
-    "mean_60",
-    "volume_ratio_20",
-    "balance_20",
-    "weighted_price_20",
-    "relative_return",
-    "breadth",
-    "minute_of_hour",
-    "hour_of_day",
-    "session_position",
-)
 
 _DAILY_0 = (
     "return_1",

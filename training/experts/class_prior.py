@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from training.bundle.models.constant import Constant
 from training.expert import Expert, expert
-from training.forecast import Classes, Head
+from training.forecast import Classes, Head, frequencies
 from training.samples.samples import Samples
 
 
@@ -20,5 +18,4 @@ class ClassPrior(Expert[Constant]):
     def fit(self, samples: Samples, head: Head) -> Constant:
         """Class probabilities (width,)."""
         samples.require_trainable()
-        counts = np.bincount(samples.truth, minlength=head.width)
-        return Constant(np.ravel(head.from_means(counts + self.smoothing)), head)
+        return Constant(frequencies(samples.truth, head, self.smoothing), head)

@@ -10,7 +10,7 @@ from training.bundle.model import Model
 from training.bundle.models.network import Network
 from training.bundle.scaler import Scaler
 from training.expert import Expert, Span, expert
-from training.forecast import Classes, Floats, Head, Values
+from training.forecast import Classes, Floats, Head, Values, frequencies
 from training.network import batches, export, keras
 from training.samples.folds import inner_split
 from training.samples.samples import Samples
@@ -82,8 +82,7 @@ class Lstm(Expert[Trained]):
         chances = layers.Dense(head.width, activation="softmax", name="chances")(kept)
         model = library.Model(inputs, chances)
         # It begins at the class prior, and has only to learn what moves the chances from there.
-        shares = head.from_means(np.bincount(older.truth, minlength=head.width) + 1.0)
-        model.get_layer("chances").bias.assign(np.log(shares).ravel())
+        model.get_layer("chances").bias.assign(np.log(frequencies(older.truth, head)))
         model.compile(
             library.optimizers.AdamW(self.learning_rate, weight_decay=self.decay),
             "sparse_categorical_crossentropy",

@@ -6,7 +6,7 @@ from typing import ClassVar, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from training.forecast import Classes, Floats
+from training.forecast import Classes, Floats, frequencies
 from training.objective import (
     BUY,
     HOLD,
@@ -51,7 +51,7 @@ def direction_losses(said: Forecasts, truth: Truth) -> Floats:
 
 def class_prior(train: Rows, test: Rows) -> Forecasts:
     """The training frequencies; its class is always the training majority."""
-    return Forecasts(_trend(), np.tile(_frequencies(train), (len(test), 1)))
+    return Forecasts(_trend(), np.tile(frequencies(train.truth, _HEAD), (len(test), 1)))
 
 
 def persistence(train: Rows, test: Rows) -> Forecasts:
@@ -143,11 +143,6 @@ def _trend() -> Trend:
     return Trend()
 
 
-def _frequencies(rows: Rows) -> Floats:
-    # A row is added to each class, so that an unseen one keeps some probability.
-    return np.ravel(_HEAD.from_means(np.bincount(rows.truth, minlength=_K) + 1.0))
-
-
 def _newest(rows: Rows) -> Labels:
     known = rows.beside["persistence"]
     return np.where(np.isnan(known), UNKNOWN, known).astype(np.int64)
@@ -162,7 +157,7 @@ def _at_best(in_train: Labels, in_test: Labels, train: Rows) -> Forecasts:
     # A rule names classes, or UNKNOWN. The best that can be said for it under any loss of
     # chances: how often each class followed in training where it said the same. A thin row
     # leans on the frequencies of all.
-    chances = _frequencies(train)
+    chances = frequencies(train.truth, _HEAD)
     table = np.tile(_K * chances, (_K + 1, 1))
     np.add.at(table, (in_train, train.truth), 1.0)
     majority = int(chances.argmax())

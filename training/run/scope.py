@@ -73,7 +73,7 @@ class Scope:
 
     def training(self, store: Store) -> Samples:
         """All rows whose truth had settled by `as_of`; raises TrainingError."""
-        first = self._first(store, self.view, self.text_model)
+        first = self._first(store)
         if first > self.trained_until:
             raise TrainingError(
                 f"the matrix begins at {first}, and the newest {self.contest_sessions} sessions up "
@@ -93,7 +93,7 @@ class Scope:
         chosen, pinned = view(side.view), text_model(store, side)
         before = lookback(side.window, chosen.interval)
         begin = shift(self.calendar, self.trained_until, 1) - before
-        first = max(self._first(store, self.view, self.text_model), begin)
+        first = max(self._first(store), begin)
         matrix = self._matrix(store, chosen, self.cut.since(first), pinned, missing="write")
         settled = from_matrix(matrix, side.features).settled_by(self.cut.end)
         # Of younger sessions only those rows have settled that moved fast.
@@ -132,14 +132,18 @@ class Scope:
 
         return load_matrix(store, cut, chosen, pinned, self.target, missing)
 
-    def _first(self, store: Store, chosen: FeatureView, pinned: str) -> date:
-        return require_first(store, self.cut, chosen, pinned)
+    def _first(self, store: Store) -> date:
+        return require_first(store, self.cut, self.view, self.text_model)
 
 
 def scope(cut: Cut, recipe_name: str) -> Scope:
     """The scope of a verb's options; raises UnknownMember, NotASession."""
     chosen = recipe(recipe_name)
     _ = cut.end  # says so where the calendar has no such session
-    known, reads = settings(), view(chosen.view).reads_sentiment
-    model = version(known.text_model, known.text_labels) if reads else ""
-    return Scope(cut, chosen, known.contest_sessions, model)
+    return Scope(cut, chosen, settings().contest_sessions, text_model_today(view(chosen.view)))
+
+
+def text_model_today(chosen: FeatureView) -> str:
+    """The version of the settings' text model, where features of the view read any; else empty."""
+    known = settings()
+    return version(known.text_model, known.text_labels) if chosen.reads_sentiment else ""

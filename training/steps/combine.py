@@ -1,6 +1,5 @@
 """The step `ensemble`: the fitted experts as one bundle, by what they said out of sample."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -45,12 +44,11 @@ def pack_together(
 ) -> Bundle:
     """Store the recipe's ensemble as one bundle that holds its members' files."""
     _require_one_text_model(scope, members)
-    declared = {"ensemble": scope.recipe.ensemble, "members": list(members)}
-    files = {Together.file: json.dumps({**declared, "parameters": parameters}).encode()}
-    for name, member in members.items():
-        own = [file for file in member.manifest.files if file != bundle.GOLDEN]
-        held = bundle.files_of(member.hash, own)
-        files |= {f"{name}/{file}": content for file, content in held.items()}
+    held = {
+        name: bundle.files_of(m.hash, [file for file in m.manifest.files if file != bundle.GOLDEN])
+        for name, m in members.items()
+    }
+    files = Together.packed(scope.recipe.ensemble, parameters, held)
     libraries = sorted({name for m in members.values() for name in m.manifest.libraries})
     manifest = replace(
         manifest_of(scope, scope.recipe.ensemble, samples.features, libraries),

@@ -29,12 +29,19 @@ class Together(Model):
 
     def files(self) -> Mapping[str, bytes]:
         """One JSON file, and those of the members, each in a folder of its name."""
-        named = {"ensemble": self.ensemble, "members": list(self.members)}
-        declared = {**named, "parameters": self.parameters}
-        held = {self.file: json.dumps(declared).encode()}
-        for name, member in self.members.items():
-            held |= {f"{name}/{file}": content for file, content in member.files().items()}
-        return held
+        held = {name: member.files() for name, member in self.members.items()}
+        return self.packed(self.ensemble, self.parameters, held)
+
+    @classmethod
+    def packed(
+        cls, ensemble: str, parameters: Mapping[str, Any], held: Mapping[str, Mapping[str, bytes]]
+    ) -> dict[str, bytes]:
+        """The files of an ensemble of members whose files are `held`, by their names."""
+        declared = {"ensemble": ensemble, "members": list(held), "parameters": parameters}
+        files = {cls.file: json.dumps(declared).encode()}
+        for name, own in held.items():
+            files |= {f"{name}/{file}": content for file, content in own.items()}
+        return files
 
     @classmethod
     def read(cls, files: Mapping[str, bytes], head: Head) -> Self:
