@@ -60,7 +60,8 @@ def create_app(
 ) -> FastAPI:
     """The app that serves every champion out of one database.
 
-    universe: whom callers mean who name none. It starts without the database and without a champion: then it is alive and not ready.
+    universe: whom callers mean who name none. It starts without the database and without a
+    champion: then it is alive and not ready.
     """
     metrics = Metrics()
     watch, journal = Watch(store, universe, load, metrics), Journal(store, universe, metrics)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from stack import Stack, StackError
 
-from contracts.champion import model_name
+from contracts.champion import FIRST_TARGET, Office, model_name
 from contracts.store import Store
 from contracts.tables import TABLES
 
@@ -23,7 +23,7 @@ client = httpx.Client(trust_env=False, timeout=60)
 
 @dataclass(frozen=True)
 class Count:
-    """How much there is: rows of all tables, and versions of the universe's model."""
+    """How much there is: rows of all tables, and versions of the universe's models."""
 
     rows: int
     versions: int
@@ -38,9 +38,10 @@ def count(stack: Stack, universe: str) -> Count:
     names = [name for name in TABLES if name != "requests"]
     parts = " + ".join(f"(SELECT count(*) FROM {name})" for name in names)
     [row] = Store(stack.facts).query(f"SELECT {parts} AS rows").to_pylist()
+    named = model_name(Office(universe, "%"))
     answer = client.get(
         f"{stack.settings.mlflow}/api/2.0/mlflow/model-versions/search",
-        params={"filter": f"name='{model_name(universe)}'", "max_results": 10_000},
+        params={"filter": f"name LIKE '{named}'", "max_results": 10_000},
     )
     answer.raise_for_status()
     return Count(int(row["rows"]), len(answer.json().get("model_versions", [])))
@@ -56,8 +57,9 @@ def newest(stack: Stack, universe: str) -> date | None:
 
 def _symbols(stack: Stack, universe: str, session: date) -> list[str]:
     rows = Store(stack.facts).query(
-        "SELECT DISTINCT symbol FROM predictions WHERE universe = %s AND session = %s ORDER BY 1",
-        (universe, session),
+        "SELECT DISTINCT symbol FROM predictions WHERE universe = %s AND target = %s "
+        "AND session = %s ORDER BY 1",
+        (universe, FIRST_TARGET, session),
     )
     return [str(symbol) for symbol in rows["symbol"].to_pylist()]
 

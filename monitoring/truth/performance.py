@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from contracts.champion import reign
+from contracts.champion import FIRST_TARGET, Office, reign
 from contracts.store import Store
 from training.bundle import bundle
 from training.forecast import Floats
@@ -53,7 +53,7 @@ class Performance:
 
 def performance(store: Store, universe: str) -> list[Performance]:
     """The champion and the class prior by origin of the forecasts; empty before any truth."""
-    ranks = reign(store, universe)
+    ranks = reign(store, Office(universe, FIRST_TARGET))
     if not ranks:
         return []
     sums = store.query(_SCORED, (universe, ranks[0].bundle)).to_pylist()

@@ -7,7 +7,6 @@ from fastapi import Depends, Request, Response, Security
 from fastapi.routing import APIRoute
 from fastapi.security import APIKeyHeader
 
-from serving.edge.errors import ApiError
 from serving.forms.answer import ErrorAnswer
 from serving.service import Service
 

@@ -27,8 +27,9 @@ async def live() -> Response:
 async def ready(service: ServiceDep, database: bool = True) -> Response:
     """200 when a checked champion of any office is served and the database answered the last look.
 
-    `waiting` names the offices whose champion is not the one that is served, and why. Without the database the newest forecasts are still answered, with their age: readiness then
-    says that they no longer renew themselves, unless asked with `database=false`.
+    `waiting` names the offices whose champion is not the one that is served, and why. Without the
+    database the newest forecasts are still answered, with their age: readiness then says that they
+    no longer renew themselves, unless asked with `database=false`.
     """
     if service.phase.stopping:
         raise ApiError(503, "stopping", "this process was told to end: ask another one")

@@ -14,12 +14,12 @@ from random import Random
 
 from prometheus_client import Counter
 
+from contracts.champion import Office
 from contracts.cut import Cut
 from contracts.store import Store
 from contracts.universe import universe
 from serving.edge.lane import Lane
 from serving.edge.metrics import SHARED, Metrics
-from contracts.champion import Office
 from serving.served.served import View
 from serving.served.watch import Watch
 from training.bundle.text_model import text_model

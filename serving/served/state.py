@@ -96,9 +96,7 @@ class State:
         return "; ".join(told) or self.waiting
 
 
-def arranged(
-    views: Iterable[View], first: str
-) -> Mapping[str, Mapping[int, Answers]]:
+def arranged(views: Iterable[View], first: str) -> Mapping[str, Mapping[int, Answers]]:
     """What is told of each universe, by its views; `first` is the name of the one to begin with.
 
     An answer is the trend's; where a universe has none, that of any other office, the shortest
@@ -113,12 +111,14 @@ def arranged(
 
 def _by_horizon(views: list[View]) -> Mapping[int, Answers]:
     trends = [view for view in views if view.manifest.objective == TREND]
-    volatilities = [view for view in views if view.manifest.objective == VOLATILITY]
+    foretold = [view for view in views if view.manifest.objective == VOLATILITY]
+    volatilities = sorted(foretold, key=_horizon)
     found: dict[int, Answers] = {}
     for main in sorted(trends or views, key=_horizon):
         horizon = _horizon(main)
-        beside = sorted(volatilities, key=lambda v, h=horizon: (_horizon(v) != h, _horizon(v)))
-        answers = found.setdefault(horizon, Answers(main, tuple(beside)))
+        same = [view for view in volatilities if _horizon(view) == horizon]
+        other = [view for view in volatilities if _horizon(view) != horizon]
+        answers = found.setdefault(horizon, Answers(main, (*same, *other)))
         # Written down here, not while the first caller waits.
         assert len(answers.told) == len(answers.main.newest)
     return MappingProxyType(found)

@@ -108,9 +108,7 @@ class Watch:
         for office in sorted(ranks, key=lambda o: (o, ranks[o][0].bundle) not in self._checked):
             self._take(office, self._seat(office, ranks[office], ready[office]))
 
-    def _seat(
-        self, office: Office, ranks: Sequence[Champion], ready: dict[str, object]
-    ) -> Seat:
+    def _seat(self, office: Office, ranks: Sequence[Champion], ready: dict[str, object]) -> Seat:
         former = self.state.seats.get(office)
         stays = former.view if former else None
         try:

@@ -3,8 +3,9 @@
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
@@ -19,8 +20,8 @@ from starlette.testclient import TestClient
 
 from contracts.store import Store
 from serving.app import create_app
-from serving.served.served import View
-from serving.served.watch import State
+from serving.served.served import _SERVED, Row, View
+from serving.served.state import Seat, State, arranged
 
 NOWHERE = Store("postgresql://nobody@127.0.0.1:1/nothing")
 
@@ -37,9 +38,15 @@ def state(market: Market) -> State:
     bundle = market.prior((0.2, 0.5, 0.3))
     champion = market.champion(bundle, 3)
     rows = market.rows(bundle, 3, [market.last])
-    newest = {row["symbol"]: {k: v for k, v in row.items() if k != "universe"} for row in rows}
-    view = View(champion, bundle.manifest, "simulated", MappingProxyType(newest))
-    return State(view, champion, "", True)
+    view = View(champion, bundle.manifest, "simulated", served_rows(rows))
+    seats = {champion.office: Seat(champion, view)}
+    return State(seats, arranged([view], market.universe), "", True)
+
+
+def served_rows(rows: list[dict[str, Any]]) -> Mapping[str, Row]:
+    """Symbol -> what the table tells of it to a view."""
+    names = re.findall(r"\w+", _SERVED)
+    return MappingProxyType({r["symbol"]: {name: r.get(name) for name in names} for r in rows})
 
 
 @pytest.fixture
@@ -178,13 +185,18 @@ def test_model_info_names_champion_manifest_and_office(
     app: FastAPI, state: State, market: Market
 ) -> None:
     newer = market.champion(market.prior((0.1, 0.1, 0.8)), 4)
-    app.state.service.watch.state = replace(state, in_office=newer, waiting="no forecasts yet")
+    [(office, seat)] = state.seats.items()
+    waits = {office: replace(seat, in_office=newer, waiting="no forecasts yet")}
+    app.state.service.watch.state = replace(state, seats=waits)
     info = TestClient(app).get("/model/info").json()
     assert info["version"] == 3 and info["in_office"]["model_version"] == 4
     assert info["waiting"] == "no forecasts yet"
     assert info["manifest"]["features"] == list(VIEW.features)
     assert info["promotion"]["actor"] == "trainer"
     assert info["symbols"] == ["SIM001", "SIM002", "SIM003"]
+    assert (info["universe"], info["target"]) == ("sim20", "trend_1")
+    ready = TestClient(app).get("/health/ready").json()
+    assert ready["waiting"] == {"sim20/trend_1": "no forecasts yet"}
 
 
 def test_docs_are_served_and_need_no_other_host(client: TestClient) -> None:
@@ -196,10 +208,9 @@ def test_docs_are_served_and_need_no_other_host(client: TestClient) -> None:
 
 
 def test_age_is_measured_from_the_decision(state: State) -> None:
-    assert state.view is not None
-    row = state.view.newest["SIM001"]
-    later = row["as_of"] + timedelta(hours=2)
-    assert orjson.loads(state.view.tell(row).at(later.timestamp()))["data_age_seconds"] == 7200
+    told = state.answers["sim20"][1].told["SIM001"]
+    later = datetime.fromtimestamp(told.decided, UTC) + timedelta(hours=2)
+    assert orjson.loads(told.at(later.timestamp()))["data_age_seconds"] == 7200
 
 
 def test_serving_starts_without_heavy_libraries() -> None:
