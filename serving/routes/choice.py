@@ -6,7 +6,7 @@ from contracts.champion import Office
 from serving.edge.errors import ApiError
 from serving.forms.answer import PredictRequest
 from serving.served.served import View
-from serving.served.state import Answers, State
+from serving.served.state import Answers, State, Told
 from serving.service import Service
 
 # How a route that takes a universe, or an office, may refuse.
@@ -32,11 +32,11 @@ def answers(state: State, asked: PredictRequest) -> Answers:
     if asked.universe is not None:
         return _at(asked.universe, _universe(state, asked.universe), asked.horizon)
     for name, horizons in state.answers.items():
-        told = next(iter(horizons.values())).told
+        told = _told(horizons, asked.horizon)
         if all(symbol in told for symbol in asked.asked):
             return _at(name, horizons, asked.horizon)
     if asked.as_of is None:
-        raise absent(state, asked.asked)
+        raise absent(state, asked, asked.asked)
     name, horizons = next(iter(state.answers.items()))
     return _at(name, horizons, asked.horizon)
 
@@ -88,11 +88,13 @@ def view(state: State, universe: str | None, target: str | None) -> View:
     return seat.view
 
 
-def absent(state: State, symbols: Sequence[str], universe: str = "") -> ApiError:
+def absent(
+    state: State, request: PredictRequest, symbols: Sequence[str], universe: str = ""
+) -> ApiError:
     """The refusal of symbols that the universe, or no universe, holds together."""
+    told = {name: _told(each, request.horizon) for name, each in state.answers.items()}
     holders = {
-        symbol: [name for name, by in state.answers.items() if _holds(by, symbol)]
-        for symbol in symbols
+        symbol: [name for name, held in told.items() if symbol in held] for symbol in symbols
     }
     asked = [universe] if universe else list(state.answers)
     unknown = [symbol for symbol, names in holders.items() if not set(names) & set(asked)]
@@ -107,7 +109,7 @@ def absent(state: State, symbols: Sequence[str], universe: str = "") -> ApiError
     elsewhere = "".join(
         f"; {' and '.join(holders[symbol])} holds {symbol}" for symbol in unknown if holders[symbol]
     )
-    sizes = " and ".join(f"{name!r} has {_size(state, name)}" for name in asked)
+    sizes = " and ".join(f"{name!r} has {len(told[name])}" for name in asked)
     return ApiError(
         404,
         "unknown_symbol",
@@ -118,9 +120,6 @@ def absent(state: State, symbols: Sequence[str], universe: str = "") -> ApiError
     )
 
 
-def _holds(horizons: Mapping[int, Answers], symbol: str) -> bool:
-    return any(symbol in each.told for each in horizons.values())
-
-
-def _size(state: State, universe: str) -> int:
-    return max(len(each.told) for each in state.answers[universe].values())
+def _told(horizons: Mapping[int, Answers], horizon: int | None) -> Mapping[str, Told]:
+    found = horizons.get(horizon) if horizon is not None else None
+    return (found or next(iter(horizons.values()))).told

@@ -109,7 +109,7 @@ def _absent(
 ) -> ApiError:
     champion = found.main.champion
     if any(symbol not in found.told for symbol in missing):
-        return absent(state, missing, champion.universe)
+        return absent(state, asked, missing, champion.universe)
     return ApiError(
         404,
         "no_prediction",

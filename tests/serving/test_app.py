@@ -3,10 +3,8 @@
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -15,12 +13,13 @@ from fastapi import FastAPI
 from hypothesis import HealthCheck, given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
+from line_ups import served_rows
 from market import VIEW, Market
 from starlette.testclient import TestClient
 
 from contracts.store import Store
 from serving.app import create_app
-from serving.served.served import _SERVED, Row, View
+from serving.served.served import View
 from serving.served.state import Seat, State, arranged
 
 NOWHERE = Store("postgresql://nobody@127.0.0.1:1/nothing")
@@ -41,12 +40,6 @@ def state(market: Market) -> State:
     view = View(champion, bundle.manifest, "simulated", served_rows(rows))
     seats = {champion.office: Seat(champion, view)}
     return State(seats, arranged([view], market.universe), "", True)
-
-
-def served_rows(rows: list[dict[str, Any]]) -> Mapping[str, Row]:
-    """Symbol -> what the table tells of it to a view."""
-    names = re.findall(r"\w+", _SERVED)
-    return MappingProxyType({r["symbol"]: {name: r.get(name) for name in names} for r in rows})
 
 
 @pytest.fixture
