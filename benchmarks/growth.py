@@ -61,7 +61,6 @@ def main(requests: int = 10_000_000, predictions: int = 5_000_000) -> None:
     import postgres
     from market import FLAT, Market
 
-    from contracts.champion import Office, reign
     from contracts.settings import settings
     from contracts.store import Store
     from monitoring.export.exporter import Exporter
@@ -80,8 +79,6 @@ def main(requests: int = 10_000_000, predictions: int = 5_000_000) -> None:
             store, market = Store(url), Market()
             store.migrate()
             served = market.crown(store, FLAT, 1)
-            office = Office(market.universe, served.manifest.target)
-            [champion] = reign(store, office)
             exporter = Exporter(store, Mlflow("http://127.0.0.1:1"), Waker(None), market.universe)
             watch = Watch(store, market.universe, bundle.load, Metrics())
             then = datetime(2025, 6, 20, 20, tzinfo=UTC)
@@ -90,7 +87,7 @@ def main(requests: int = 10_000_000, predictions: int = 5_000_000) -> None:
                 "exporter's counts": exporter.look_at_tables,
                 "exporter's sums": exporter.look_at_sums,
                 "predictor's look": watch.poll,
-                "newest forecasts": lambda: newest(store, champion),
+                "newest forecasts": lambda: newest(store, market.champion(served, 1)),
                 "500 earlier forecasts": lambda: decided_by(store, served.hash, names, then),
             }
             before = {name: seconds(ask) for name, ask in asks.items()}

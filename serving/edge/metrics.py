@@ -41,6 +41,21 @@ class Metrics:
             buckets=_BUCKETS,
             registry=self.registry,
         )
+        self._name_gauges()
+        counter = partial(Counter, registry=self.registry)
+        self.refused = counter(
+            "finpulse_serving_bundle_failures_total",
+            "Checks of a champion's bundle that failed: it was not served.",
+            _OFFICE,
+        )
+        self.dropped = counter(
+            "finpulse_serving_calls_unrecorded_total",
+            "Answered calls that the table `requests` will not show: its database was away.",
+        )
+        # Finding a series by its labels takes longer than counting.
+        self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
+    def _name_gauges(self) -> None:
         gauge = partial(Gauge, registry=self.registry)
         self._champion = gauge(
             _CHAMPION,
@@ -65,18 +80,6 @@ class Metrics:
             _OFFICE,
             multiprocess_mode="livemin",
         )
-        counter = partial(Counter, registry=self.registry)
-        self.refused = counter(
-            "finpulse_serving_bundle_failures_total",
-            "Checks of a champion's bundle that failed: it was not served.",
-            _OFFICE,
-        )
-        self.dropped = counter(
-            "finpulse_serving_calls_unrecorded_total",
-            "Answered calls that the table `requests` will not show: its database was away.",
-        )
-        # Finding a series by its labels takes longer than counting.
-        self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answered request."""
