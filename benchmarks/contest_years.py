@@ -43,7 +43,7 @@ def year(setting: Setting, seed: int, rules: Rules) -> int | None:
     for week, gains in enumerate(contests(setting, seed), start=1):
         sessions = len(gains)
         days = np.arange(WEEK * week, WEEK * week + sessions).astype("datetime64[D]")
-        parties = Parties("simulated", f"challenger {week}", "champion", week)
+        parties = Parties("simulated", "trend_1", f"challenger {week}", "champion", week)
         compared = Comparison(Trend.judged[0], -gains, np.zeros(sessions), days)
         found = decide(parties, compared, rules, earlier)
         if found.outcome == PROMOTED:

@@ -26,14 +26,19 @@ INSERT INTO requests SELECT md5(g::text), now() - g * interval '0.5 second', 'PO
   200, 0.001, '["SIM001"]', 'sim20', 1, 'desk' FROM generate_series({first}, {last}) g
 """
 PREDICTIONS = """
-INSERT INTO predictions (prediction_id, bundle, model_version, universe, instrument_id, symbol,
-  session, horizon, as_of, snapshot, p_down, p_neutral, p_up, signal, origin, issued_at)
-SELECT md5('{bundle}' || g), '{bundle}', 1, 'sim20', 'I' || g % 500, 'I' || g % 500,
+INSERT INTO predictions (prediction_id, bundle, target, forecast, model_version, universe,
+  instrument_id, symbol, session, horizon, as_of, snapshot, p_down, p_neutral, p_up, signal, origin,
+  issued_at)
+SELECT md5('{bundle}' || g), '{bundle}', 'trend_1',
+  jsonb_build_object('p_down', 0.3, 'p_neutral', 0.4, 'p_up', 0.3), 1, 'sim20',
+  'I' || g % 500, 'I' || g % 500,
   date '2025-06-27' - g / 500, 1, timestamptz '2025-06-27 20:00+00' - g / 500 * interval '1 day',
   7, 0.3, 0.4, 0.3, 'hold', 'live', now() FROM generate_series(0, {rows} - 1) g
 """
 OUTCOMES = """
-INSERT INTO outcomes SELECT prediction_id, 1, 1, 0.0, false, now(), 7, now()
+INSERT INTO outcomes (prediction_id, version, label, total_return, delisted, settled_at, snapshot,
+  recorded_at)
+SELECT prediction_id, 1, 1, 0.0, false, now(), 7, now()
 FROM predictions WHERE bundle = '{bundle}' AND extract(day FROM session)::int % 2 = 0
 """
 AT_ONCE = 1_000_000

@@ -45,12 +45,12 @@ def drift(
     sessions: Sessions = None,
 ) -> None:
     """Score how far the last sessions' features are from those that the champion learnt from."""
-    from contracts.champion import champion
+    from contracts.champion import FIRST_TARGET, Office, champion
     from monitoring import feature_drift
     from training.bundle import bundle
 
     cut, store = _cut(universe, session, snapshot, sessions), open_store()
-    office = champion(store, cut.universe.name)
+    office = champion(store, Office(cut.universe.name, FIRST_TARGET))
     if office is None:
         typer.echo(f"{cut.universe.name} has no champion yet: nothing to compare with")
         return

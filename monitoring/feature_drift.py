@@ -55,6 +55,7 @@ def drift(store: Store, bundle: Bundle, cut: Cut, now: datetime) -> pa.Table:
     current = load_matrix(store, cut, chosen, pinned, missing="write")
     named = {
         "universe": cut.universe.name,
+        "target": manifest.target,
         "session": cut.last,
         "snapshot": cut.snapshot,
         "bundle": bundle.hash,

@@ -85,10 +85,10 @@ def predict(
     ),
 ) -> None:
     """Record the champion's forecasts of a session and of those before it that have none."""
-    from contracts.champion import champion
+    from contracts.champion import FIRST_TARGET, Office, champion
 
     store, about = open_store(), universes.universe(universe)
-    office = champion(store, about.name)
+    office = champion(store, Office(about.name, FIRST_TARGET))
     if office is None:
         typer.echo(f"{about.name} has no champion yet: nothing to forecast with", err=True)
         typer.echo(0)
@@ -114,14 +114,14 @@ def catch_up() -> None:
 
     store, added, failures = open_store(), 0, list[Exception]()
     for gap in gaps(store):
-        office = champion(store, gap.universe)
+        office = champion(store, gap.office)
         if office is None or office.bundle != gap.bundle:
             continue  # Another took office meanwhile; whoever chose it tells of it.
         cut = Cut.at(universes.universe(gap.universe), gap.session, gap.snapshot)
         try:
             added += _forecast(store, office, cut.back(settings().replay_sessions))
         except Exception as error:  # One universe's fault is not the others'.
-            typer.echo(f"{gap.universe}: {error}", err=True)
+            typer.echo(f"{gap.office}: {error}", err=True)
             failures.append(error)
     if failures:
         raise failures[0]

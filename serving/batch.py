@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from datetime import date, datetime
 
 import numpy as np
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contracts.champion import Champion
+from contracts.champion import FIRST_TARGET, Champion
 from contracts.cut import Cut
 from contracts.store import Store
 from contracts.tables import PREDICTIONS
@@ -16,8 +17,7 @@ from contracts.time.calendar import session_close
 from training.bundle.bundle import Bundle
 from training.bundle.history import History, lookback
 from training.bundle.text_model import text_model
-
-_CHANCES = ("p_down", "p_neutral", "p_up")
+from training.forecast import Floats
 
 
 def predict(store: Store, champion: Champion, bundle: Bundle, cut: Cut, now: datetime) -> int:
@@ -79,37 +79,49 @@ def _forecast(matrix: pa.Table, bundle: Bundle, sessions: Sequence[date]) -> pa.
     rows = np.flatnonzero(pc.is_in(whole["session"], pa.array(sessions, pa.date32())).to_numpy())
     windows = history.windows(rows, bundle.manifest.window)
     bundle.require_units(windows)
-    chances = bundle.forecast(windows)
+    answers = bundle.forecast(windows)
     known = whole.select(["instrument_id", "symbol", "session", "as_of"]).take(pa.array(rows))
-    columns = {name: chances[:, place] for place, name in enumerate(_CHANCES)}
-    for name, column in (columns | {"signal": bundle.signals(chances)}).items():
+    for name, column in told(bundle, answers).items():
         known = known.append_column(name, pa.array(column))
     return known
 
 
-def prediction_id(
-    bundle: str, instrument: str, horizon: int, as_of: datetime, snapshot: int
-) -> str:
+def told(bundle: Bundle, answers: Floats) -> dict[str, Sequence[object]]:
+    """Answers (n, columns of the objective) as columns of `predictions`: all of them as JSON, those
+    that have a column of their own in it as well, and the signals where there are any."""
+    names = bundle.manifest.asked.columns
+    rows = (dict(zip(names, row, strict=True)) for row in answers.tolist())
+    plain = {n: answers[:, k].tolist() for k, n in enumerate(names) if n in PREDICTIONS.names}
+    signals = bundle.signals(answers)
+    written = [orjson.dumps(row).decode() for row in rows]
+    return {"forecast": written, **plain} | ({"signal": signals} if signals else {})
+
+
+def prediction_id(bundle: Bundle, instrument: str, as_of: datetime, snapshot: int) -> str:
     """The same for the same key of `predictions`, so that a repeat names the same row."""
-    key = "|".join((bundle, instrument, str(horizon), as_of.isoformat(), str(snapshot)))
+    manifest = bundle.manifest
+    # The first target is named by its horizon, as it was when there was no other.
+    first = manifest.target == FIRST_TARGET
+    foretold = str(manifest.horizon) if first else manifest.target
+    key = "|".join((bundle.hash, instrument, foretold, as_of.isoformat(), str(snapshot)))
     return hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
 def _rows(
     forecast: pa.Table, champion: Champion, bundle: Bundle, cut: Cut, now: datetime
 ) -> pa.Table:
-    horizon = bundle.manifest.horizon
     return pa.Table.from_pylist(
         [
             row
             | {
                 "prediction_id": prediction_id(
-                    bundle.hash, row["instrument_id"], horizon, row["as_of"], cut.snapshot
+                    bundle, row["instrument_id"], row["as_of"], cut.snapshot
                 ),
                 "bundle": bundle.hash,
+                "target": bundle.manifest.target,
                 "model_version": champion.model_version,
                 "universe": cut.universe.name,
-                "horizon": horizon,
+                "horizon": bundle.manifest.horizon,
                 "snapshot": cut.snapshot,
                 "origin": "live" if row["session"] == cut.last else "backfill",
                 "issued_at": now,

@@ -17,6 +17,7 @@ from training.run.scope import Scope, scope, text_model_today
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 Recipe = Annotated[str, typer.Option(help="recipe of the run")]
+Target = Annotated[str, typer.Option(help="what is foretold; default: the universe's only target")]
 
 
 def _scope(universe: str, session: date, snapshot: int, recipe: str) -> Scope:
@@ -66,12 +67,12 @@ def zero(
     from training.steps.zero import install_first
 
     asked, store = _scope(universe, session, snapshot, recipe), open_store()
-    if in_office := champion(store, asked.universe):
-        typer.echo(f"{asked.universe} has a champion: {in_office.bundle}")
+    if in_office := champion(store, asked.office):
+        typer.echo(f"{asked.office} has a champion: {in_office.bundle}")
         return
     plainest = fit(store, asked, asked.objective.zero, verb="zero")
-    first = install_first(store, asked.universe, plainest, datetime.now(UTC))
-    typer.echo(f"champion of {asked.universe}: {first.bundle} (version {first.model_version})")
+    first = install_first(store, asked.office, plainest, datetime.now(UTC))
+    typer.echo(f"champion of {asked.office}: {first.bundle} (version {first.model_version})")
 
 
 @app.command()
@@ -215,13 +216,15 @@ def promote(
 def rollback(
     reason: Annotated[str, typer.Option(help="why, for the ledger")],
     universe: verbs.Universe = "",
+    target: Target = "",
     bundle: Annotated[str, typer.Option(help="who is to leave, or its first digits")] = "",
 ) -> None:
     """Put the champion before the one that is to leave back, after checking that it loads."""
-    from training.office.ledger import require_champion
+    from training.office.ledger import office_of, require_champion
     from training.steps.rollback import roll_back
 
-    asked, store = universes.universe(universe).name, open_store()
+    store = open_store()
+    asked = office_of(store, universes.universe(universe).name, target)
     if not bundle:
         # Without a name, a repeat of a rollback would go back twice.
         in_office = require_champion(store, asked)
@@ -235,24 +238,32 @@ def rollback(
 
 
 @app.command()
-def register(universe: verbs.Universe = "") -> None:
+def register(universe: verbs.Universe = "", target: Target = "") -> None:
     """Let MLflow show the champion: registered again if it was lost there, alias and all."""
-    from training.office.ledger import show
+    from training.office.ledger import office_of, show
 
-    asked = universes.universe(universe).name
-    shown = show(open_store(), asked)
+    store = open_store()
+    asked = office_of(store, universes.universe(universe).name, target)
+    shown = show(store, asked)
     typer.echo(f"champion of {asked}: {shown.bundle}")
 
 
 @app.command()
-def report(universe: verbs.Universe = "") -> None:
-    """Show evidence beside its baselines, the newest contest's decision and the champion."""
+def report(universe: verbs.Universe = "", target: Target = "") -> None:
+    """Show evidence beside its baselines, the newest contest's decision and the champion.
+
+    Of each target that the universe has a champion for, or of one.
+    """
     from rich.console import Console
 
+    from contracts.champion import offices
     from training.steps.report import WIDTH, tables
 
-    for table in tables(open_store(), universes.universe(universe).name, datetime.now(UTC)):
-        Console(width=WIDTH).print(table)
+    store, asked = open_store(), universes.universe(universe).name
+    for office in offices(store):
+        if office.universe == asked and target in ("", office.target):
+            for table in tables(store, office, datetime.now(UTC)):
+                Console(width=WIDTH).print(table)
 
 
 @app.command()

@@ -80,13 +80,16 @@ MATERIALISATIONS = Table(
     ),
 )
 
+# `forecast` holds the objective's columns, whatever they are; those that many ask for stand beside
+# it as well.
 PREDICTIONS = Table(
     "predictions",
     "ledger",
-    key=("bundle", "instrument_id", "horizon", "as_of", "snapshot"),
+    key=("bundle", "target", "instrument_id", "as_of", "snapshot"),
     columns=(
         Column("prediction_id", TEXT),
         Column("bundle", TEXT),
+        Column("target", TEXT),
         Column("model_version", WHOLE),
         Column("universe", TEXT),
         Column("instrument_id", TEXT),
@@ -95,16 +98,20 @@ PREDICTIONS = Table(
         Column("horizon", WHOLE),
         Column("as_of", TIME),
         Column("snapshot", WHOLE),
-        Column("p_down", REAL),
-        Column("p_neutral", REAL),
-        Column("p_up", REAL),
+        Column("forecast", TEXT, json=True),
+        Column("p_down", REAL, null=True),
+        Column("p_neutral", REAL, null=True),
+        Column("p_up", REAL, null=True),
+        Column("volatility", REAL, null=True),
+        Column("expected_return", REAL, null=True),
         Column("signal", TEXT, null=True),
         Column("origin", TEXT),
         Column("issued_at", TIME),
     ),
-    indexes=(("bundle", "symbol", "as_of"), ("universe", "session")),
+    indexes=(("bundle", "symbol", "as_of"), ("universe", "target", "session")),
 )
 
+# The truth is a class (`label`) or a number (`value`).
 OUTCOMES = Table(
     "outcomes",
     "ledger",
@@ -112,7 +119,8 @@ OUTCOMES = Table(
     columns=(
         Column("prediction_id", TEXT),
         Column("version", WHOLE),
-        Column("label", WHOLE),
+        Column("label", WHOLE, null=True),
+        Column("value", REAL, null=True),
         Column("total_return", REAL),
         Column("delisted", FLAG),
         Column("settled_at", TIME),
@@ -128,7 +136,9 @@ PROMOTIONS = Table(
     columns=(
         Column("promotion_id", TEXT),
         Column("universe", TEXT),
+        Column("target", TEXT),
         Column("decision", TEXT),
+        Column("cause", TEXT),
         Column("bundle", TEXT),
         Column("model_name", TEXT),
         Column("model_version", WHOLE),
@@ -138,7 +148,7 @@ PROMOTIONS = Table(
         Column("evidence", TEXT, json=True),
         Column("decided_at", TIME),
     ),
-    indexes=(("universe", "number"),),
+    indexes=(("universe", "target", "number"),),
     numbered=True,
 )
 
@@ -150,6 +160,7 @@ DRIFT = Table(
         Column("test", TEXT),
         Column("feature", TEXT),
         Column("universe", TEXT),
+        Column("target", TEXT),
         Column("session", DAY),
         Column("snapshot", WHOLE),
         Column("bundle", TEXT),

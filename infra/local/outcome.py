@@ -1,6 +1,6 @@
 """What a demo leaves to see: how far it came, predictions as served, and where to look."""
 
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from stack import Stack, StackError
 
-from contracts.champion import model_name
+from contracts.champion import FIRST_TARGET, Office, model_name
 from contracts.store import Store
 from contracts.tables import TABLES
 
@@ -32,6 +32,10 @@ class Count:
         return Count(self.rows - other.rows, self.versions - other.versions)
 
 
+def _office(stack: Stack) -> Office:
+    return Office(stack.asked.universe, FIRST_TARGET)
+
+
 def count(stack: Stack) -> Count:
     """Count rows by SQL and model versions by MLflow's REST API."""
     # The calls that show the outcome are logged too: they are no work of the run.
@@ -40,7 +44,7 @@ def count(stack: Stack) -> Count:
     [row] = Store(stack.facts).query(f"SELECT {parts} AS rows").to_pylist()
     answer = client.get(
         f"{stack.settings.mlflow}/api/2.0/mlflow/model-versions/search",
-        params={"filter": f"name='{model_name(stack.asked.universe)}'", "max_results": 10_000},
+        params={"filter": f"name='{model_name(_office(stack))}'", "max_results": 10_000},
     )
     answer.raise_for_status()
     return Count(int(row["rows"]), len(answer.json().get("model_versions", [])))
@@ -51,8 +55,8 @@ def newest(stack: Stack) -> date | None:
     [row] = (
         Store(stack.facts)
         .query(
-            "SELECT max(session) AS session FROM predictions WHERE universe = %s",
-            (stack.asked.universe,),
+            "SELECT max(session) AS session FROM predictions WHERE universe = %s AND target = %s",
+            astuple(_office(stack)),
         )
         .to_pylist()
     )
@@ -62,8 +66,9 @@ def newest(stack: Stack) -> date | None:
 
 def _symbols(stack: Stack, session: date) -> list[str]:
     rows = Store(stack.facts).query(
-        "SELECT DISTINCT symbol FROM predictions WHERE universe = %s AND session = %s ORDER BY 1",
-        (stack.asked.universe, session),
+        "SELECT DISTINCT symbol FROM predictions WHERE universe = %s AND target = %s "
+        "AND session = %s ORDER BY 1",
+        (*astuple(_office(stack)), session),
     )
     return [str(symbol) for symbol in rows["symbol"].to_pylist()]
 

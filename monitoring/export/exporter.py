@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from contracts.champion import FIRST_TARGET, Office
 from contracts.database.connection import ASIDE
 from contracts.gap import gaps
 from contracts.settings import settings
@@ -148,7 +149,8 @@ class Exporter(Collector):
         alias = self._seen["alias"]
         try:
             now = datetime.now(UTC)
-            result = reconcile(self._store, self._server, self._universe, now)
+            office = Office(self._universe, FIRST_TARGET)
+            result = reconcile(self._store, self._server, office, now)
         except StoreUnavailable:
             return  # Nothing is known of MLflow then; of the database another look tells.
         except Exception as error:

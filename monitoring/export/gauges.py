@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 import orjson
 from prometheus_client.core import GaugeMetricFamily
 
-from contracts.champion import champion
+from contracts.champion import FIRST_TARGET, Office, champion
 from contracts.store import Store
 from contracts.tables import TABLES
 from monitoring.truth.performance import Performance, performance
@@ -171,7 +171,7 @@ def _age(reach: dict[str, Any], now: datetime) -> Iterator[GaugeMetricFamily]:
 
 
 def _champion(store: Store, universe: str, now: datetime) -> Iterator[GaugeMetricFamily]:
-    office = champion(store, universe)
+    office = champion(store, Office(universe, FIRST_TARGET))
     rows = []
     if office is not None:
         age = (now - office.decided_at).total_seconds()

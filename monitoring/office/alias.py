@@ -12,13 +12,13 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import uuid4
 
-from contracts.champion import ALIAS, PROMOTED, REFUSED, Champion, champion, model_name, point
+from contracts.champion import ALIAS, PROMOTED, REFUSED, Champion, Office, champion, point
 from contracts.store import Store
 from training.bundle import bundle
 from training.bundle.manifest import BundleError
-from training.office.ledger import record, require_champion
-from training.office.registration import AGREED_TAG, agree, show_champion
-from training.run.lock import Lock, locked
+from training.office.ledger import Ruling, deciding, record, require_champion
+from training.office.registration import AGREED_TAG, agree, models_of, show_champion
+from training.run.lock import Lock
 from training.run.mlflow_api import Mlflow
 from training.run.records import Fit
 
@@ -35,58 +35,77 @@ RESULTS: tuple[Result, ...] = (
 
 @dataclass(frozen=True)
 class _Shown:
-    """What MLflow shows: the alias's version and its bundle, and the promotion last agreed with.
+    """What a registered model shows: the alias's version, its bundle, the promotion agreed with.
 
-    version: None without an alias. bundle: empty where the version names none.
+    there: whether MLflow has the model. version: None without an alias. bundle: empty where the
+    version names none.
     """
 
+    model: str
+    there: bool = False
     version: int | None = None
     bundle: str = ""
     agreed: str = ""
 
+    def rests(self, champion: Champion) -> bool:
+        """Whether it says what the ledger says, and a move of its alias would be a person's."""
+        named = champion.bundle if self.model == champion.model_name else ""
+        if not self.there:
+            return not named
+        return (self.bundle, self.agreed) == (named, champion.promotion_id) and (
+            bool(named) or self.version is None
+        )
 
-def reconcile(store: Store, server: Mlflow, universe: str, now: datetime) -> Result:
+    def chosen(self, champion: Champion) -> bool:
+        """Whether a person has given its alias to another bundle since it rested."""
+        moved = self.version is not None and self.bundle != champion.bundle
+        return moved and self.agreed == champion.promotion_id
+
+
+def reconcile(store: Store, server: Mlflow, office: Office, now: datetime) -> Result:
     """Look once at alias and ledger and make them agree; says what was done.
+
+    A person may choose a version of any registered model of the office, that of before included.
 
     `idle`: nobody is in office. `moved`: the alias followed the ledger. `recorded`: a person's
     choice passed its checks and is champion now. `refused`: it did not, and the alias was put
     back. `registered`: MLflow had lost the champion, and holds it again. `lost`: MLflow has lost
     it, and it cannot be registered again; the log says why.
     """
-    shown, office = _shown(server, universe), champion(store, universe)
-    if office is None:
+    in_office = champion(store, office)
+    if in_office is None:
         return "idle"
-    if (shown.bundle, shown.agreed) == (office.bundle, office.promotion_id):
+    if all(_shown(server, name).rests(in_office) for name in models_of(in_office)):
         return "agreed"
     # Whoever decides holds this lock until its alias has moved: under it both are at rest.
-    with locked(store, f"office {universe}") as lock:
-        return _settle(lock, store, server, require_champion(store, universe), now)
+    with deciding(store, office) as lock:
+        return _settle(lock, store, server, require_champion(store, office), now)
 
 
 def _settle(lock: Lock, store: Store, server: Mlflow, office: Champion, now: datetime) -> Result:
-    shown = _shown(server, office.universe)
-    if shown.bundle == office.bundle:
+    own, *others = (_shown(server, name) for name in models_of(office))
+    for shown in (own, *others):
+        if shown.chosen(office):
+            return _judge(lock, store, server, office, shown, now)
+    if own.bundle == office.bundle:
         agree(server, office)
         _point(office)
         return "agreed"
-    if shown.version is None or shown.agreed != office.promotion_id:
-        return _follow(store, server, office, "moved")
-    return _judge(lock, store, server, office, shown, now)
+    return _follow(store, server, office, "moved")
 
 
-def _shown(server: Mlflow, universe: str) -> _Shown:
-    name = model_name(universe)
+def _shown(server: Mlflow, name: str) -> _Shown:
     found = server.found("GET", "mlflow/registered-models/get", name=name)
     if found is None:
-        return _Shown()
+        return _Shown(name)
     model = found["registered_model"]
     aliases = {a["alias"]: int(a["version"]) for a in model.get("aliases", [])}
     number, agreed = aliases.get(ALIAS), _tags(model).get(AGREED_TAG, "")
     path = "mlflow/model-versions/get"
     held = server.found("GET", path, name=name, version=str(number)) if number else None
     if held is None:
-        return _Shown(agreed=agreed)
-    return _Shown(number, _tags(held["model_version"]).get("bundle", ""), agreed)
+        return _Shown(name, True, agreed=agreed)
+    return _Shown(name, True, number, _tags(held["model_version"]).get("bundle", ""), agreed)
 
 
 def _tags(thing: dict[str, Any]) -> dict[str, str]:
@@ -117,9 +136,9 @@ def _follow(store: Store, server: Mlflow, office: Champion, result: Result) -> R
 def _judge(
     lock: Lock, store: Store, server: Mlflow, office: Champion, shown: _Shown, now: datetime
 ) -> Result:
-    chosen = Fit("", shown.bundle, shown.version or 0)
+    chosen = Fit("", shown.bundle, shown.version or 0, shown.model)
     about: dict[str, Any] = {"version": chosen.version, "bundle": chosen.bundle}
-    reason = _reason_against(chosen.bundle, office.universe)
+    reason = _reason_against(chosen.bundle, office.office)
     if reason:
         result = _follow(store, server, office, "refused")
         if result != "lost":
@@ -128,35 +147,29 @@ def _judge(
         return result
     why = f"the alias was set to version {chosen.version} in MLflow; its bundle passed the checks"
     _record(lock, office, chosen, (PROMOTED, why), now)
-    recorded = require_champion(store, office.universe)
+    recorded = require_champion(store, office.office)
     agree(server, recorded)
     _point(recorded)
     log.info("alias set by a person recorded", extra=about)
     return "recorded"
 
 
-def _reason_against(chosen: str, universe: str) -> str:
+def _reason_against(chosen: str, office: Office) -> str:
     if not chosen:
         return "it has no tag `bundle`: register models with `python -m training fit`"
     try:
         loaded = bundle.load(chosen)
         loaded.require_view()
-        trained_for = loaded.manifest.universe
+        trained_for = Office(loaded.manifest.universe, loaded.manifest.target)
     except Exception as error:  # Whatever is wrong with it, it must not become champion.
         return f"its bundle failed the checks: {error}"
-    return "" if trained_for == universe else f"it was trained for the universe {trained_for!r}"
+    return "" if trained_for == office else f"it was trained for {trained_for}"
 
 
 def _record(
     lock: Lock, office: Champion, chosen: Fit, decision: tuple[str, str], now: datetime
 ) -> None:
     outcome, reason = decision
-    fields = {
-        "promotion_id": uuid4().hex,
-        "decision": outcome,
-        "previous_bundle": office.bundle,
-        "actor": ACTOR,
-        "reason": reason,
-        "evidence": {"alias_before": office.model_version},
-    }
-    record(lock, office.universe, chosen, fields, now)
+    before = {"alias_before": office.model_version}
+    ruling = Ruling(uuid4().hex, outcome, "person", reason, before, office.bundle, ACTOR)
+    record(lock, office.office, chosen, ruling, now)

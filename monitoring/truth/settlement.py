@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -10,18 +11,21 @@ from contracts.store import Store
 from contracts.tables import OUTCOMES
 from training.bundle import bundle
 
+if TYPE_CHECKING:
+    from features.label import Label
+
 # Replays are judged on nine significant digits.
 _DIGITS = 9
 _ROW = ("instrument_id", "session")
-_TRUTH = ("label", "total_return", "delisted", "settled_at")
+_TRUTH = ("label", "value", "total_return", "delisted", "settled_at")
 
 _ISSUED = """
-SELECT prediction_id, bundle, instrument_id, session FROM predictions
+SELECT prediction_id, bundle, instrument_id, session, as_of FROM predictions
 WHERE universe = %s AND session BETWEEN %s AND %s
 """
 _RECORDED = """
-SELECT DISTINCT ON (prediction_id) prediction_id, version, label, total_return, delisted,
-  settled_at, outcomes.snapshot
+SELECT DISTINCT ON (prediction_id) prediction_id, version, label, value, total_return,
+  delisted, settled_at, outcomes.snapshot
 FROM outcomes JOIN predictions USING (prediction_id)
 WHERE universe = %s AND session BETWEEN %s AND %s
 ORDER BY prediction_id, version DESC
@@ -50,9 +54,20 @@ def _settled(store: Store, cut: Cut) -> Iterator[pl.DataFrame]:
 
     for (name,), issued in _rows(store, _ISSUED, cut).group_by("bundle"):
         manifest = bundle.load(str(name)).manifest
-        truth = load_labels(store, cut, view(manifest.view), manifest.taught())
-        matured = truth.select(*_ROW, *_TRUTH).filter(pl.col("settled_at") <= cut.end)
-        yield issued.join(matured, on=_ROW).select("prediction_id", *_TRUTH)
+        chosen, taught = view(manifest.view), manifest.taught()
+        truth = load_labels(store, cut, chosen, taught).filter(pl.col("settled_at") <= cut.end)
+        # The session's close may be known otherwise since; a minute is known by itself.
+        row = _ROW if chosen.interval == "1d" else (*_ROW, "as_of")
+        told = truth.with_columns(**_told(taught.label)).select(*row, *_TRUTH)
+        yield issued.join(told, on=row).select("prediction_id", *_TRUTH)
+
+
+def _told(label: "Label") -> dict[str, pl.Expr]:
+    # A class stands in one column, a number in the other.
+    came = pl.col("label")
+    if label.classes:
+        return {"value": pl.lit(None, pl.Float64)}
+    return {"label": pl.lit(None, pl.Int64), "value": came.cast(pl.Float64)}
 
 
 def _rows(store: Store, statement: str, cut: Cut) -> pl.DataFrame:
@@ -70,4 +85,4 @@ def _unrecorded(settled: pl.DataFrame, recorded: pl.DataFrame, snapshot: int) ->
 
 def _value(name: str) -> pl.Expr:
     column = pl.col(name)
-    return column.round_sig_figs(_DIGITS) if name.startswith("total_return") else column
+    return column.round_sig_figs(_DIGITS) if name.startswith(("total_return", "value")) else column

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, cast
 
 import orjson
 
-from contracts.champion import Champion
+from contracts.champion import Champion, Office
 from contracts.store import Store
 from training.bundle.manifest import Manifest
 
@@ -62,21 +62,21 @@ SELECT said.bundle, (
   SELECT coalesce(sum(n), 0)::bigint FROM tallies
   WHERE table_name = 'predictions' AND groups ->> 'bundle' = said.bundle) AS n
 FROM (
-  SELECT DISTINCT bundle FROM predictions WHERE universe = %s AND session = %s) said
+  SELECT DISTINCT bundle FROM predictions
+  WHERE universe = %s AND target = %s AND session = %s) said
 """
 # From one instrument to the next, and of each the newest: a history of any length costs nothing.
-# A bundle has one horizon.
 _NEWEST = f"""
 WITH RECURSIVE traded AS (
-  SELECT min(instrument_id) AS next FROM predictions WHERE bundle = %s
+  SELECT min(instrument_id) AS next FROM predictions WHERE bundle = %s AND target = %s
   UNION ALL
   SELECT (SELECT min(p.instrument_id) FROM predictions p
-    WHERE p.bundle = %s AND p.instrument_id > traded.next)
+    WHERE p.bundle = %s AND p.target = %s AND p.instrument_id > traded.next)
   FROM traded WHERE traded.next IS NOT NULL)
 SELECT {_SERVED} FROM traded CROSS JOIN LATERAL (
   SELECT p.* FROM predictions p
-  WHERE p.bundle = %s AND p.instrument_id = traded.next
-  ORDER BY p.horizon DESC, p.as_of DESC, p.snapshot DESC LIMIT 1) newest
+  WHERE p.bundle = %s AND p.target = %s AND p.instrument_id = traded.next
+  ORDER BY p.as_of DESC, p.snapshot DESC LIMIT 1) newest
 """
 _DECIDED = f"""
 SELECT {_SERVED} FROM unnest(%s::text[]) AS asked (name) CROSS JOIN LATERAL (
@@ -85,18 +85,19 @@ SELECT {_SERVED} FROM unnest(%s::text[]) AS asked (name) CROSS JOIN LATERAL (
 """
 
 
-def forecasters(store: Store, universe: str) -> dict[str, object]:
+def forecasters(store: Store, office: Office) -> dict[str, object]:
     """Bundles with forecasts for the newest session, each with a mark that moves with them."""
     # Asked first, and named: the planner then knows how few rows one session has.
-    reach = "SELECT max(session) AS session FROM predictions WHERE universe = %s"
-    session = store.query(reach, (universe,))["session"][0].as_py()
-    rows = store.query(_FORECASTERS, (universe, session)).to_pylist()
+    reach = "SELECT max(session) AS session FROM predictions WHERE universe = %s AND target = %s"
+    where = (office.universe, office.target)
+    session = store.query(reach, where)["session"][0].as_py()
+    rows = store.query(_FORECASTERS, (*where, session)).to_pylist()
     return {row["bundle"]: row["n"] for row in rows}
 
 
-def newest(store: Store, bundle: str) -> Mapping[str, Row]:
-    """The newest forecast of each symbol by that bundle."""
-    rows = store.query(_NEWEST, (bundle, bundle, bundle)).to_pylist()
+def newest(store: Store, champion: Champion) -> Mapping[str, Row]:
+    """The newest forecast of each symbol by that champion."""
+    rows = store.query(_NEWEST, 3 * (champion.bundle, champion.target)).to_pylist()
     # A symbol that changed hands belongs to whom it was used for last.
     rows.sort(key=lambda row: row["as_of"])
     return MappingProxyType({row["symbol"]: MappingProxyType(row) for row in rows})

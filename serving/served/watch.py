@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from contracts.champion import Champion, reign
+from contracts.champion import FIRST_TARGET, Champion, Office, reign
 from contracts.database.connection import in_time
 from contracts.store import Store
 from serving.edge.lane import Lane
@@ -112,10 +112,11 @@ class Watch:
         self._metrics.database.set(self.database)
 
     def _read(self) -> State:
-        ranks = reign(self._store, self._universe)
+        office = Office(self._universe, FIRST_TARGET)
+        ranks = reign(self._store, office)
         if not ranks:
             return State(None, None, f"the universe {self._universe!r} has no champion yet", True)
-        ready = view.forecasters(self._store, self._universe)
+        ready = view.forecasters(self._store, office)
         self._answered = time.monotonic()
         waiting = self._reason_against(ranks[0], ready)
         served = self._first_fit(ranks, ready)
@@ -136,7 +137,7 @@ class Watch:
             candidate,
             self._checked[candidate.bundle],
             view.data_origin(self._store),
-            view.newest(self._store, candidate.bundle),
+            view.newest(self._store, candidate),
         )
         # Written down here, not while the first caller waits.
         assert len(made.told) == len(made.newest)

@@ -17,6 +17,7 @@ from contracts.tables import TABLES
 pytestmark = pytest.mark.integration
 
 NOW = datetime.now(UTC)
+TREND = """, 'trend_1', '{"p_down": 0.3, "p_neutral": 0.4, "p_up": 0.3}'"""
 LEDGERS = [name for name, table in TABLES.items() if table.kind == "ledger"]
 
 
@@ -44,13 +45,19 @@ def calls(first: str, last: str, step: str = "1 hour") -> str:
     )
 
 
-def predictions(bundle: str, first: int, last: int) -> str:
-    """A statement that adds forecasts; numbers that are there already add nothing."""
+def predictions(bundle: str, first: int, last: int, named: bool = True) -> str:
+    """A statement that adds forecasts; numbers that are there already add nothing.
+
+    named: whether the table knows targets already.
+    """
     return (
-        f"INSERT INTO predictions SELECT g::text, '{bundle}', 1, 'u', 'I' || g, 'S' || g, "
+        "INSERT INTO predictions (prediction_id, bundle, model_version, universe, instrument_id, "
+        "symbol, session, horizon, as_of, snapshot, p_down, p_neutral, p_up, origin, issued_at, "
+        f"signal{', target, forecast' if named else ''}) "
+        f"SELECT g::text, '{bundle}', 1, 'u', 'I' || g, 'S' || g, "
         "'2025-06-30', 1, '2025-06-30 20:00+00', 7, 0.3, 0.4, 0.3, "
         "CASE WHEN g % 2 = 0 THEN 'live' ELSE 'backfill' END, now(), 'hold' "
-        f"FROM generate_series({first}, {last}) g ON CONFLICT DO NOTHING"
+        f"{TREND if named else ''} FROM generate_series({first}, {last}) g ON CONFLICT DO NOTHING"
     )
 
 
@@ -103,7 +110,7 @@ def test_counts_are_those_of_the_rows_whatever_is_added_twice_or_taken_back(
 
 def test_an_older_database_keeps_its_calls_and_counts(empty: Store) -> None:
     upgrade.upgrade(empty.url, "0007")
-    run(empty, calls("now() - interval '40 days'", "now()"), predictions("b", 1, 50))
+    run(empty, calls("now() - interval '40 days'", "now()"), predictions("b", 1, 50, named=False))
     before = run(empty, "SELECT count(*) FROM requests")
     empty.migrate()
     assert upgrade.differences(empty.url) == []

@@ -7,7 +7,7 @@ import postgres as launcher
 import psycopg2
 import pytest
 
-from contracts.champion import reign
+from contracts.champion import Office, reign
 from contracts.migrations import upgrade
 from contracts.store import Store
 from contracts.tables import BARS, PROMOTIONS, TABLES
@@ -57,12 +57,16 @@ def test_promotions_of_before_keep_their_order_and_new_ones_come_after(empty: St
         for name, hours in (("b", 2), ("c", 3), ("a", 1)):
             cursor.execute(insert, (name, name, hours))
     empty.migrate()
-    names = ", ".join(PROMOTIONS.names)
+    names = ", ".join(name for name in PROMOTIONS.names if name not in ("target", "cause"))
+    insert = insert.replace("VALUES (", "VALUES ('trend_1', 'person', ")
     with empty.connect() as connection, connection.cursor() as cursor:
-        cursor.execute(f"{insert.replace('promotions', f'promotions ({names})')}", ("d", "d", -9))
+        cursor.execute(
+            f"{insert.replace('promotions', f'promotions (target, cause, {names})')}",
+            ("d", "d", -9),
+        )
     ordered = empty.query("SELECT bundle, number FROM promotions ORDER BY number")
     assert ordered["bundle"].to_pylist() == ["a", "b", "c", "d"]
-    assert [one.bundle for one in reign(empty, "u")] == ["d", "c", "b", "a"]
+    assert [one.bundle for one in reign(empty, Office("u", "trend_1"))] == ["d", "c", "b", "a"]
     with pytest.raises(psycopg2.errors.RaiseException, match="append-only"):
         with empty.connect() as connection, connection.cursor() as cursor:
             cursor.execute("DELETE FROM promotions")

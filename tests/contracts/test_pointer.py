@@ -8,13 +8,15 @@ from threading import Event
 import pytest
 
 from contracts import objects
-from contracts.champion import Champion, point, pointer
+from contracts.champion import Champion, Office, point, pointer
+
+OFFICE = Office("sim20", "trend_1")
 
 
 def champion(version: int) -> Champion:
     """Its bundle is as long as its version says, so that torn or mixed content would show."""
     at = datetime(2025, 1, 1, tzinfo=UTC)
-    return Champion(f"p{version}", "sim20", "b" * version, "finpulse-sim20", version, "test", at)
+    return Champion(f"p{version}", "sim20", "trend_1", "b" * version, "m", version, "test", at)
 
 
 def test_a_hundred_readers_see_each_champion_whole() -> None:
@@ -24,7 +26,7 @@ def test_a_hundred_readers_see_each_champion_whole() -> None:
     def read(_: int) -> set[int]:
         seen = set()
         while not over.is_set():
-            found = json.loads(objects.get(pointer("sim20")))
+            found = json.loads(objects.get(pointer(OFFICE)))
             assert found["bundle"] == "b" * found["model_version"]
             assert found["promotion_id"] == f"p{found['model_version']}"
             seen.add(found["model_version"])
@@ -39,7 +41,7 @@ def test_a_hundred_readers_see_each_champion_whole() -> None:
             over.set()
         seen = set().union(*(each.result() for each in reading))
     assert len(seen) > 1, "nobody read while it changed"
-    assert json.loads(objects.get(pointer("sim20")))["model_version"] == 199
+    assert json.loads(objects.get(pointer(OFFICE)))["model_version"] == 199
 
 
 def test_the_same_champion_again_is_not_written_again(monkeypatch: pytest.MonkeyPatch) -> None:

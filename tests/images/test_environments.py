@@ -16,7 +16,7 @@ import pytest
 from market import Market
 from predictor import wait_for
 
-from contracts.champion import ALIAS, model_name
+from contracts.champion import ALIAS, Office, model_name
 from contracts.cut import Cut
 from contracts.settings import settings
 from contracts.store import Store
@@ -157,7 +157,7 @@ def trained(store: Store, market: Market, recipe: Recipe) -> Bundle:
 
 def registered(server: Mlflow, bundles: list[Bundle], universe: str) -> None:
     """The universe's model in MLflow, one version per bundle, without an alias."""
-    name = model_name(universe)
+    name = model_name(Office(universe, "trend_1"))
     server.call("POST", "mlflow/registered-models/create", name=name)
     for each in bundles:
         tags = [{"key": "bundle", "value": each.hash}]
@@ -253,7 +253,7 @@ def test_every_recipes_champion_is_forecast_served_and_watched_by_the_images(
     wait_for(lambda: store.query("SELECT FROM requests").num_rows > 0)
 
     def alias() -> str | None:
-        asked = {"name": model_name(market.universe)}
+        asked = {"name": model_name(Office(market.universe, "trend_1"))}
         found = Mlflow(mlflow_server).call("GET", "mlflow/registered-models/get", **asked)
         held = found["registered_model"].get("aliases", [])
         return next((a["version"] for a in held if a["alias"] == ALIAS), None)

@@ -21,7 +21,7 @@ from predictor import Predictor, wait_for
 from stack import Stack, asked_settings
 from supervise import Supervisor
 
-from contracts.champion import champion, model_name
+from contracts.champion import Office, champion, model_name
 from contracts.cut import Cut
 from contracts.settings import settings
 from contracts.store import Store
@@ -32,6 +32,9 @@ from training.office.registration import move_alias
 from training.run.mlflow_api import Mlflow
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+
+
+OFFICE = Office("choice", "trend_1")
 
 
 @pytest.fixture
@@ -46,15 +49,15 @@ def chosen_from(
     market.universe = "choice"
     market.load(store)
     flat, steep = (market.prior(chances, universe="choice") for chances in (FLAT, STEEP))
-    server.call("POST", "mlflow/registered-models/create", name=model_name("choice"))
+    server.call("POST", "mlflow/registered-models/create", name=model_name(OFFICE))
     for bundle in (flat, steep):
         tags = [{"key": "bundle", "value": bundle.hash}]
-        fields = {"name": model_name("choice"), "source": "s3://elsewhere/model", "tags": tags}
+        fields = {"name": model_name(OFFICE), "source": "s3://elsewhere/model", "tags": tags}
         server.call("POST", "mlflow/model-versions/create", **fields)
     office = market.promote(store, market.champion(flat, 1))
     asked = Cut.at(universe("choice"), market.last, store.snapshot())
     predict(store, office, flat, asked, office.decided_at)
-    move_alias(server, "choice", 1)
+    move_alias(server, model_name(OFFICE), 1)
     return market, server, steep
 
 
@@ -107,10 +110,10 @@ def test_an_alias_set_in_mlflow_is_served_and_rolled_back_without_a_failed_reque
     with served.under_load(market, {1: 0.3, 2: 0.7}) as load:
         wait_for(lambda: load.seen(1))
         began = time.monotonic()
-        move_alias(server, "choice", 2)
+        move_alias(server, model_name(OFFICE), 2)
         wait_for(lambda: load.seen(2))
         print(f"served {time.monotonic() - began:.1f} s after the alias moved")
-        office = champion(store, "choice")
+        office = champion(store, OFFICE)
         assert office is not None and (office.bundle, office.actor) == (steep.hash, "mlflow-ui")
         before = load.answers[200, 1]
         _rolled_back(steep.hash)

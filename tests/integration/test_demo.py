@@ -21,12 +21,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from stack import Stack, asked_settings
 from supervise import Supervisor
 
-from contracts.champion import ALIAS, champion, model_name
+from contracts.champion import ALIAS, Office, champion, model_name
 from contracts.settings import settings
 
 pytestmark = [pytest.mark.integration, pytest.mark.spark, pytest.mark.timeout(1800)]
 
 UNIVERSE, LAST, NEXT = "sim20", "2025-06-30", "2025-07-01"
+OFFICE = Office(UNIVERSE, "trend_1")
 
 MARKET = {
     "FINPULSE_SIM_INSTRUMENTS": "6",
@@ -103,7 +104,7 @@ def test_what_is_served_is_what_was_recorded(demo: Demo) -> None:
     symbols = [f"SIM{i:03d}" for i in range(1, 7)]
     answer = ask(demo.stack, symbols)
     served = {row["symbol"]: row for row in answer.json()["predictions"]}
-    office = champion(demo.store, UNIVERSE)
+    office = champion(demo.store, OFFICE)
     assert office is not None
     rows = demo.store.query(
         "SELECT * FROM predictions WHERE universe = %s AND session = %s AND bundle = %s",
@@ -125,9 +126,9 @@ def test_an_unknown_symbol_is_named(demo: Demo) -> None:
 
 
 def test_the_alias_is_the_champion_of_the_ledger(demo: Demo) -> None:
-    office = champion(demo.store, UNIVERSE)
+    office = champion(demo.store, OFFICE)
     assert office is not None
-    path = f"registered-models/alias?name={model_name(UNIVERSE)}&alias={ALIAS}"
+    path = f"registered-models/alias?name={model_name(OFFICE)}&alias={ALIAS}"
     found = mlflow(demo, path)["model_version"]
     assert int(found["version"]) == office.model_version
     ledger = demo.store.query("SELECT decision FROM promotions ORDER BY number")

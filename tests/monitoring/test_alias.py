@@ -9,7 +9,7 @@ import pytest
 from market import FLAT, STEEP, Market
 
 from contracts import objects
-from contracts.champion import ALIAS, champion, model_name, pointer
+from contracts.champion import ALIAS, Office, champion, model_name, pointer
 from contracts.store import Store
 from monitoring.office.alias import ACTOR, reconcile
 from training.bundle.bundle import Bundle
@@ -25,27 +25,27 @@ class Registry:
     """The registered model of one universe in MLflow, as a person sees it in the UI."""
 
     def __init__(self, server: Mlflow, universe: str) -> None:
-        self.server, self.universe = server, universe
-        server.call("POST", "mlflow/registered-models/create", name=model_name(universe))
+        self.server, self.office = server, Office(universe, "trend_1")
+        server.call("POST", "mlflow/registered-models/create", name=model_name(self.office))
 
     def add(self, bundle: Bundle | None) -> int:
         tags = [{"key": "bundle", "value": bundle.hash}] if bundle else []
         made = self.server.call(
             "POST",
             "mlflow/model-versions/create",
-            name=model_name(self.universe),
+            name=model_name(self.office),
             source="s3://elsewhere/model",
             tags=tags,
         )
         return int(made["model_version"]["version"])
 
     def choose(self, version: int) -> None:
-        move_alias(self.server, self.universe, version)
+        move_alias(self.server, model_name(self.office), version)
 
     @property
     def alias(self) -> int | None:
         model = self.server.call(
-            "GET", "mlflow/registered-models/get", name=model_name(self.universe)
+            "GET", "mlflow/registered-models/get", name=model_name(self.office)
         )["registered_model"]
         return next(
             (int(a["version"]) for a in model.get("aliases", []) if a["alias"] == ALIAS), None
@@ -67,7 +67,7 @@ def registry(
 
 
 def look(store: Store, registry: Registry) -> str:
-    return reconcile(store, registry.server, registry.universe, NOW)
+    return reconcile(store, registry.server, registry.office, NOW)
 
 
 def newest(store: Store) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def test_a_promotion_that_died_before_its_alias_is_finished(
     market.promote(store, market.champion(steep, 2))
     assert look(store, registry) == "moved"
     assert registry.alias == 2
-    assert json.loads(objects.get(pointer(market.universe)))["model_version"] == 2
+    assert json.loads(objects.get(pointer(registry.office)))["model_version"] == 2
     assert store.query("SELECT * FROM promotions").num_rows == 2
 
 
@@ -96,10 +96,10 @@ def test_a_choice_made_in_the_ui_is_recorded(store: Store, registry: Registry) -
     look(store, registry)
     registry.choose(2)
     assert look(store, registry) == "recorded"
-    office = champion(store, registry.universe)
+    office = champion(store, registry.office)
     assert office is not None and (office.model_version, office.actor) == (2, ACTOR)
     assert newest(store)["decision"] == "promoted" and newest(store)["previous_bundle"]
-    assert json.loads(objects.get(pointer(registry.universe)))["model_version"] == 2
+    assert json.loads(objects.get(pointer(registry.office)))["model_version"] == 2
     assert look(store, registry) == "agreed"
     registry.choose(1)
     assert look(store, registry) == "recorded", "back to the former is a choice like any other"
@@ -117,7 +117,7 @@ def test_an_object_store_for_reading_alone_stops_no_reconciliation(
     registry.choose(2)
     assert look(store, registry) == "recorded"
     assert look(store, registry) == "agreed"
-    assert not objects.exists(pointer(registry.universe))
+    assert not objects.exists(pointer(registry.office))
 
 
 def test_a_changed_bundle_is_refused_and_the_alias_put_back(
@@ -132,7 +132,7 @@ def test_a_changed_bundle_is_refused_and_the_alias_put_back(
     row = newest(store)
     assert (row["decision"], row["actor"], row["model_version"]) == ("refused", ACTOR, 2)
     assert "prior.json was changed" in row["reason"]
-    office = champion(store, registry.universe)
+    office = champion(store, registry.office)
     assert office is not None and office.model_version == 1
     assert look(store, registry) == "agreed"
 
@@ -156,6 +156,6 @@ def test_a_bundle_of_another_universe_is_refused(
 def test_without_a_champion_or_a_model_nothing_is_done(
     store: Store, registry: Registry, mlflow_server: str
 ) -> None:
-    assert reconcile(store, Mlflow(mlflow_server), "nobody", NOW) == "idle"
-    Registry(Mlflow(mlflow_server), "uncrowned")
-    assert reconcile(store, Mlflow(mlflow_server), "uncrowned", NOW) == "idle"
+    assert reconcile(store, Mlflow(mlflow_server), Office("nobody", "trend_1"), NOW) == "idle"
+    uncrowned = Registry(Mlflow(mlflow_server), "uncrowned")
+    assert look(store, uncrowned) == "idle"

@@ -38,7 +38,7 @@ def roll_back(world: World) -> None:
     leaving, decided = world.in_office, world.clock()
 
     def command() -> object:
-        return rollback.roll_back(world.store, world.universe, leaving, "worse", decided)
+        return rollback.roll_back(world.store, world.office, leaving, "worse", decided)
 
     with perhaps_away(world):
         try:
@@ -102,7 +102,7 @@ STEPS += [lose_alias, lose_version, lose_model]
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", range(6))
 def test_whatever_happens_alias_and_ledger_name_the_same_bundle(
-    new_world: Callable[[str, int], World], seed: int
+    new_world: Callable[..., World], seed: int
 ) -> None:
     world = new_world(f"order{seed}", seed)
     for _ in range(16):
@@ -121,7 +121,7 @@ def test_whatever_happens_alias_and_ledger_name_the_same_bundle(
 
 
 def test_a_model_deleted_in_mlflow_is_registered_again_under_its_bundle(
-    new_world: Callable[[str, int], World],
+    new_world: Callable[..., World],
 ) -> None:
     world = new_world("deleted", 1)
     first, second, *_ = world.bundles
@@ -137,7 +137,7 @@ def test_a_model_deleted_in_mlflow_is_registered_again_under_its_bundle(
 
 
 def test_an_alias_on_the_champions_old_number_is_not_agreement(
-    new_world: Callable[[str, int], World],
+    new_world: Callable[..., World],
 ) -> None:
     world = new_world("number", 1)
     world.look()
@@ -150,13 +150,16 @@ def test_an_alias_on_the_champions_old_number_is_not_agreement(
 
 
 def test_the_verb_register_brings_the_champion_back(
-    new_world: Callable[[str, int], World],
+    new_world: Callable[..., World],
 ) -> None:
     world = new_world("byhand", 1)
     lose_model(world)
     for _ in range(2):
         done = CliRunner().invoke(app, ["register", "--universe", "byhand"])
-        assert (done.exit_code, done.stdout) == (0, f"champion of byhand: {world.in_office}\n")
+        assert (done.exit_code, done.stdout) == (
+            0,
+            f"champion of byhand/trend_1: {world.in_office}\n",
+        )
         assert world.versions() == {1: world.shown()} == {1: world.in_office}
     assert world.look() == "agreed"
     with away(world, 0):
@@ -164,7 +167,7 @@ def test_the_verb_register_brings_the_champion_back(
 
 
 def test_what_cannot_be_registered_again_is_alarmed(
-    new_world: Callable[[str, int], World],
+    new_world: Callable[..., World],
 ) -> None:
     world = new_world("lost", 1)
     before = world.rows
@@ -175,7 +178,7 @@ def test_what_cannot_be_registered_again_is_alarmed(
 
 
 def test_after_a_registration_anew_a_rollback_goes_to_another_bundle(
-    new_world: Callable[[str, int], World],
+    new_world: Callable[..., World],
 ) -> None:
     world = new_world("anew", 1)
     first, second, *_ = world.bundles

@@ -17,7 +17,7 @@ from monitoring.office import wake
 from monitoring.office.airflow import LEDGER, Airflow, AirflowError
 from monitoring.office.wake import Waker
 
-GAP = Gap("sim20", "a" * 64, date(2025, 6, 30), 12)
+GAP = Gap("sim20", "trend_1", "a" * 64, date(2025, 6, 30), 12)
 
 
 @dataclass
@@ -97,7 +97,8 @@ def test_a_gap_is_told_once_and_again_while_it_stays(airflow: Fake, clock: list[
         told += [second] * (len(airflow.events) - len(told))
     pauses = [after - before for before, after in pairwise(told)]
     assert pauses == [60, 120, 240, 480, 960, 1920, 3600, 3600], "an hour at most"
-    extra = {"universe": "sim20", "bundle": GAP.bundle, "session": "2025-06-30", "snapshot": "12"}
+    extra = {"universe": "sim20", "target": "trend_1", "bundle": GAP.bundle}
+    extra |= {"session": "2025-06-30", "snapshot": "12"}
     assert airflow.events[0] == {"asset_id": 7, "extra": extra}
 
 

@@ -31,13 +31,17 @@ def app(market: Market) -> FastAPI:
     return create_app(NOWHERE, market.universe)
 
 
+UNTOLD = ("universe", "target", "forecast")
+
+
 @pytest.fixture
 def state(market: Market) -> State:
     """Version 3 in office and served."""
     bundle = market.prior((0.2, 0.5, 0.3))
     champion = market.champion(bundle, 3)
     rows = market.rows(bundle, 3, [market.last])
-    newest = {row["symbol"]: {k: v for k, v in row.items() if k != "universe"} for row in rows}
+    told = [{k: v for k, v in row.items() if k not in UNTOLD} for row in rows]
+    newest = {row["symbol"]: row for row in told}
     view = View(champion, bundle.manifest, "simulated", MappingProxyType(newest))
     return State(view, champion, "", True)
 

@@ -1,15 +1,13 @@
 """The verb `catch-up`: a champion that a person chose forecasts what it has not."""
 
 import re
-from typing import Any
 
-import orjson
 import pyarrow as pa
 import pytest
 from market import FLAT, STEEP, Market
 from typer.testing import CliRunner, Result
 
-from contracts.champion import PROMOTED, REFUSED, ROLLED_BACK
+from contracts.champion import PROMOTED, REFUSED, ROLLED_BACK, Cause
 from contracts.gap import Gap, gaps
 from contracts.store import Store
 from contracts.tables import PROMOTIONS
@@ -26,11 +24,12 @@ def decide(
     bundle: Bundle,
     version: int,
     decision: str = PROMOTED,
-    **seen: Any,
+    cause: Cause = "person",
 ) -> None:
-    """Write a decision into the ledger; seen: its evidence."""
+    """Write a decision into the ledger."""
     row = vars(market.champion(bundle, version)) | {"decision": decision, "previous_bundle": None}
-    row |= {"reason": "because", "evidence": orjson.dumps(seen).decode()}
+    row |= {"cause": cause}
+    row |= {"reason": "because", "evidence": "{}"}
     store.record(PROMOTIONS, pa.Table.from_pylist([row], schema=PROMOTIONS.schema))
 
 
@@ -54,7 +53,7 @@ def test_who_was_chosen_by_hand_forecasts_the_newest_sessions_once(
     assert gaps(store) == []
     decide(store, market, steep, 2, decision)
     snapshot = 7  # that of the newest forecasts
-    assert gaps(store) == [Gap(market.universe, steep.hash, market.last, snapshot)]
+    assert gaps(store) == [Gap(market.universe, "trend_1", steep.hash, market.last, snapshot)]
     done = ran()
     assert done.exit_code == 0, done.output
     assert int(done.stdout.splitlines()[-1]) == 3, "no matrix reaches further back"
@@ -70,7 +69,7 @@ def test_a_contests_winner_and_a_refused_choice_are_not_ours_to_forecast(
     forecast(store, market, flat)
     decide(store, market, steep, 2, REFUSED)
     assert gaps(store) == []
-    decide(store, market, steep, 2, p_value=0.01)
+    decide(store, market, steep, 2, cause="contest")
     assert gaps(store) == [], "the step after the contest does"
 
 
@@ -88,5 +87,5 @@ def test_each_universe_is_caught_up_whatever_becomes_of_the_others(
     assert [gap.universe for gap in gaps(store)] == ["a broken one", "sound"]
     done = ran()
     assert isinstance(done.exception, ViewChanged), "the task fails and is tried again"
-    assert re.search("a broken one: bundle", done.stderr)
+    assert re.search("a broken one/trend_1: bundle", done.stderr)
     assert [gap.universe for gap in gaps(store)] == ["a broken one"]

@@ -12,7 +12,7 @@ import pytest
 import simulated
 from typer.testing import CliRunner
 
-from contracts.champion import PROMOTED, Champion, model_name
+from contracts.champion import PROMOTED, Champion, Office, model_name
 from contracts.cut import Cut
 from contracts.settings import settings
 from contracts.store import Store
@@ -28,9 +28,8 @@ from training.bundle import bundle
 from training.bundle.bundle import Bundle, files_of
 from training.bundle.text_model import text_model
 from training.expert import EXPERTS
-from training.office.ledger import record
+from training.office.ledger import Ruling, deciding, record
 from training.recipe import recipe
-from training.run.lock import locked
 from training.run.records import Fit
 from training.run.scope import Scope, scope
 from training.samples.samples import TrainingError
@@ -82,6 +81,9 @@ def market(store: Store) -> Cut:
     return cut
 
 
+OFFICE = Office("sim20", "trend_1")
+
+
 def rescored(store: Store, cut: Cut) -> None:
     """The second model scores last, and a matrix is there of it."""
     simulated.score_texts(store, cut, SECOND, NOW + timedelta(hours=1))
@@ -89,7 +91,7 @@ def rescored(store: Store, cut: Cut) -> None:
 
 
 def office(made: Bundle) -> Champion:
-    return Champion("p", "sim20", made.hash, model_name("sim20"), 1, "trainer", NOW)
+    return Champion("p", "sim20", "trend_1", made.hash, model_name(OFFICE), 1, "trainer", NOW)
 
 
 def said(store: Store, cut: Cut, made: Bundle) -> list[Any]:
@@ -239,9 +241,9 @@ def test_texts_are_scored_for_the_champion_and_for_the_next_training(
 ) -> None:
     cut = market(store)
     _, first = trained(store, cut, FIRST)
-    with locked(store, "office sim20") as lock:
-        fields = {"promotion_id": "p", "decision": PROMOTED, "reason": "", "evidence": {}}
-        record(lock, "sim20", Fit("x", first.hash, 1), fields, NOW)
+    with deciding(store, OFFICE) as lock:
+        ruling = Ruling("p", PROMOTED, "person", "", {})
+        record(lock, OFFICE, Fit("x", first.hash, 1), ruling, NOW)
     asked: list[str] = []
 
     def model(name: str, labels: object) -> Scorer:
@@ -271,9 +273,9 @@ def test_texts_are_scored_for_the_champion_and_for_the_next_training(
         files_of(first.hash, [n for n in first.manifest.files if n != bundle.GOLDEN]),
         first.golden,
     )
-    with locked(store, "office sim20") as lock:
-        fields |= {"promotion_id": "q"}
-        record(lock, "sim20", Fit("x", lost.hash, 2), fields, NOW + timedelta(hours=1))
+    with deciding(store, OFFICE) as lock:
+        again = replace(ruling, id="q")
+        record(lock, OFFICE, Fit("x", lost.hash, 2), again, NOW + timedelta(hours=1))
     done = CliRunner().invoke(app, ["score-text", *place], catch_exceptions=False)
     assert done.exit_code == 0 and done.stdout.splitlines()[-1] == SECOND.model_version
     assert "minilm-lost cannot be had: it was lost" in done.stderr

@@ -14,7 +14,7 @@ import pytest
 from market import FLAT, STEEP, Market
 from predictor import Predictor, Start, wait_for
 
-from contracts.champion import ROLLED_BACK, model_name
+from contracts.champion import ROLLED_BACK, Office, model_name
 from contracts.settings import settings
 from contracts.store import Store
 from contracts.tables import PROMOTIONS
@@ -30,9 +30,11 @@ def roll_back(store: Store, bundle: Bundle, version: int) -> None:
     row = {
         "promotion_id": uuid4().hex,
         "universe": bundle.manifest.universe,
+        "target": "trend_1",
+        "cause": "rollback",
         "decision": ROLLED_BACK,
         "bundle": bundle.hash,
-        "model_name": model_name(bundle.manifest.universe),
+        "model_name": model_name(Office(bundle.manifest.universe, "trend_1")),
         "model_version": version,
         "previous_bundle": None,
         "actor": "trainer",

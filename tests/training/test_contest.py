@@ -9,7 +9,7 @@ from contracts.champion import KEPT, PROMOTED
 from training.evidence.decision import Comparison, Decision, Parties, Rules, decide
 from training.objectives.trend import Trend
 
-PARTIES = Parties("sim", "challenger", "champion", 3)
+PARTIES = Parties("sim", "trend_1", "challenger", "champion", 3)
 RULES = Rules()
 DIRECTION, LOG_LOSS = Trend.judged
 
@@ -71,7 +71,9 @@ def held(weeks: int, gain: float = 0.0, seed: int = 0, step: int = 5) -> list[De
         gains = whole[step * week : step * week + 100]
         days = np.arange(step * week, step * week + 100).astype("datetime64[D]")
         compared = Comparison(DIRECTION, -gains, np.zeros(100), days)
-        found.append(decide(Parties("sim", f"c{week}", "zero", week), compared, RULES, found))
+        found.append(
+            decide(Parties("sim", "trend_1", f"c{week}", "zero", week), compared, RULES, found)
+        )
     return found
 
 
@@ -91,7 +93,7 @@ def test_earlier_contests_come_in_any_order_and_through_json() -> None:
     gains = np.random.default_rng(9).normal(0, 0.02, 100)
     days = np.arange(25, 125).astype("datetime64[D]")
     compared = Comparison(DIRECTION, -gains, np.zeros(100), days)
-    parties = Parties("sim", "c", "zero", 9)
+    parties = Parties("sim", "trend_1", "c", "zero", 9)
     wanted = decide(parties, compared, RULES, found)
     kept = [Decision.parse(orjson.loads(orjson.dumps(d.as_json()))) for d in reversed(found)]
     assert kept[::-1] == found
@@ -102,7 +104,7 @@ def test_a_contest_without_new_sessions_is_no_second_look() -> None:
     found = held(2, gain=0.003, seed=4)
     days = np.arange(5, 105).astype("datetime64[D]")
     best = Comparison(DIRECTION, np.full(100, -0.01), np.zeros(100), days)
-    again = decide(Parties("sim", "best of many", "zero", 9), best, RULES, found)
+    again = decide(Parties("sim", "trend_1", "best of many", "zero", 9), best, RULES, found)
     assert (again.all_sessions, again.counted) == (105, {})
     assert (again.all_p_value, again.all_level) == (found[-1].all_p_value, found[-1].all_level)
     assert again.p_value < 0.01 and again.outcome == KEPT
@@ -142,5 +144,5 @@ def test_equal_contests_bear_one_name() -> None:
     decision = decide(PARTIES, losses(0.05), RULES)
     assert decision.promotion_id == decide(PARTIES, losses(0.05), RULES).promotion_id
     assert Decision.parse(decision.as_json()) == decision
-    other = Parties("sim", "challenger", "champion", 4)
+    other = Parties("sim", "trend_1", "challenger", "champion", 4)
     assert decide(other, losses(0.05), RULES).promotion_id != decision.promotion_id

@@ -20,7 +20,9 @@ NOW = datetime(2025, 7, 1, tzinfo=UTC)
 ROW: dict[str, Any] = {
     "promotion_id": "one",
     "universe": "sim",
+    "target": "trend_1",
     "decision": PROMOTED,
+    "cause": "person",
     "bundle": "a" * 64,
     "model_name": "finpulse-sim",
     "model_version": 1,

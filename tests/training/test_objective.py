@@ -181,7 +181,7 @@ def test_evidence_and_decisions_survive_json(objective: Objective) -> None:
     said, truth = made(objective, 3000)
     other, _ = made(objective, 3000, seed=3)
     found = compare(said, other, truth, days(3000))
-    decision = decide(Parties("sim", "a", "b", 3), found, Rules())
+    decision = decide(Parties("sim", "trend_1", "a", "b", 3), found, Rules())
     text = orjson.dumps(decision.as_json())
     assert type(decision).parse(orjson.loads(text)) == decision
     assert (decision.loss, set(decision.others)) == (

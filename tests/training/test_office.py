@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from contracts import objects
-from contracts.champion import KEPT, PROMOTED, ROLLED_BACK, champion, model_name, pointer, reign
+from contracts.champion import KEPT, PROMOTED, ROLLED_BACK, Office, champion, pointer, reign
 from contracts.settings import settings
 from contracts.store import Store
 from features.view import view
@@ -33,7 +33,7 @@ NOW, LATER, LAST = (datetime(2025, 7, day, tzinfo=UTC) for day in (1, 2, 3))
 
 def train(store: Store, scope: Scope) -> tuple[Fit, Fit]:
     zero = fit.fit(store, scope, "class_prior", verb="zero")
-    install_first(store, scope.universe, zero, NOW)
+    install_first(store, scope.office, zero, NOW)
     for name in scope.recipe.experts:
         fit.fit(store, scope, name)
     fitted = combine.combine(store, scope)
@@ -41,14 +41,14 @@ def train(store: Store, scope: Scope) -> tuple[Fit, Fit]:
     return zero, fitted
 
 
-def alias(server: Mlflow, universe: str) -> int:
-    fields = {"name": model_name(universe), "alias": "champion"}
+def alias(server: Mlflow, office: Office) -> int:
+    fields = {"name": office.models[0], "alias": "champion"}
     answer = server.call("GET", "mlflow/registered-models/alias", **fields)
     return int(answer["model_version"]["version"])
 
 
-def versions(server: Mlflow, universe: str) -> dict[int, str]:
-    wanted = f"name = '{model_name(universe)}'"
+def versions(server: Mlflow, office: Office) -> dict[int, str]:
+    wanted = f"name = '{office.models[0]}'"
     listed = server.call("GET", "mlflow/model-versions/search", filter=wanted)["model_versions"]
     return {
         int(v["version"]): next(t["value"] for t in v["tags"] if t["key"] == "bundle")
@@ -65,21 +65,21 @@ def test_a_planted_effect_takes_office_and_a_repeat_changes_nothing(
 ) -> None:
     scope = market(effect=1.0)
     zero, fitted = train(store, scope)
-    assert alias(tracking, scope.universe) == zero.version
+    assert alias(tracking, scope.office) == zero.version
     decision = contest.contest(store, scope)
     assert decision is not None and decision.outcome == PROMOTED
     assert decision.sessions == 59, "the label of the newest session has not settled"
     assert promote.promote(store, scope, LATER) == (decision, 1)
-    assert alias(tracking, scope.universe) == fitted.version
-    assert json.loads(objects.get(pointer(scope.universe)))["bundle"] == fitted.bundle
-    assert [c.bundle for c in reign(store, scope.universe)] == [fitted.bundle, zero.bundle]
+    assert alias(tracking, scope.office) == fitted.version
+    assert json.loads(objects.get(pointer(scope.office)))["bundle"] == fitted.bundle
+    assert [c.bundle for c in reign(store, scope.office)] == [fitted.bundle, zero.bundle]
 
     assert train(store, scope) == (zero, fitted)
     assert contest.contest(store, scope) is None
     assert promote.promote(store, scope, LATER) == (decision, 0)
     experts = [records.read_fit(scope, name) for name in scope.recipe.experts]
     made = {fit.version: fit.bundle for fit in (zero, fitted, *experts)}
-    assert versions(tracking, scope.universe) == made and len(made) == 4
+    assert versions(tracking, scope.office) == made and len(made) == 4
     assert len(ledger(store)) == 2
 
 
@@ -99,7 +99,7 @@ def test_noise_leaves_champion_zero_in_office(
         zero.bundle,
     )
     assert json.loads(row["evidence"])["p_value"] == decision.p_value
-    assert alias(tracking, scope.universe) == zero.version
+    assert alias(tracking, scope.office) == zero.version
 
 
 def test_contests_of_an_incumbent_share_their_sessions_and_a_repeat_finds_the_same(
@@ -123,7 +123,7 @@ def test_contests_of_an_incumbent_share_their_sessions_and_a_repeat_finds_the_sa
     assert not set(first.counted) & set(second.counted)
     assert promote.promote(store, later, LAST) == (second, 1)
     assert contest.contest(store, later) == second and contest.contest(store, scope) == first
-    assert incumbency.contests_of(store, scope.universe, fitted.bundle) == []
+    assert incumbency.contests_of(store, scope.office, fitted.bundle) == []
     assert len(ledger(store)) == 3
 
 
@@ -138,11 +138,11 @@ def test_an_alias_left_behind_follows_the_ledger_on_a_repeat(
         settings.cache_clear()
         assert promote.promote(store, scope, LATER)[1] == 1
     settings.cache_clear()
-    assert alias(tracking, scope.universe) == zero.version
-    in_office = champion(store, scope.universe)
+    assert alias(tracking, scope.office) == zero.version
+    in_office = champion(store, scope.office)
     assert in_office is not None and in_office.bundle == fitted.bundle
     assert promote.promote(store, scope, LATER)[1] == 0
-    assert alias(tracking, scope.universe) == fitted.version
+    assert alias(tracking, scope.office) == fitted.version
 
 
 def test_what_mlflow_lost_is_registered_again_by_the_promotion(
@@ -151,15 +151,15 @@ def test_what_mlflow_lost_is_registered_again_by_the_promotion(
     scope = market(effect=1.0)
     zero, fitted = train(store, scope)
     contest.contest(store, scope)
-    tracking.call("DELETE", "mlflow/registered-models/delete", name=model_name(scope.universe))
+    tracking.call("DELETE", "mlflow/registered-models/delete", name=scope.office.models[0])
     assert promote.promote(store, scope, LATER)[1] == 1
-    number = alias(tracking, scope.universe)
-    assert versions(tracking, scope.universe) == {number: fitted.bundle}
-    in_office = champion(store, scope.universe)
+    number = alias(tracking, scope.office)
+    assert versions(tracking, scope.office) == {number: fitted.bundle}
+    in_office = champion(store, scope.office)
     assert in_office is not None and in_office.bundle == fitted.bundle
-    back = rollback.roll_back(store, scope.universe, fitted.bundle, "it fell", LAST)
+    back = rollback.roll_back(store, scope.office, fitted.bundle, "it fell", LAST)
     assert back is not None and back.bundle == zero.bundle
-    assert versions(tracking, scope.universe)[alias(tracking, scope.universe)] == zero.bundle
+    assert versions(tracking, scope.office)[alias(tracking, scope.office)] == zero.bundle
 
 
 def test_a_lock_lost_before_the_row_writes_none(
@@ -192,8 +192,8 @@ def test_a_contest_against_a_former_champion_is_stale(
     scope = market(effect=1.0)
     train(store, scope)
     contest.contest(store, scope)
-    other = {"promotion_id": "by hand", "decision": PROMOTED, "reason": "", "evidence": {}}
-    ledger_of.record(store, scope.universe, Fit("other", "f" * 64, 1), other, LATER)
+    other = ledger_of.Ruling("by hand", PROMOTED, "person", "", {})
+    ledger_of.record(store, scope.office, Fit("other", "f" * 64, 1), other, LATER)
     with pytest.raises(promote.StaleContest, match="ffffffffffff is in office"):
         promote.promote(store, scope, LATER)
 
@@ -217,20 +217,20 @@ def test_a_rollback_puts_the_champion_before_back_once(
 ) -> None:
     scope = market(effect=1.0)
     zero, fitted = train(store, scope)
-    universe = scope.universe
+    office = scope.office
     with pytest.raises(StepMissing, match="no champion before the one in office"):
-        rollback.roll_back(store, universe, zero.bundle, "a try", LATER)
+        rollback.roll_back(store, office, zero.bundle, "a try", LATER)
     contest.contest(store, scope)
     promote.promote(store, scope, LATER)
-    back = rollback.roll_back(store, universe, fitted.bundle, "the score fell", LAST)
+    back = rollback.roll_back(store, office, fitted.bundle, "the score fell", LAST)
     assert back is not None and (back.bundle, back.model_version) == (zero.bundle, zero.version)
-    assert alias(tracking, universe) == zero.version
+    assert alias(tracking, office) == zero.version
     row = ledger(store)[-1]
     assert (row["decision"], row["reason"]) == (ROLLED_BACK, "the score fell")
     assert (row["bundle"], row["previous_bundle"]) == (zero.bundle, fitted.bundle)
-    assert rollback.roll_back(store, universe, fitted.bundle[:8], "again", LAST) is None
+    assert rollback.roll_back(store, office, fitted.bundle[:8], "again", LAST) is None
     with pytest.raises(StepMissing, match="no champion before"):
-        rollback.roll_back(store, universe, zero.bundle, "further back", LAST)
+        rollback.roll_back(store, office, zero.bundle, "further back", LAST)
     assert len(ledger(store)) == 3
 
 
@@ -246,17 +246,17 @@ def test_a_broken_bundle_is_not_rolled_back_to(
 ) -> None:
     scope = market(effect=1.0)
     zero = fit.fit(store, scope, "class_prior", verb="zero")
-    install_first(store, scope.universe, zero, NOW)
+    install_first(store, scope.office, zero, NOW)
     other = fit.fit(store, scope, "logistic")
-    won = {"promotion_id": uuid4().hex, "decision": PROMOTED, "reason": "", "evidence": {}}
-    ledger_of.record(store, scope.universe, other, won, LATER)
-    ledger_of.follow(store, scope.universe)
+    won = ledger_of.Ruling(uuid4().hex, PROMOTED, "person", "", {})
+    ledger_of.record(store, scope.office, other, won, LATER)
+    ledger_of.follow(store, scope.office)
     FAULTS[fault](Path(settings().objects) / "bundles" / zero.bundle)
     with pytest.raises(bundle.BundleError, match=rf"prior\.json {fault}"):
-        rollback.roll_back(store, scope.universe, other.bundle, "a try", LAST)
-    in_office = champion(store, scope.universe)
+        rollback.roll_back(store, scope.office, other.bundle, "a try", LAST)
+    in_office = champion(store, scope.office)
     assert in_office is not None and in_office.bundle == other.bundle
-    assert alias(tracking, scope.universe) == other.version
+    assert alias(tracking, scope.office) == other.version
     assert len(ledger(store)) == 2
 
 
@@ -289,7 +289,7 @@ def test_mlflow_loads_the_champion_and_answers_as_the_bundle_does(
 
     scope = market(effect=1.0)
     _, fitted = train(store, scope)
-    loaded = mlflow.pyfunc.load_model(f"models:/{model_name(scope.universe)}/{fitted.version}")
+    loaded = mlflow.pyfunc.load_model(f"models:/{scope.office.models[0]}/{fitted.version}")
     values = scope.training(store).values[:20]
     own = bundle.load(fitted.bundle)
     frame = pd.DataFrame(values, columns=list(own.manifest.features))

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from rich.console import Console
 
-from contracts.champion import PROMOTED
+from contracts.champion import PROMOTED, Office
 from contracts.cut import Cut
 from contracts.store import Store
 from contracts.universe import universe
@@ -28,12 +28,13 @@ from training.steps.report import WIDTH, tables
 
 pytestmark = pytest.mark.integration
 
+OFFICE = Office("sim", "trend_1")
 NOW = datetime(2025, 7, 1, tzinfo=UTC)
 
 
 def shown(store: Store) -> str:
     out = io.StringIO()
-    for table in tables(store, "sim", NOW):
+    for table in tables(store, OFFICE, NOW):
         Console(file=out, width=WIDTH).print(table)
     return out.getvalue()
 
@@ -48,34 +49,32 @@ def test_evidence_decision_and_champion_are_shown(
     quick = Trees(rounds=10)
     evidence = evidence_of(quick, from_matrix(matrix()), WalkForward(2))
     records.write_evidence("b" * 64, evidence)
-    zero = {"promotion_id": "zero", "decision": PROMOTED, "reason": "first", "evidence": {}}
-    ledger.record(store, "sim", Fit("class_prior", "a" * 64, 1), zero, NOW)
+    zero = ledger.Ruling("zero", PROMOTED, "zero", "first", {})
+    ledger.record(store, OFFICE, Fit("class_prior", "a" * 64, 1), zero, NOW)
     kept = Decision(
         "sim", "b" * 64, "a" * 64, 3, "kept", "no decision: unsure", 300, 50, 0.01, -0.01, 0.03,
         0.2, others={"log_loss": [1.05, 1.06]},
     )  # fmt: skip
-    fields = {"promotion_id": "kept", "decision": "kept", "reason": kept.reason}
-    fields |= {"evidence": kept.as_json(), "previous_bundle": "a" * 64}  # type: ignore[dict-item]
+    ruling = ledger.Ruling("kept", "kept", "contest", kept.reason, kept.as_json(), "a" * 64)
     later = NOW + timedelta(days=1)
-    ledger.record(store, "sim", Fit("xgboost", "b" * 64, 2), fields, later)
+    ledger.record(store, OFFICE, Fit("xgboost", "b" * 64, 2), ruling, later)
     text = shown(store)
     for part in ("xgboost - persistence", "always_up", "95 % intervals", "permuted"):
         assert part in text
     assert "no decision: unsure" in text and "p = 0.2000" in text
     assert "challenger 1.05000, champion 1.06000" in text and "gain in direction loss" in text
     assert "all its contests" not in text, "a contest of before counted nothing"
-    assert "finpulse-sim version 1" in text and "a" * 64 in text
+    assert "finpulse-sim-trend_1 version 1" in text and "a" * 64 in text
 
 
 def test_a_contest_of_few_sessions_says_so(store: Store) -> None:
     found = decide(
-        Parties("sim", "b" * 64, "a" * 64, 3),
+        Parties("sim", "trend_1", "b" * 64, "a" * 64, 3),
         Comparison(Trend.judged[0], np.ones(5), np.ones(5), np.arange(5).astype("datetime64[D]")),
         Rules(),
     )
-    fields = {"promotion_id": "few", "decision": "kept", "reason": found.reason}
-    fields |= {"evidence": found.as_json(), "previous_bundle": "a" * 64}  # type: ignore[dict-item]
-    ledger.record(store, "sim", Fit("xgboost", "b" * 64, 2), fields, NOW)
+    ruling = ledger.Ruling("few", "kept", "contest", found.reason, found.as_json(), "a" * 64)
+    ledger.record(store, OFFICE, Fit("xgboost", "b" * 64, 2), ruling, NOW)
     text = shown(store)
     assert "(too few sessions)" in text and "5 sessions are fewer than 40" in text
     assert "needed below 0.0000, 5 sessions" in text

@@ -101,7 +101,7 @@ def contest(store: Store, scope: Scope) -> Decision:
     zero = pack(scope, EXPERTS.get(scope.objective.zero)(), samples)
     members = {name: pack(scope, expert_of(scope, name), samples) for name in DEMO.experts}
     ours = pack_together(scope, members, {}, samples)
-    against = Champion("zero", scope.universe, zero.hash, "", 1, "", scope.as_of)
+    against = Champion("zero", scope.universe, "trend_1", zero.hash, "", 1, "", scope.as_of)
     return hold(store, scope, against, Fit(DEMO.ensemble, ours.hash, 2))
 
 

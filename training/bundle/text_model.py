@@ -1,6 +1,6 @@
 """Which text model the features of a bundle are made with: the one that it learnt from."""
 
-from contracts.champion import champion
+from contracts.champion import champion, offices
 from contracts.settings import settings
 from contracts.store import Store
 from training.bundle.bundle import MANIFEST, files_of
@@ -28,9 +28,10 @@ def text_model(store: Store, manifest: Manifest) -> str:
     return (str(found[0]) if found else "") or latest_of(store, settings().text_model)
 
 
-def of_champion(store: Store, universe: str) -> str:
-    """The version that the champion in office is pinned to; empty where there is none."""
-    office = champion(store, universe)
-    if office is None:
-        return ""
-    return text_model(store, Manifest.parse(files_of(office.bundle, (MANIFEST,))[MANIFEST]))
+def of_champions(store: Store, universe: str) -> list[str]:
+    """The versions that the universe's champions are pinned to, each once; those that read none
+    are left out."""
+    ours = [office for office in offices(store) if office.universe == universe]
+    bundles = [one.bundle for office in ours if (one := champion(store, office))]
+    manifests = [Manifest.parse(files_of(each, (MANIFEST,))[MANIFEST]) for each in bundles]
+    return sorted({text_model(store, manifest) for manifest in manifests} - {""})

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from contracts.champion import KEPT, PROMOTED
+from contracts.champion import FIRST_TARGET, KEPT, PROMOTED, Office
 from training.evidence.intervals import Estimate, per_session, ratio
 from training.evidence.spending import allowed, looks_of
 from training.forecast import Floats
@@ -64,11 +64,17 @@ class Decision:
     loss: str = "direction_loss"
     unit: str = "nats"
     others: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    target: str = FIRST_TARGET
+
+    @property
+    def office(self) -> Office:
+        """What was contested for."""
+        return Office(self.universe, self.target)
 
     @property
     def promotion_id(self) -> str:
         """Names the decision: equal contests, equal id."""
-        parts = (self.universe, self.challenger, self.champion, str(self.snapshot), self.outcome)
+        parts = (self.office.mark, self.challenger, self.champion, str(self.snapshot), self.outcome)
         return hashlib.sha256("|".join(parts).encode()).hexdigest()[:32]
 
     @property
@@ -132,6 +138,7 @@ class Parties:
     """Who contests for which office: bundle hashes, and the loads that were seen."""
 
     universe: str
+    target: str
     challenger: str
     champion: str
     snapshot: int

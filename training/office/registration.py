@@ -3,16 +3,18 @@
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from contracts.champion import ALIAS, Champion, model_name
+from contracts.champion import ALIAS, Champion, Office, model_name
 from contracts.store import Store
 from training.bundle.bundle import Bundle, copy_to, load
 from training.bundle.mlflow_model import columns
+from training.run.endings import experiment_of
 from training.run.lock import locked
 from training.run.mlflow_api import Mlflow, TrackingError
 from training.run.tracking import Run, experiment
@@ -35,66 +37,88 @@ _QUIET = {
 }
 
 
+@dataclass(frozen=True)
+class Version:
+    """A version of a registered model in MLflow."""
+
+    model: str
+    number: int
+
+
 def register(run: Run, bundle: Bundle) -> int:
     """The model version that holds this bundle, made by `run` unless it is there already."""
-    name = model_name(bundle.manifest.universe)
+    office = Office(bundle.manifest.universe, bundle.manifest.target)
+    name = model_name(office)
     with locked(run.store, f"mlflow model {name}") as lock:
-        found = version(run.server, bundle.manifest.universe, bundle.hash)
-        if found is None:
-            lock.require()
-            found = _create(run.server, run.id, name, bundle)
-    return found
+        found = version(run.server, office.models, bundle.hash)
+        if found is not None:
+            return found.number
+        lock.require()
+        return _create(run.server, run.id, name, bundle)
 
 
-def register_again(server: Mlflow, store: Store, universe: str, bundle_hash: str) -> int:
-    """The model version that holds this bundle, made anew where MLflow has lost it.
+def register_again(server: Mlflow, store: Store, name: str, bundle_hash: str) -> int:
+    """The version of the model `name` that holds this bundle, made anew where MLflow has lost it.
 
     Raises BundleError when the bundle does not load from the object store either.
     """
-    name = model_name(universe)
     with locked(store, f"mlflow model {name}") as lock:
-        found = version(server, universe, bundle_hash)
+        found = version(server, (name,), bundle_hash)
         if found is not None:
-            return found
+            return found.number
         lost = load(bundle_hash)
-        fields = {"experiment_id": experiment(server, store, name), "run_name": "registered again"}
+        where = experiment(server, store, experiment_of(lost.manifest.universe))
+        fields = {"experiment_id": where, "run_name": "registered again"}
         made = server.call("POST", "mlflow/runs/create", **fields)
         lock.require()
         return _create(server, str(made["run"]["info"]["run_id"]), name, lost)
 
 
-def move_alias(server: Mlflow, universe: str, number: int) -> None:
-    """Let the champion's alias name that version."""
-    fields = {"name": model_name(universe), "alias": ALIAS, "version": str(number)}
+def move_alias(server: Mlflow, name: str, number: int) -> None:
+    """Let the champion's alias of a registered model name that version."""
+    fields = {"name": name, "alias": ALIAS, "version": str(number)}
     server.call("POST", "mlflow/registered-models/alias", **fields)
 
 
-def show_champion(server: Mlflow, store: Store, office: Champion) -> bool:
+def show_champion(server: Mlflow, store: Store, champion: Champion) -> bool:
     """Let the alias name the version that holds the champion; True if it was registered again.
 
-    Numbers are MLflow's: a model that was deleted counts from 1 again, so they are looked up.
-    Raises TrackingError, BundleError.
+    The ledger's row names the model. Numbers are MLflow's: a model that was deleted counts from 1
+    again, so they are looked up. Raises TrackingError, BundleError.
     """
-    held = version(server, office.universe, office.bundle)
-    number = held or register_again(server, store, office.universe, office.bundle)
-    move_alias(server, office.universe, number)
-    agree(server, office)
+    name = champion.model_name
+    held = version(server, (name,), champion.bundle)
+    number = held.number if held else register_again(server, store, name, champion.bundle)
+    move_alias(server, name, number)
+    agree(server, champion)
     return held is None
 
 
-def agree(server: Mlflow, office: Champion) -> None:
-    """Note beside the alias with which promotion it agrees: what moves it later is a person."""
-    fields = {"key": AGREED_TAG, "value": office.promotion_id}
-    name = model_name(office.universe)
-    server.call("POST", "mlflow/registered-models/set-tag", name=name, **fields)
+def agree(server: Mlflow, champion: Champion) -> None:
+    """Let no other model of the office have the alias, and note with which promotion all agree.
+
+    What moves an alias later is a person.
+    """
+    for name in models_of(champion):
+        if name != champion.model_name:
+            server.found("DELETE", "mlflow/registered-models/alias", name=name, alias=ALIAS)
+        fields = {"key": AGREED_TAG, "value": champion.promotion_id}
+        server.found("POST", "mlflow/registered-models/set-tag", name=name, **fields)
 
 
-def version(server: Mlflow, universe: str, bundle_hash: str) -> int | None:
-    """The number under which MLflow holds the bundle now; None when it does not."""
-    wanted = f"name = '{model_name(universe)}' AND tags.bundle = '{bundle_hash}'"
-    answer = server.call("GET", "mlflow/model-versions/search", filter=wanted, max_results=1)
-    found = answer.get("model_versions")
-    return int(found[0]["version"]) if found else None
+def models_of(champion: Champion) -> tuple[str, ...]:
+    """The registered models in which somebody may choose another: its own first."""
+    return tuple(dict.fromkeys((champion.model_name, *champion.office.models)))
+
+
+def version(server: Mlflow, models: Iterable[str], bundle_hash: str) -> Version | None:
+    """Where MLflow holds the bundle now, in the first of the models that does; else None."""
+    for name in models:
+        wanted = f"name = '{name}' AND tags.bundle = '{bundle_hash}'"
+        answer = server.call("GET", "mlflow/model-versions/search", filter=wanted, max_results=1)
+        if found := answer.get("model_versions"):
+            return Version(name, int(found[0]["version"]))
+    return None
 
 
 def _create(server: Mlflow, run_id: str, name: str, bundle: Bundle) -> int:

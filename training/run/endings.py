@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from contracts.champion import model_name
 from contracts.process.signals import leave
 from contracts.store import Store
 from training.run.lock import if_free
@@ -23,6 +22,11 @@ from training.run.mlflow_api import Mlflow
 LOCK = "finpulse.lock"
 DATABASE = "finpulse.database"
 _TOLD = (signal.SIGTERM, signal.SIGHUP)
+
+
+def experiment_of(universe: str) -> str:
+    """The MLflow experiment of all trainings of a universe, whatever they foretell."""
+    return f"finpulse-{universe}"
 
 
 @contextmanager
@@ -59,7 +63,7 @@ def tags(store: Store, lock: str) -> dict[str, str]:
 
 def end_all_lost(store: Store, server: Mlflow) -> list[str]:
     """As `end_lost`, in the experiments of all universes."""
-    ours = {"filter": f"name LIKE '{model_name('%')}'", "max_results": 1000}
+    ours = {"filter": f"name LIKE '{experiment_of('%')}'", "max_results": 1000}
     found = server.call("POST", "mlflow/experiments/search", **ours).get("experiments", [])
     return end_lost(store, server, [each["experiment_id"] for each in found])
 

@@ -24,11 +24,15 @@ class StepMissing(Expected, LookupError):
 
 @dataclass(frozen=True)
 class Fit:
-    """A fitted expert or ensemble: its bundle and the model version that holds it."""
+    """A fitted expert or ensemble: its bundle and the model version that holds it.
+
+    model: the registered model of that version; empty for the one of its office.
+    """
 
     expert: str
     bundle: str
     version: int
+    model: str = ""
 
 
 def write(key: str, fields: Mapping[str, Any]) -> None:

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 
+from contracts.champion import Office
 from contracts.cut import Cut
 from contracts.settings import settings
 from contracts.store import Store
@@ -40,6 +41,11 @@ class Scope:
     def universe(self) -> str:
         """The universe's name."""
         return self.cut.universe.name
+
+    @property
+    def office(self) -> Office:
+        """Where what the recipe trains may become champion."""
+        return Office(self.universe, self.recipe.target)
 
     @property
     def session(self) -> date:

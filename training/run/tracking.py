@@ -9,11 +9,10 @@ from typing import Any
 import orjson
 import typer
 
-from contracts.champion import model_name
 from contracts.context import run_context
 from contracts.settings import settings
 from contracts.store import Store
-from training.run.endings import end_lost, tags, told_by_signals
+from training.run.endings import end_lost, experiment_of, tags, told_by_signals
 from training.run.lock import locked
 from training.run.mlflow_api import Mlflow, TrackingError
 from training.run.scope import Scope
@@ -107,7 +106,7 @@ def step(store: Store, scope: Scope, verb: str, detail: str = "") -> Iterator[Ru
     own = "/".join(part for part in (above, verb, detail) if part)
     lock = f"training of {scope.universe}: {title}"
     with locked(store, lock), told_by_signals():
-        where = experiment(server, store, model_name(scope.universe))
+        where = experiment(server, store, experiment_of(scope.universe))
         for lost in end_lost(store, server, [where], lock):
             typer.echo(f"MLflow run {lost} of a process that was killed is ended", err=True)
         shown = f"{scope.recipe.name} {scope.session}"
@@ -123,7 +122,7 @@ def step(store: Store, scope: Scope, verb: str, detail: str = "") -> Iterator[Ru
 
 def _open(server: Mlflow, store: Store, scope: Scope, key: str, name: str, under: _Under) -> Run:
     with locked(store, f"mlflow run {key}") as lock:
-        where = experiment(server, store, model_name(scope.universe))
+        where = experiment(server, store, experiment_of(scope.universe))
         query = {"experiment_ids": [where], "filter": f"tags.airflow_key = '{key}'"}
         runs = server.call("POST", "mlflow/runs/search", max_results=1, **query).get("runs")
         lock.require()

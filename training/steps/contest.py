@@ -30,7 +30,7 @@ def contest(store: Store, scope: Scope) -> Decision | None:
 
     Returns None when the challenger is the champion already. Raises StepMissing, TrainingError.
     """
-    against, candidate = require_champion(store, scope.universe), challenger(scope)
+    against, candidate = require_champion(store, scope.office), challenger(scope)
     newest = records.contest_key(scope.name)
     if candidate.bundle == against.bundle:
         if not objects.exists(newest):
@@ -52,7 +52,7 @@ def hold(store: Store, scope: Scope, against: Champion, candidate: Fit) -> Decis
 
     A contest that the ledger holds is not held again: it found what it found.
     """
-    earlier = contests_of(store, scope.universe, against.bundle)
+    earlier = contests_of(store, scope.office, against.bundle)
     for decision in earlier:
         if (decision.challenger, decision.snapshot) == (candidate.bundle, scope.snapshot):
             return decision
@@ -70,7 +70,7 @@ def hold(store: Store, scope: Scope, against: Champion, candidate: Fit) -> Decis
     rows, other = (scope.contest(store, side.manifest, after) for side in (ours, theirs))
     rows, other = common(rows, other)
     found = compare(_said(ours, rows), _said(theirs, other), rows.truth, rows.sessions)
-    parties = Parties(scope.universe, ours.hash, theirs.hash, scope.snapshot)
+    parties = Parties(scope.universe, scope.office.target, ours.hash, theirs.hash, scope.snapshot)
     found = replace(found, overlap=scope.overlap)
     return decide(parties, found, scope.recipe.rules, earlier)
 

@@ -6,9 +6,8 @@ from contracts.champion import champion
 from contracts.expected import Expected
 from contracts.store import Store
 from training.evidence.decision import Decision
-from training.office.ledger import afterwards, follow, numbered, record
+from training.office.ledger import Ruling, afterwards, deciding, follow, numbered, record
 from training.run import records
-from training.run.lock import locked
 from training.run.records import Fit
 from training.run.scope import Scope
 from training.run.tracking import step
@@ -26,8 +25,8 @@ def promote(store: Store, scope: Scope, now: datetime) -> tuple[Decision | None,
     """
     name = records.read(records.contest_key(scope.name), "contest")["promotion_id"]
     if not name:
-        with locked(store, f"office {scope.universe}"):
-            follow(store, scope.universe)
+        with deciding(store, scope.office):
+            follow(store, scope.office)
         return None, 0
     decision = Decision.parse(records.read(records.contest_key(name)))
     added = apply(store, decision, challenger(scope), now)
@@ -46,25 +45,26 @@ def apply(store: Store, decision: Decision, candidate: Fit, now: datetime) -> in
     A decision that is in the ledger already adds nothing. Raises StaleContest when the champion
     is no longer the one that was challenged, LockLost when another may be deciding meanwhile.
     """
-    universe = decision.universe
-    with locked(store, f"office {universe}") as lock:
+    office = decision.office
+    with deciding(store, office) as lock:
         known = store.query(
             "SELECT 1 AS one FROM promotions WHERE promotion_id = %s", (decision.promotion_id,)
         )
-        in_office = champion(store, universe)
+        in_office = champion(store, office)
         if not known.num_rows and (in_office is None or in_office.bundle != decision.champion):
             raise StaleContest(
                 f"champion {decision.champion[:12]} was challenged, but "
                 f"{in_office.bundle[:12] if in_office else 'nobody'} is in office: run "
                 "`python -m training contest` again"
             )
-        fields = {
-            "promotion_id": decision.promotion_id,
-            "decision": decision.outcome,
-            "previous_bundle": decision.champion,
-            "reason": decision.reason,
-            "evidence": decision.as_json(),
-        }
-        added = record(lock, universe, numbered(universe, candidate), fields, now)
-        follow(store, universe)
+        ruling = Ruling(
+            decision.promotion_id,
+            decision.outcome,
+            "contest",
+            decision.reason,
+            decision.as_json(),
+            decision.champion,
+        )
+        added = record(lock, office, numbered(office, candidate), ruling, now)
+        follow(store, office)
     return added

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.table import Table
 
-from contracts.champion import champion
+from contracts.champion import Office, champion
 from contracts.store import Store
 from features.facts.members import survivors_only
 from training.evidence.decision import Decision
@@ -20,15 +20,15 @@ WIDTH = 172
 SURVIVORS = "survivor-biased: no member of this universe was ever told to have left it"
 
 
-def tables(store: Store, universe: str, now: datetime) -> Iterator[Table]:
+def tables(store: Store, office: Office, now: datetime) -> Iterator[Table]:
     """Evidence of the newest challenger, the newest contest's decision, and the champion.
 
     Reads the ledger and what the steps kept, computes nothing. Results on a universe without dated
     membership say so.
     """
-    biased = survivors_only(store, universe, now, store.snapshot())
-    contested = _newest_contest(store, universe)
-    in_office = champion(store, universe)
+    biased = survivors_only(store, office.universe, now, store.snapshot())
+    contested = _newest_contest(store, office)
+    in_office = champion(store, office)
     shown = contested["bundle"] if contested else in_office.bundle if in_office else ""
     evidence = records.read_evidence(shown) if shown else None
     if evidence:
@@ -36,7 +36,7 @@ def tables(store: Store, universe: str, now: datetime) -> Iterator[Table]:
     if contested:
         yield contest_table(contested, biased)
     if in_office:
-        table = Table(title=f"Champion of {universe}", show_header=False)
+        table = Table(title=f"Champion of {office}", show_header=False)
         table.add_row("model", f"{in_office.model_name} version {in_office.model_version}")
         table.add_row("bundle", in_office.bundle)
         table.add_row("since", f"{in_office.decided_at:%Y-%m-%d %H:%M:%S} UTC, {in_office.actor}")
@@ -93,12 +93,12 @@ def contest_table(row: Mapping[str, Any], biased: bool) -> Table:
     return table
 
 
-def _newest_contest(store: Store, universe: str) -> Mapping[str, Any] | None:
+def _newest_contest(store: Store, office: Office) -> Mapping[str, Any] | None:
     rows = store.query(
         "SELECT decision, bundle, model_version, previous_bundle, actor, reason, "
         "evidence::text AS evidence, decided_at FROM promotions "
-        "WHERE universe = %s AND evidence ? 'p_value' ORDER BY number DESC LIMIT 1",
-        (universe,),
+        "WHERE universe = %s AND target = %s AND cause = 'contest' ORDER BY number DESC LIMIT 1",
+        (office.universe, office.target),
     )
     return next(iter(rows.to_pylist()), None)
 

@@ -3,13 +3,12 @@
 from datetime import datetime
 from uuid import uuid4
 
-from contracts.champion import ROLLED_BACK, Champion, reign
+from contracts.champion import ROLLED_BACK, Champion, Office, reign
 from contracts.store import Store
 from training.bundle import bundle
-from training.office.ledger import follow, numbered, record, require_champion
+from training.office.ledger import Ruling, deciding, follow, numbered, record, require_champion
 from training.office.succession import stack
 from training.run import records
-from training.run.lock import locked
 from training.run.records import Fit
 
 # Digits of a bundle's hash that name it.
@@ -17,7 +16,7 @@ LEAST = 8
 
 
 def roll_back(
-    store: Store, universe: str, leaving: str, reason: str, now: datetime
+    store: Store, office: Office, leaving: str, reason: str, now: datetime
 ) -> Champion | None:
     """Put the champion before the one in office back; returns it.
 
@@ -27,49 +26,46 @@ def roll_back(
     was ever in office or nobody before it, BundleError when that one does not load or its view is
     not the code's, LockLost; then nothing has changed.
     """
-    with locked(store, f"office {universe}") as lock:
-        in_office = require_champion(store, universe)
+    with deciding(store, office) as lock:
+        in_office = require_champion(store, office)
         if not _names(leaving, in_office.bundle):
-            _require_former(store, universe, leaving)
-            follow(store, universe)
+            _require_former(store, office, leaving)
+            follow(store, office)
             return None
-        before = _before(store, universe)
+        before = _before(store, office)
         loaded = bundle.load(before.bundle)
         loaded.require_view()
-        fields = {
-            "promotion_id": uuid4().hex,
-            "decision": ROLLED_BACK,
-            "previous_bundle": in_office.bundle,
-            "reason": reason,
-            "evidence": {"rolled_back": in_office.promotion_id},
-        }
-        record(lock, universe, numbered(universe, before), fields, now)
-        return follow(store, universe)
+        left = {"rolled_back": in_office.promotion_id}
+        ruling = Ruling(uuid4().hex, ROLLED_BACK, "rollback", reason, left, in_office.bundle)
+        record(lock, office, numbered(office, before), ruling, now)
+        return follow(store, office)
 
 
 def _names(given: str, bundle_hash: str) -> bool:
     return len(given) >= LEAST and bundle_hash.startswith(given)
 
 
-def _require_former(store: Store, universe: str, leaving: str) -> None:
-    former = [one.bundle for one in reign(store, universe)]
+def _require_former(store: Store, office: Office, leaving: str) -> None:
+    former = [one.bundle for one in reign(store, office)]
     if not any(_names(leaving, each) for each in former):
         raise records.StepMissing(
-            f"{leaving!r} was never champion of {universe}: name the bundle that is to leave by "
+            f"{leaving!r} was never champion of {office}: name the bundle that is to leave by "
             f"{LEAST} digits of its hash or more; {former[0]} is in office"
         )
 
 
-def _before(store: Store, universe: str) -> Fit:
-    ranks = reign(store, universe)
+def _before(store: Store, office: Office) -> Fit:
+    ranks = reign(store, office)
     decisions = store.query(
-        "SELECT decision, bundle FROM promotions WHERE universe = %s ORDER BY number", (universe,)
+        "SELECT decision, bundle FROM promotions WHERE universe = %s AND target = %s "
+        "ORDER BY number",
+        (office.universe, office.target),
     ).to_pylist()
     held = stack((row["decision"], row["bundle"]) for row in decisions)
     if len(held) < 2:
         raise records.StepMissing(
-            f"{universe} has no champion before the one in office: train another with the DAG "
+            f"{office} has no champion before the one in office: train another with the DAG "
             "train_models"
         )
-    number = next(one.model_version for one in ranks if one.bundle == held[-2])
-    return Fit("", held[-2], number)
+    then = next(one for one in ranks if one.bundle == held[-2])
+    return Fit("", then.bundle, then.model_version, then.model_name)

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from contracts.settings import settings
 from contracts.store import Store
 from contracts.tables import HEADLINES, SENTIMENTS
-from training.bundle.text_model import of_champion
+from training.bundle.text_model import of_champions
 from training.forecast import Floats
 from training.text.checkpoint import CheckpointMissing
 from training.text.labelled import ORDER
@@ -22,7 +22,7 @@ _CHUNK = 1000
 def scorers(
     store: Store, universe: str, asked: str, told: Callable[[str], None]
 ) -> Iterator[Scorer]:
-    """That which is asked for; else that of the universe's champion and, last, the settings'.
+    """That which is asked for; else those of the universe's champions and, last, the settings'.
 
     A champion's that cannot be had any more is told of: its forecasts say what they lack.
     """
@@ -30,8 +30,10 @@ def scorers(
     if asked:
         yield named(asked, name, labels)
         return
-    today, pinned = model(name, labels), of_champion(store, universe)
-    if pinned not in ("", today.model_version):
+    today = model(name, labels)
+    for pinned in of_champions(store, universe):
+        if pinned == today.model_version:
+            continue
         try:
             yield of_version(pinned, name, labels)
         except (TextModelGone, CheckpointMissing) as error:

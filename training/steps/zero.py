@@ -2,18 +2,17 @@
 
 from datetime import datetime
 
-from contracts.champion import PROMOTED, Champion, champion
+from contracts.champion import PROMOTED, Champion, Office, champion
 from contracts.store import Store
-from training.office.ledger import follow, record
-from training.run.lock import locked
+from training.office.ledger import Ruling, deciding, follow, numbered, record
 from training.run.records import Fit
 
 
-def install_first(store: Store, universe: str, zero: Fit, now: datetime) -> Champion:
+def install_first(store: Store, office: Office, zero: Fit, now: datetime) -> Champion:
     """Put champion zero into office unless someone is; returns who is in office."""
-    with locked(store, f"office {universe}") as lock:
-        if champion(store, universe) is None:
+    with deciding(store, office) as lock:
+        if champion(store, office) is None:
             reason = f"champion zero: {zero.expert}, so that there is one to beat"
-            fields = {"promotion_id": f"zero-{zero.bundle[:24]}", "decision": PROMOTED}
-            record(lock, universe, zero, fields | {"reason": reason, "evidence": {}}, now)
-        return follow(store, universe)
+            ruling = Ruling(f"zero-{zero.bundle[:24]}", PROMOTED, "zero", reason, {})
+            record(lock, office, numbered(office, zero), ruling, now)
+        return follow(store, office)
