@@ -20,7 +20,7 @@ _LOSSES = ("log_loss", "brier", "direction_loss")  # the objective's statistics
 
 # Per truth and forecast class: sums of the scores of the newest truths.
 _SCORED = f"""
-SELECT origin, label, forecast, count(*) AS n,
+SELECT origin, label, guess AS forecast, count(*) AS n,
   sum(p_down ^ 2 + p_neutral ^ 2 + p_up ^ 2 - 2 * chance + 1) AS brier,
   sum(-ln(greatest(chance, {_FLOOR}))) AS log_loss,
   sum(CASE label WHEN 1 THEN 0 ELSE -ln(greatest(chance / (p_down + p_up), {_FLOOR})) END)
@@ -29,13 +29,13 @@ FROM (
   SELECT p.*, truth.label,
     CASE truth.label WHEN 0 THEN p_down WHEN 1 THEN p_neutral ELSE p_up END AS chance,
     CASE greatest(p_down, p_neutral, p_up) WHEN p_down THEN 0 WHEN p_neutral THEN 1 ELSE 2 END
-      AS forecast
+      AS guess
   FROM predictions p JOIN LATERAL (
     SELECT label FROM outcomes o WHERE o.prediction_id = p.prediction_id
     ORDER BY version DESC LIMIT 1
   ) truth ON true
   WHERE p.universe = %s AND p.bundle = %s
-) scored GROUP BY origin, label, forecast ORDER BY origin, label, forecast
+) scored GROUP BY origin, label, guess ORDER BY origin, label, guess
 """
 
 Row = Mapping[str, Any]

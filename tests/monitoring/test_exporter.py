@@ -116,7 +116,7 @@ def test_gauges_say_what_the_tables_hold(store: Store, market: Market) -> None:
     refused |= {"reason": "high below low", "row": "{}", "rejected_at": NOW}
     store.record(REJECTED, pa.Table.from_pylist([refused], schema=REJECTED.schema))
     score = {"test": "psi", "feature": "return_1", "universe": market.universe, "snapshot": 7}
-    score |= {"bundle": bundle.hash, "threshold": 0.2, "scored_at": NOW}
+    score |= {"target": "trend_1", "bundle": bundle.hash, "threshold": 0.2, "scored_at": NOW}
     scores = [
         score | {"session": market.sessions[-2], "score": 0.1, "alarm": False},
         score | {"session": market.last, "score": 0.3, "alarm": True},

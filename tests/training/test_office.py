@@ -12,16 +12,7 @@ import numpy as np
 import pytest
 
 from contracts import objects
-from contracts.champion import (
-    KEPT,
-    PROMOTED,
-    ROLLED_BACK,
-    Office,
-    champion,
-    model_name,
-    pointer,
-    reign,
-)
+from contracts.champion import KEPT, PROMOTED, ROLLED_BACK, Office, champion, pointer, reign
 from contracts.settings import settings
 from contracts.store import Store
 from features.view import view
@@ -51,13 +42,13 @@ def train(store: Store, scope: Scope) -> tuple[Fit, Fit]:
 
 
 def alias(server: Mlflow, office: Office) -> int:
-    fields = {"name": model_name(office), "alias": "champion"}
+    fields = {"name": office.models[0], "alias": "champion"}
     answer = server.call("GET", "mlflow/registered-models/alias", **fields)
     return int(answer["model_version"]["version"])
 
 
 def versions(server: Mlflow, office: Office) -> dict[int, str]:
-    wanted = f"name = '{model_name(office)}'"
+    wanted = f"name = '{office.models[0]}'"
     listed = server.call("GET", "mlflow/model-versions/search", filter=wanted)["model_versions"]
     return {
         int(v["version"]): next(t["value"] for t in v["tags"] if t["key"] == "bundle")
@@ -160,7 +151,7 @@ def test_what_mlflow_lost_is_registered_again_by_the_promotion(
     scope = market(effect=1.0)
     zero, fitted = train(store, scope)
     contest.contest(store, scope)
-    tracking.call("DELETE", "mlflow/registered-models/delete", name=model_name(scope.office))
+    tracking.call("DELETE", "mlflow/registered-models/delete", name=scope.office.models[0])
     assert promote.promote(store, scope, LATER)[1] == 1
     number = alias(tracking, scope.office)
     assert versions(tracking, scope.office) == {number: fitted.bundle}
@@ -298,7 +289,7 @@ def test_mlflow_loads_the_champion_and_answers_as_the_bundle_does(
 
     scope = market(effect=1.0)
     _, fitted = train(store, scope)
-    loaded = mlflow.pyfunc.load_model(f"models:/{model_name(scope.office)}/{fitted.version}")
+    loaded = mlflow.pyfunc.load_model(f"models:/{scope.office.models[0]}/{fitted.version}")
     values = scope.training(store).values[:20]
     own = bundle.load(fitted.bundle)
     frame = pd.DataFrame(values, columns=list(own.manifest.features))
