@@ -17,7 +17,9 @@ _KEPT, _SESSIONS = 0.94, 64
 def realised_variance(x: Inputs) -> Values:
     """The variance within one session (Garman and Klass, 1980) plus the night's squared return."""
     # Of a bar of one price rounding may leave less than nothing.
-    return np.maximum(x.garman_klass_variance, 0.0) + np.log1p(x.overnight) ** 2
+    within: Values = np.maximum(x.garman_klass_variance, 0.0)
+    night: Values = np.log1p(x.overnight)
+    return within + night**2
 
 
 @feature(lookback="w", w=(1, 5, 22, 66), inputs=("realised_variance",), unit="return")
@@ -32,8 +34,9 @@ def realised_volatility_decayed(x: Inputs) -> Values:
 
     RiskMetrics (1996); sessions before would weigh 2 % together.
     """
-    found, rows = x.realised_variance, 1
-    while rows < _SESSIONS:  # twice as many rows at each step
+    found: Values = x.realised_variance
+    rows = 1
+    while rows < _SESSIONS:  # twice as many at each step
         found, rows = found + _KEPT**rows * roll.lag(found, rows), 2 * rows
     return np.sqrt(found * ((1.0 - _KEPT) / (1.0 - _KEPT**_SESSIONS)))
 
