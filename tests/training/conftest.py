@@ -113,6 +113,12 @@ def rows_for() -> Callable[[Objective], Samples]:
     return lambda objective: from_matrix(told(make_matrix(), objective.head))
 
 
+@pytest.fixture(scope="session")
+def tell() -> Callable[[pa.Table, Head], pa.Table]:
+    """Makes of a made-up matrix one whose truth is of the head's form."""
+    return told
+
+
 @pytest.fixture
 def samples() -> Samples:
     return from_matrix(make_matrix())

@@ -11,7 +11,7 @@ from training.objective import Baseline, Forecasts, Loss, Objective, Rows, Truth
 # A basis point per session. A truth below, of bars of one price, counts as that: its logarithm
 # exists. So does a forecast, so that whoever says next to nothing loses much, but a number.
 FLOOR = 1e-4
-TOO_GOOD = 0.005
+TOO_GOOD = 0.02
 
 _HEAD = Value("log", 2)
 
