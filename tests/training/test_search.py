@@ -12,7 +12,9 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
+import numpy as np
 import psutil
+import pyarrow as pa
 import pytest
 from descendants import names
 from processes import MARK, marked
@@ -26,7 +28,7 @@ from training.run.mlflow_api import Mlflow
 from training.run.scope import Scope
 from training.run.scratch import scratch_root, sweep
 from training.samples.folds import WalkForward
-from training.samples.samples import Samples
+from training.samples.samples import Samples, from_matrix
 from training.steps import search, tune
 from training.steps.search import Task, Trial, TuningFailed
 
@@ -52,6 +54,29 @@ def test_ray_finds_what_this_process_would_and_leaves_nothing(samples: Samples) 
         told = sorted(line for line in said if line.startswith(f"trial {trial} of 2: "))
         assert [line.split("fold ")[1][0] for line in told] == ["1", "2"]
     assert children() == []
+
+
+@pytest.mark.parametrize("most", [1, 199, 400, 799, 800, 1199])
+def test_many_rows_are_tried_on_whole_instruments_evenly_chosen(
+    matrix: Callable[..., pa.Table], most: int
+) -> None:
+    samples = from_matrix(matrix(sessions=204, instruments=12))
+    tried = search.some(samples, most * len(samples) // 1200)
+    held, kept = np.unique(samples.instruments), np.unique(tried.instruments)
+    assert len(kept) == max(1, most // 100)
+    for name in kept:
+        mine = (tried.instruments == name).sum()
+        assert mine == (samples.instruments == name).sum()
+    gaps = np.diff(np.flatnonzero(np.isin(held, kept)))
+    assert not len(gaps) or gaps.max() - gaps.min() <= 1
+    again = search.some(samples, most * len(samples) // 1200)
+    assert tried.truth.tolist() == again.truth.tolist()
+
+
+def test_rows_that_are_not_too_many_are_all_tried_on(samples: Samples) -> None:
+    assert search.some(samples, len(samples)) is samples
+    alone = samples.take(samples.instruments == samples.instruments[0])
+    assert search.some(alone, 10) is alone
 
 
 # A search whose only trial takes hours.
