@@ -14,6 +14,8 @@ FROZEN = {
     "return_20": "total_return(horizon=20)",
     "trend_1": "triple_barrier(horizon=1, width=0.5, window=20, version=2)",
     "trend_5": "triple_barrier(horizon=5, width=0.5, window=20, version=2)",
+    "volatility_5": "realised_volatility(horizon=5, estimator=garman_klass_overnight)",
+    "volatility_20": "realised_volatility(horizon=20, estimator=garman_klass_overnight)",
 }
 
 
