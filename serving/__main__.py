@@ -4,7 +4,7 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import partial
@@ -83,18 +83,34 @@ def predict(
     catch_up: int | None = typer.Option(
         None, min=1, help="sessions up to this one that are looked at; FINPULSE_REPLAY_SESSIONS"
     ),
+    target: str = typer.Option("", help="what is foretold; default: all that has a champion"),
 ) -> None:
-    """Record the champion's forecasts of a session and of those before it that have none."""
-    from contracts.champion import FIRST_TARGET, Office, champion
+    """Record the champions' forecasts of a session and of those before it that have none."""
+    from contracts.champion import champion, offices
 
     store, about = open_store(), universes.universe(universe)
-    office = champion(store, Office(about.name, FIRST_TARGET))
-    if office is None:
-        typer.echo(f"{about.name} has no champion yet: nothing to forecast with", err=True)
-        typer.echo(0)
-        return
+    ours = [one for one in offices(store) if one.universe == about.name]
+    if target:
+        ours = [office for office in ours if office.target == target]
+    if not ours:
+        what = f"{about.name}/{target}" if target else about.name
+        typer.echo(f"{what} has no champion yet: nothing to forecast with", err=True)
     cut = Cut.at(about, session, snapshot).back(catch_up or settings().replay_sessions)
-    typer.echo(_forecast(store, office, cut))
+    asked = ((one, cut) for office in ours if (one := champion(store, office)))
+    typer.echo(_forecast_each(store, asked))
+
+
+def _forecast_each(store: Store, asked: Iterable[tuple[Champion, Cut]]) -> int:
+    added, failures = 0, list[Exception]()
+    for office, cut in asked:
+        try:
+            added += _forecast(store, office, cut)
+        except Exception as error:  # One office's fault is not the others'.
+            typer.echo(f"{office.office}: {error}", err=True)
+            failures.append(error)
+    if failures:
+        raise failures[0]
+    return added
 
 
 def _forecast(store: Store, office: Champion, cut: Cut) -> int:
@@ -112,20 +128,17 @@ def catch_up() -> None:
     from contracts.champion import champion
     from contracts.gap import gaps
 
-    store, added, failures = open_store(), 0, list[Exception]()
-    for gap in gaps(store):
-        office = champion(store, gap.office)
-        if office is None or office.bundle != gap.bundle:
-            continue  # Another took office meanwhile; whoever chose it tells of it.
-        cut = Cut.at(universes.universe(gap.universe), gap.session, gap.snapshot)
-        try:
-            added += _forecast(store, office, cut.back(settings().replay_sessions))
-        except Exception as error:  # One universe's fault is not the others'.
-            typer.echo(f"{gap.office}: {error}", err=True)
-            failures.append(error)
-    if failures:
-        raise failures[0]
-    typer.echo(added)
+    store = open_store()
+
+    def waiting() -> Iterator[tuple[Champion, Cut]]:
+        for gap in gaps(store):
+            office = champion(store, gap.office)
+            if office is None or office.bundle != gap.bundle:
+                continue  # Another took office meanwhile; whoever chose it tells of it.
+            cut = Cut.at(universes.universe(gap.universe), gap.session, gap.snapshot)
+            yield office, cut.back(settings().replay_sessions)
+
+    typer.echo(_forecast_each(store, waiting()))
 
 
 def main() -> None:

@@ -102,7 +102,7 @@ def pipeline(name: str, hours: int, **options: Any) -> DAG:
     """A DAG of one run at a time, whose steps outlive a service's absence and last `hours`."""
     limit = {"execution_timeout": timedelta(hours=hours)}
     given = EVERY_STEP | limit | options.pop("default_args", {})
-    return DAG(name, default_args=given, max_active_runs=1, catchup=False, **options)
+    return DAG(name, default_args=given, catchup=False, **{"max_active_runs": 1} | options)
 
 
 # Words that commands of several DAGs share.
