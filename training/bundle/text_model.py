@@ -3,7 +3,7 @@
 from contracts.champion import champion, offices
 from contracts.settings import settings
 from contracts.store import Store
-from training.bundle.bundle import MANIFEST, files_of
+from training.bundle.bundle import manifest_of
 from training.bundle.manifest import Manifest
 
 _FIRST = """
@@ -33,5 +33,4 @@ def of_champions(store: Store, universe: str) -> list[str]:
     are left out."""
     ours = [office for office in offices(store) if office.universe == universe]
     bundles = [one.bundle for office in ours if (one := champion(store, office))]
-    manifests = [Manifest.parse(files_of(each, (MANIFEST,))[MANIFEST]) for each in bundles]
-    return sorted({text_model(store, manifest) for manifest in manifests} - {""})
+    return sorted({text_model(store, manifest_of(each)) for each in bundles} - {""})
