@@ -31,6 +31,6 @@ def text_model(store: Store, manifest: Manifest) -> str:
 def of_champions(store: Store, universe: str) -> list[str]:
     """The versions that the universe's champions are pinned to, each once; those that read none
     are left out."""
-    ours = [office for office in offices(store) if office.universe == universe]
-    bundles = [one.bundle for office in ours if (one := champion(store, office))]
+    ours = (champion(store, office) for office in offices(store, universe))
+    bundles = [one.bundle for one in ours if one]
     return sorted({text_model(store, manifest_of(each)) for each in bundles} - {""})
