@@ -53,7 +53,7 @@ class Baseline:
             log.warning("champion zero cannot be asked", extra={"error": str(error)})
             return None
         found = rows.join(told, on=_ROW, how="left", maintain_order="left")
-        values = found.select(pl.col(self.zero.manifest.asked.columns).name.prefix(_ITS))
+        values = found.select(f"{_ITS}{name}" for name in self.zero.manifest.asked.columns)
         return None if sum(values.null_count().row(0)) else values.to_numpy().astype(np.float64)
 
     def _told(self, rows: pl.DataFrame) -> pl.DataFrame:
