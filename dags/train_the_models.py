@@ -30,10 +30,7 @@ PARAMS = {"universe": universe(), "first": FIRST, "session": LAST, "recipe": CHO
 ABOUT = """A challenger is tuned, fitted and judged against the champion on sessions that neither
 has seen, and promoted if it wins, all at the snapshot of the step `snapshot`."""
 
-# Two at once: of recipes of two targets neither waits for the other's whole run.
-OPTIONS = {"schedule": None, "max_active_runs": 2}
-
-with pipeline("train_models", hours=12, params=PARAMS, doc_md=ABOUT, **OPTIONS) as dag:
+with pipeline("train_models", hours=12, runs=2, schedule=None, params=PARAMS, doc_md=ABOUT) as dag:
     inputs, experts = (
         Step(task_id=verb, argv=words(f"python -m training {verb} {RECIPE}"), answer=json.loads)
         for verb in ("inputs", "experts")

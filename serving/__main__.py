@@ -4,7 +4,7 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import partial
@@ -14,7 +14,7 @@ import typer
 
 from contracts import universe as universes
 from contracts import verbs
-from contracts.champion import Champion
+from contracts.champion import Office
 from contracts.cut import Cut
 from contracts.database.connection import LIVE
 from contracts.settings import settings
@@ -85,60 +85,44 @@ def predict(
     ),
     target: str = typer.Option("", help="what is foretold; default: all that has a champion"),
 ) -> None:
-    """Record the champions' forecasts of a session and of those before it that have none."""
-    from contracts.champion import champion, offices
+    """Record what each champion of a universe says of a session and of those before without."""
+    from contracts.champion import offices
 
     store, about = open_store(), universes.universe(universe)
-    ours = [one for one in offices(store) if one.universe == about.name]
-    if target:
-        ours = [office for office in ours if office.target == target]
-    if not ours:
+    cut = Cut.at(about, session, snapshot).back(catch_up or settings().replay_sessions)
+    known = [one for one in offices(store, about.name) if target in ("", one.target)]
+    if not known:
         what = f"{about.name}/{target}" if target else about.name
         typer.echo(f"{what} has no champion yet: nothing to forecast with", err=True)
-    cut = Cut.at(about, session, snapshot).back(catch_up or settings().replay_sessions)
-    asked = ((one, cut) for office in ours if (one := champion(store, office)))
-    typer.echo(_forecast_each(store, asked))
+    typer.echo(sum(verbs.each(known, lambda office: _forecast(store, office, cut))))
 
 
-def _forecast_each(store: Store, asked: Iterable[tuple[Champion, Cut]]) -> int:
-    added, failures = 0, list[Exception]()
-    for office, cut in asked:
-        try:
-            added += _forecast(store, office, cut)
-        except Exception as error:  # One office's fault is not the others'.
-            typer.echo(f"{office.office}: {error}", err=True)
-            failures.append(error)
-    if failures:
-        raise failures[0]
-    return added
-
-
-def _forecast(store: Store, office: Champion, cut: Cut) -> int:
+def _forecast(store: Store, office: Office, cut: Cut) -> int:
+    from contracts.champion import champion
     from serving import batch
     from training.bundle import bundle
 
-    added = batch.predict(store, office, bundle.load(office.bundle), cut, datetime.now(UTC))
-    typer.echo(f"version {office.model_version} of {office.model_name}: {added} forecasts added")
+    held = champion(store, office)
+    if held is None:
+        return 0
+    added = batch.predict(store, held, bundle.load(held.bundle), cut, datetime.now(UTC))
+    typer.echo(f"version {held.model_version} of {held.model_name}: {added} forecasts added")
     return added
 
 
 @app.command("catch-up")
 def catch_up() -> None:
     """Record the forecasts of champions that a person chose: of the newest sessions, once each."""
-    from contracts.champion import champion
     from contracts.gap import gaps
 
-    store = open_store()
-
-    def waiting() -> Iterator[tuple[Champion, Cut]]:
-        for gap in gaps(store):
-            office = champion(store, gap.office)
-            if office is None or office.bundle != gap.bundle:
-                continue  # Another took office meanwhile; whoever chose it tells of it.
-            cut = Cut.at(universes.universe(gap.universe), gap.session, gap.snapshot)
-            yield office, cut.back(settings().replay_sessions)
-
-    typer.echo(_forecast_each(store, waiting()))
+    store, back = open_store(), settings().replay_sessions
+    # Each names the newest session: where another took office meanwhile, that one forecasts it.
+    missed = {
+        gap.office: Cut.at(universes.universe(gap.universe), gap.session, gap.snapshot)
+        for gap in gaps(store)
+    }
+    done = verbs.each(missed, lambda office: _forecast(store, office, missed[office].back(back)))
+    typer.echo(sum(done))
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 from contracts.champion import champion, offices
 from contracts.settings import settings
 from contracts.store import Store
-from training.bundle.bundle import MANIFEST, files_of
+from training.bundle.bundle import manifest_of
 from training.bundle.manifest import Manifest
 
 _FIRST = """
@@ -30,9 +30,8 @@ def text_model(store: Store, manifest: Manifest) -> str:
 
 def in_office(store: Store, universe: str) -> list[Manifest]:
     """What the universe's champions say that they are."""
-    ours = [office for office in offices(store) if office.universe == universe]
-    bundles = [one.bundle for office in ours if (one := champion(store, office))]
-    return [Manifest.parse(files_of(each, (MANIFEST,))[MANIFEST]) for each in bundles]
+    ours = (champion(store, office) for office in offices(store, universe))
+    return [manifest_of(one.bundle) for one in ours if one]
 
 
 def of_champions(store: Store, universe: str) -> list[str]:
