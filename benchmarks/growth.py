@@ -87,7 +87,7 @@ def main(requests: int = 10_000_000, predictions: int = 5_000_000) -> None:
                 "exporter's counts": exporter.look_at_tables,
                 "exporter's sums": exporter.look_at_sums,
                 "predictor's look": watch.poll,
-                "newest forecasts": lambda: newest(store, served.hash),
+                "newest forecasts": lambda: newest(store, market.champion(served, 1)),
                 "500 earlier forecasts": lambda: decided_by(store, served.hash, names, then),
             }
             before = {name: seconds(ask) for name, ask in asks.items()}

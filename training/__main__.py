@@ -35,12 +35,18 @@ def score_text(
     universe: verbs.Universe = "",
     recipe: Recipe = DEFAULT,
     model: Annotated[str, typer.Option(help="text model or version, and no other")] = "",
+    inputs: Annotated[
+        bool, typer.Option("--inputs", help="print as JSON the champions' views as well")
+    ] = False,
 ) -> None:
     """Score the texts known at the session's close, each once per text model; print its version.
 
-    Without --model: by the one that the champion is pinned to and that of FINPULSE_TEXT_MODEL,
+    Without --model: by those that the champions are pinned to and that of FINPULSE_TEXT_MODEL,
     whose version is printed: it is what a new training learns from.
     """
+    import orjson
+
+    from training.bundle.text_model import in_office
     from training.steps import score_text
 
     asked, store = _scope(universe, session, snapshot, recipe), open_store()
@@ -51,7 +57,12 @@ def score_text(
         _progress(f"{left.num_rows} new texts for {version}")
         for done in score_text.score(store, left, scorer, datetime.now(UTC)):
             _progress(f"{done} of {left.num_rows} texts scored")
-    typer.echo(version)
+    if inputs:
+        read = {one.view for one in in_office(store, asked.universe)} or {asked.recipe.view}
+        told = {"views": ",".join(sorted(read)), "text_model": version}
+        typer.echo(orjson.dumps(told).decode())
+    else:
+        typer.echo(version)
 
 
 @app.command()
@@ -117,13 +128,14 @@ def view(recipe: Recipe = DEFAULT) -> None:
 
 @app.command()
 def inputs(recipe: Recipe = DEFAULT) -> None:
-    """Print as JSON what the recipe learns from: its feature view, and the text model's version."""
+    """Print as JSON the recipe's feature view, the text model's version, and its target."""
     import orjson
 
     from features import view as views
 
-    name = recipes.recipe(recipe).view
-    read = {"view": name, "text_model": text_model_today(views.view(name))}
+    asked = recipes.recipe(recipe)
+    read = {"view": asked.view, "text_model": text_model_today(views.view(asked.view))}
+    read |= {"target": asked.target}
     typer.echo(orjson.dumps(read).decode())
 
 

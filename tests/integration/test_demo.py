@@ -192,11 +192,11 @@ def test_every_panel_shows_something(demo: Demo, tmp_path: Path) -> None:
 
 
 def test_again_it_adds_nothing(demo: Demo) -> None:
-    before = count(demo.stack)
+    before = count(demo.stack, UNIVERSE)
     again = demo.script("demo")
     assert again.returncode == 0, again.stdout
     assert "added by this demo: 0 rows, 0 model versions" in again.stdout
-    assert count(demo.stack) == before
+    assert count(demo.stack, UNIVERSE) == before
     assert "SIM001" in again.stdout
 
 
@@ -216,19 +216,19 @@ def test_next_is_one_session_more_and_then_the_newest(demo: Demo) -> None:
     assert f"Predictions of {NEXT}" in onwards.stdout
     assert demo.store.query(bars, (LAST,)) == history, "earlier sessions have changed"
     assert set(forecasts) < set(issued()) and max(issued())[0] == NEXT
-    after = count(demo.stack)
+    after = count(demo.stack, UNIVERSE)
     again = demo.script("demo")
     assert again.returncode == 0, again.stdout
     assert f"Predictions of {NEXT}" in again.stdout
     assert "added by this demo: 0 rows, 0 model versions" in again.stdout
-    assert count(demo.stack) == after
+    assert count(demo.stack, UNIVERSE) == after
 
 
 @pytest.mark.troubleshooting("the task ... failed; the end of its log")
 def test_a_failing_source_fails_the_run_with_its_cause(demo: Demo) -> None:
     airflow = Airflow(demo.stack.settings, print)
     conf = {"source": "files", "universe": "files", "session": LAST}
-    before = count(demo.stack)
+    before = count(demo.stack, UNIVERSE)
     with pytest.raises(
         RunFailed,
         match=r"the task extent of market_day failed; the end of its log(?s:.*)FINPULSE_DATA",
@@ -237,7 +237,7 @@ def test_a_failing_source_fails_the_run_with_its_cause(demo: Demo) -> None:
     states = {task.name: task.state for task in airflow.tasks("market_day", "failing")}
     assert states.pop("extent") == "failed"
     assert set(states.values()) == {"upstream_failed"}
-    assert count(demo.stack) == before
+    assert count(demo.stack, UNIVERSE) == before
 
 
 @pytest.mark.parametrize("name", ["predictor", "postgres"])
