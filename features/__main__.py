@@ -65,7 +65,7 @@ def materialise(
     end = last or first
     if end is None:
         raise typer.BadParameter("expected --first or --last as 2025-06-30, found neither")
-    store, chosen = open_store(), [views.view(name) for name in view.split(",")]
+    store, chosen = open_store(), [views.view(name.strip()) for name in view.split(",")]
     pinned = store.snapshot() if snapshot is None else snapshot
     cut = Cut(universes.universe(universe), first or end, end, pinned)
     cut = cut.back(sessions) if sessions > 1 else cut

@@ -35,18 +35,13 @@ def score_text(
     universe: verbs.Universe = "",
     recipe: Recipe = DEFAULT,
     model: Annotated[str, typer.Option(help="text model or version, and no other")] = "",
-    inputs: Annotated[
-        bool, typer.Option("--inputs", help="print as JSON the champions' views as well")
-    ] = False,
+    inputs: Annotated[bool, typer.Option("--inputs", help="champions' views too, as JSON")] = False,
 ) -> None:
     """Score the texts known at the session's close, each once per text model; print its version.
 
     Without --model: by those that the champions are pinned to and that of FINPULSE_TEXT_MODEL,
     whose version is printed: it is what a new training learns from.
     """
-    import orjson
-
-    from training.bundle.text_model import in_office
     from training.steps import score_text
 
     asked, store = _scope(universe, session, snapshot, recipe), open_store()
@@ -57,12 +52,7 @@ def score_text(
         _progress(f"{left.num_rows} new texts for {version}")
         for done in score_text.score(store, left, scorer, datetime.now(UTC)):
             _progress(f"{done} of {left.num_rows} texts scored")
-    if inputs:
-        read = {one.view for one in in_office(store, asked.universe)} or {asked.recipe.view}
-        told = {"views": ",".join(sorted(read)), "text_model": version}
-        typer.echo(orjson.dumps(told).decode())
-    else:
-        typer.echo(version)
+    typer.echo(score_text.inputs(store, asked, version) if inputs else version)
 
 
 @app.command()

@@ -15,7 +15,7 @@ from contracts.store import Store
 from contracts.tables import TABLES
 
 _SWAP_SECONDS = 60
-WIDTH = 110
+WIDTH = 122
 _SHOWN = (
     *("symbol", "p_down", "p_neutral", "p_up", "signal", "volatility"),
     *("as_of", "version", "origin", "data"),
