@@ -90,7 +90,7 @@ def predict(
 
     store, about = open_store(), universes.universe(universe)
     cut = Cut.at(about, session, snapshot).back(catch_up or settings().replay_sessions)
-    known = [one for one in offices(store, about.name) if target in ("", one.target)]
+    known = [office for office in offices(store, about.name) if target in ("", office.target)]
     if not known:
         what = f"{about.name}/{target}" if target else about.name
         typer.echo(f"{what} has no champion yet: nothing to forecast with", err=True)
