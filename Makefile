@@ -7,6 +7,8 @@ SOURCE ?= simulated
 DATA ?=
 # make demo NEXT=1 goes one session further than the demo before.
 NEXT ?=
+# make demo UNIVERSE=london8 adds a declared universe to what the stack serves.
+UNIVERSE ?=
 # Any Python that runs pip: it fetches uv into .tools, and uv brings Python 3.11 along where the
 # machine has another. Nothing else is touched.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -67,8 +69,8 @@ lock: $(UV) ## Resolve the dependencies anew into requirements.lock
 	$(UV) pip compile -q --python-version 3.11 --generate-hashes --no-header --all-extras --group dev pyproject.toml -o requirements.lock
 
 .PHONY: demo
-demo: setup ## Run the main job: services, three DAG runs, served predictions (SOURCE=, DATA=, NEXT=1)
-	@$(PY) infra/local/demo.py $(if $(NEXT),--next)
+demo: setup ## Run the main job: services, four DAG runs, served predictions (SOURCE=, DATA=, NEXT=1, UNIVERSE=)
+	@$(PY) infra/local/demo.py $(if $(NEXT),--next) $(if $(UNIVERSE),--universe $(UNIVERSE))
 
 .PHONY: up
 up: setup ## Start the services and wait until they are healthy

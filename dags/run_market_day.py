@@ -1,14 +1,9 @@
-"""The DAG `market_day`: one session, from its facts to settled predictions."""
-
-import os
+"""The DAGs `market_day`, one per universe: a session, from its facts to settled predictions."""
 
 from airflow.sdk import Param, chain
-from exchange_timetable import SessionClose
+from market_days import market_days
 from step import FACTS, SEEN, SNAPSHOT, Step, pipeline, source, steps, universe, words
 
-# Only a source that goes on has something to collect tomorrow: the others are run by hand.
-LIVE = os.environ.get("FINPULSE_SOURCE") == "yahoo"
-SCHEDULE = SessionClose(os.environ.get("FINPULSE_CALENDAR", "XNYS")) if LIVE else None
 # By hand without a session it is the newest of the source. A scheduled run is named by the last
 # moment before its session's close: that of 24/7 ends at midnight.
 NEWEST = "ti.xcom_pull(task_ids='extent')"
@@ -16,12 +11,13 @@ CLOSED = "(data_interval_end - macros.timedelta(microseconds=1)) | ds"
 BY_HAND = "dag_run.run_type == 'manual'"
 SESSION = f"{{{{ params.session or ({NEWEST} if {BY_HAND} else {CLOSED}) }}}}"
 RUN = f"--session {SESSION} {SEEN}"
-MODEL = "--view daily_3 --text-model {{ ti.xcom_pull(task_ids='score_text') }}"
+READ = "macros.json.loads(ti.xcom_pull(task_ids='score_text'))"
+MODEL = f"--view {{{{ {READ}.views }}}} --text-model {{{{ {READ}.text_model }}}}"
 
 LOADS = ("collect", "clean", "gate", "append")
 STEPS = {verb: f"python -m etl {verb} {FACTS} --session {SESSION}" for verb in LOADS} | {
     "snapshot": SNAPSHOT,
-    "score_text": f"python -m training score-text {RUN}",
+    "score_text": f"python -m training score-text {RUN} --inputs",
     # 41: what a new champion forecasts, and the last that one of the day before may have forecast.
     "features": f"python -m features materialise {MODEL} --last {SESSION} --sessions 41 {SEEN}",
     "predict": f"python -m serving predict {RUN} --catch-up 40",
@@ -29,11 +25,14 @@ STEPS = {verb: f"python -m etl {verb} {FACTS} --session {SESSION}" for verb in L
     "drift": f"python -m monitoring drift {RUN}",
 }
 DAY = Param(None, type=["null", "string"], format="date", description="or the newest")
-PARAMS = {"source": source(), "universe": universe(), "session": DAY}
 ABOUT = """One session of a market: its facts are collected, checked and stored, then forecast,
 earlier forecasts settled and drift scored, all at the snapshot of the step `snapshot`."""
 
-with pipeline("market_day", hours=3, schedule=SCHEDULE, params=PARAMS, doc_md=ABOUT) as dag:
-    asked = words(f"python -m etl extent {FACTS}")
-    extent = Step(task_id="extent", argv=asked, answer=lambda printed: printed.split()[-1])
-    chain(extent, *steps(STEPS))
+for day in market_days():
+    about = {"source": source(day.source), "universe": universe(day.universe), "session": DAY}
+    options = {"schedule": day.schedule, "is_paused_upon_creation": day.paused}
+    with pipeline(day.dag, hours=3, params=about, doc_md=ABOUT, **options) as dag:
+        asked = words(f"python -m etl extent {FACTS}")
+        extent = Step(task_id="extent", argv=asked, answer=lambda printed: printed.split()[-1])
+        chain(extent, *steps(STEPS))
+    globals()[day.dag] = dag

@@ -24,10 +24,10 @@ from training.bundle import bundle
 # A database that does not even refuse must not keep the predictor from saying so.
 FIRST_LOOK_SECONDS = 10.0
 
-_DESCRIPTION = f"""Forecasts of the champion in office. **{DISCLAIMER}**
+_DESCRIPTION = f"""Forecasts of the champions in office. **{DISCLAIMER}**
 
-Forecasts are computed when facts arrive and never change; an answer names the one model version,
-the time of its decision (`as_of`) and the age of its data. Every refusal is
+Forecasts are computed when facts arrive and never change; an answer names the one universe and
+model version, the time of its decision (`as_of`) and the age of its data. Every refusal is
 `{{code, message, request_id}}`. Where keys are in force, each call needs one in `X-API-Key`."""
 
 
@@ -58,9 +58,10 @@ def create_app(
     load: Callable[[str], bundle.Bundle] = bundle.load,
     access: Access = OPEN,
 ) -> FastAPI:
-    """The app that serves the champions of one universe out of one database.
+    """The app that serves every champion out of one database.
 
-    It starts without the database and without a champion: then it is alive and not ready.
+    universe: whom callers mean who name none. It starts without the database and without a
+    champion: then it is alive and not ready.
     """
     metrics = Metrics()
     watch, journal = Watch(store, universe, load, metrics), Journal(store, universe, metrics)

@@ -1,6 +1,7 @@
-"""The main job, from nothing to served predictions: services, three DAG runs, what came out.
+"""The main job, from nothing to served predictions: services, four DAG runs, what came out.
 
-`--next` goes one session further than the last demo did.
+`--next` goes one session further than the last demo did; `--universe` is about another declared
+universe, beside what the stack serves already.
 """
 
 import argparse
@@ -26,8 +27,9 @@ from supervise import Supervisor
 from turns import turn
 from up import Start
 
+from contracts.settings import Settings
 from contracts.time.calendar import shift
-from contracts.universe import universe
+from contracts.universe import UNIVERSES, Universe, universe
 
 say = partial(print, flush=True)
 
@@ -37,6 +39,10 @@ DECISIVE = (
     *("sim_instruments", "sim_sessions", "sim_end", "sim_seed", "sim_noise"),
     *("text_model", "text_labels", "contest_sessions", "replay_sessions", "trials"),
 )
+
+
+# What is trained, side by side: which way, and how far.
+RECIPES = ("demo", "demo_volatility")
 
 
 @dataclass(frozen=True)
@@ -50,17 +56,46 @@ class Span:
     last: date
 
 
+def chosen(asked: Settings, name: str) -> tuple[Universe, str]:
+    """The universe of that name, or else the settings' own, and the source that tells of it.
+
+    Raises StackError for one that nobody declared, or whose facts this stack's database refuses.
+    """
+    if name in ("", asked.universe):
+        return universe("", asked), asked.source
+    if name not in UNIVERSES.names():
+        raise StackError(
+            f"no universe is named {name!r}: expected {asked.universe}, which the settings "
+            f"describe, or a declared one ({', '.join(UNIVERSES.names())}); declare it in "
+            f"contracts/universes/{name}.py, see docs/universes.md"
+        )
+    about = UNIVERSES.get(name)
+    told = about.sources["bars"]
+    source = asked.source if asked.source in told else told[0]
+    if (source == "simulated") != (asked.source == "simulated"):
+        raise StackError(
+            f"{name} is told of by {' and '.join(told)}, this stack's facts are of "
+            f"{asked.source}: simulated and real ones never meet, set SOURCE={source} too"
+        )
+    return about, source
+
+
 @dataclass
 class Demo:
-    """One demo: what it runs, and how long each stage took."""
+    """One demo: what it runs, and how long each stage took.
+
+    named: the universe that it is about; default: the settings' own.
+    """
 
     stack: Stack
     onwards: bool = False
+    named: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
     tasks: dict[str, dict[str, float]] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
+        self.universe, self.source = chosen(self.stack.asked, self.named)
         self.patience = Patience(Supervisor(self.stack.home), say)
 
     def verb(self, *arguments: str) -> str:
@@ -75,50 +110,63 @@ class Demo:
 
     def extent(self, *options: str) -> tuple[date, date]:
         """The first and the last session that the source delivers; see `etl extent`."""
-        words = self.verb("etl", "extent", "--source", self.stack.asked.source, *options)
+        place = ("--source", self.source, "--universe", self.universe.name)
+        words = self.verb("etl", "extent", *place, *options)
         first, last = words.strip().splitlines()[-1].split()
         return date.fromisoformat(first), date.fromisoformat(last)
 
     def span(self) -> Span:
         """Up to the session that was shown last, or the one after it when the demo goes on."""
-        asked, calendar = self.stack.asked, universe("", self.stack.asked).calendar
+        calendar = self.universe.calendar
         first, end = self.extent()
-        shown = outcome.newest(self.stack)
+        shown = outcome.newest(self.stack, self.universe.name)
         last = wanted = max(shown or end, end)
         if self.onwards and shown == wanted:
             wanted = shift(calendar, wanted, 1)
         if wanted > end:
             _, last = self.extent("--through", str(wanted))
         if self.onwards and last < wanted:
-            say(f"\nthe source {asked.source} ends with {last}: there is no later session yet")
+            say(f"\nthe source {self.source} ends with {last}: there is no later session yet")
         before = shift(calendar, last, -1)
         return Span(first, before if last > end else first, before, last)
 
     def runs(self, span: Span) -> dict[str, dict[str, str]]:
         """The parameters of each DAG's run: history, a training at its end, the last session."""
-        place = {"universe": self.stack.asked.universe}
-        facts = place | {"source": self.stack.asked.source}
+        name = self.universe.name
+        place = {"universe": name}
+        facts = place | {"source": self.source}
+        day = "market_day" if name == self.stack.asked.universe else f"market_day_{name}"
         return {
             "backfill_market": facts | {"first": str(span.fresh), "last": str(span.before)},
             "train_models": place
-            | {"first": str(span.first), "session": str(span.before), "recipe": "demo"},
-            "market_day": facts | {"session": str(span.last)},
+            | {"first": str(span.first), "session": str(span.before), "recipe": RECIPES[0]},
+            day: facts | {"session": str(span.last)},
         }
 
     def run_dags(self, span: Span) -> None:
         """Run the DAGs one after the other; the same parameters are the same run."""
-        asked = self.stack.asked
-        airflow = Airflow(self.stack.settings, say, self.patience)
+        about, airflow = self.universe, Airflow(self.stack.settings, say, self.patience)
+        asked = self.stack.asked.model_copy(update={"universe": about.name})
         decisive = [str(getattr(asked, name)) for name in DECISIVE]
-        for dag, conf in self.runs(span).items():
-            say(f"\n{dag}")
+        if about.name in UNIVERSES.names():
+            decisive += [about.calendar, *about.symbols]
+
+        def named(conf: dict[str, str]) -> str:
             words = "\n".join([*decisive, str(span.first), *conf.values()])
             digest = hashlib.sha256(words.encode()).hexdigest()[:8]
-            run = f"demo-{asked.universe}-{conf.get('session', span.before)}-{digest}"
+            return f"demo-{about.name}-{conf.get('session', span.before)}-{digest}"
+
+        for dag, conf in self.runs(span).items():
+            say(f"\n{dag}")
+            recipes = RECIPES if "recipe" in conf else ("",)
+            confs = [conf | {"recipe": name} if name else conf for name in recipes]
             began = datetime.now(UTC)
-            tasks = airflow.run(dag, run, conf)
-            self.tasks[dag] = {task.name: round(task.seconds, 1) for task in tasks}
-            for name, seconds in stages.shares(dag, began, tasks).items():
+            found = airflow.run_all(dag, {named(each): each for each in confs})
+            for name, tasks in zip(recipes, found.values(), strict=True):
+                key = f"{dag} {name}".strip()
+                self.tasks[key] = {task.name: round(task.seconds, 1) for task in tasks}
+            whole = [task for tasks in found.values() for task in tasks]
+            for name, seconds in stages.shares(dag, began, whole).items():
                 self.seconds[name] = self.seconds.get(name, 0.0) + seconds
 
     def run(self) -> None:
@@ -129,12 +177,13 @@ class Demo:
         before = self._count()
         self.run_dags(span)
         self.added = self._count() - before
-        say("\n" + outcome.predictions(self.stack, span.last, self.patience))
-        say(self.verb("training", "report", "--universe", self.stack.asked.universe))
+        shown = outcome.predictions(self.stack, self.universe.name, span.last, self.patience)
+        say("\n" + shown)
+        say(self.verb("training", "report", "--universe", self.universe.name))
         say(f"added by this demo: {self.added.rows} rows, {self.added.versions} model versions\n")
 
     def _count(self) -> outcome.Count:
-        return self.patience.ask("mlflow", lambda: outcome.count(self.stack))
+        return self.patience.ask("mlflow", lambda: outcome.count(self.stack, self.universe.name))
 
     def close(self, memory: PeakMemory) -> None:
         """Print and keep the stages' seconds and the peak of memory."""
@@ -151,11 +200,14 @@ def main() -> int:
     """Run the demo; returns the exit status."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--next", action="store_true", help="go on to the next session")
-    onwards = options.parse_args().next
+    options.add_argument("--universe", default="", help="a declared universe")
+    given = options.parse_args()
     asked = asked_settings()
+    chosen(asked, given.universe)
     with turn(asked.home, "demo", say):
-        demo = Demo(Stack.of(asked), onwards)
-        say(f"FinPulse demo: {asked.source} market in {asked.home}")
+        demo = Demo(Stack.of(asked), given.next, given.universe)
+        about = f"{demo.source} market, universe {demo.universe.name} ({demo.universe.calendar})"
+        say(f"FinPulse demo: {about}, in {asked.home}")
         supervisor = demo.patience.supervisor
 
         def roots() -> list[int]:

@@ -1,6 +1,6 @@
 """What a demo leaves to see: how far it came, predictions as served, and where to look."""
 
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -15,15 +15,18 @@ from contracts.store import Store
 from contracts.tables import TABLES
 
 _SWAP_SECONDS = 60
-WIDTH = 110
-_SHOWN = ("symbol", "p_down", "p_neutral", "p_up", "signal", "as_of", "version", "origin", "data")
+WIDTH = 122
+_SHOWN = (
+    *("symbol", "p_down", "p_neutral", "p_up", "signal", "volatility"),
+    *("as_of", "version", "origin", "data"),
+)
 
 client = httpx.Client(trust_env=False, timeout=60)
 
 
 @dataclass(frozen=True)
 class Count:
-    """How much there is: rows of all tables, and versions of the universe's model."""
+    """How much there is: rows of all tables, and versions of the universe's models."""
 
     rows: int
     versions: int
@@ -32,78 +35,76 @@ class Count:
         return Count(self.rows - other.rows, self.versions - other.versions)
 
 
-def _office(stack: Stack) -> Office:
-    return Office(stack.asked.universe, FIRST_TARGET)
-
-
-def count(stack: Stack) -> Count:
+def count(stack: Stack, universe: str) -> Count:
     """Count rows by SQL and model versions by MLflow's REST API."""
     # The calls that show the outcome are logged too: they are no work of the run.
     names = [name for name in TABLES if name != "requests"]
     parts = " + ".join(f"(SELECT count(*) FROM {name})" for name in names)
     [row] = Store(stack.facts).query(f"SELECT {parts} AS rows").to_pylist()
+    named = model_name(Office(universe, "%"))
     answer = client.get(
         f"{stack.settings.mlflow}/api/2.0/mlflow/model-versions/search",
-        params={"filter": f"name='{model_name(_office(stack))}'", "max_results": 10_000},
+        params={"filter": f"name LIKE '{named}'", "max_results": 10_000},
     )
     answer.raise_for_status()
     return Count(int(row["rows"]), len(answer.json().get("model_versions", [])))
 
 
-def newest(stack: Stack) -> date | None:
+def newest(stack: Stack, universe: str) -> date | None:
     """The newest session that was forecast; None before any. So far the demo has advanced."""
-    [row] = (
-        Store(stack.facts)
-        .query(
-            "SELECT max(session) AS session FROM predictions WHERE universe = %s AND target = %s",
-            astuple(_office(stack)),
-        )
-        .to_pylist()
-    )
+    asked = "SELECT max(session) AS session FROM predictions WHERE universe = %s"
+    [row] = Store(stack.facts).query(asked, (universe,)).to_pylist()
     found: date | None = row["session"]
     return found
 
 
-def _symbols(stack: Stack, session: date) -> list[str]:
+def _symbols(stack: Stack, universe: str, session: date, which: str) -> list[str]:
     rows = Store(stack.facts).query(
-        "SELECT DISTINCT symbol FROM predictions WHERE universe = %s AND target = %s "
-        "AND session = %s ORDER BY 1",
-        (*astuple(_office(stack)), session),
+        "SELECT DISTINCT symbol FROM predictions WHERE universe = %s AND session = %s "
+        f"AND {which} ORDER BY 1",
+        (universe, session),
     )
     return [str(symbol) for symbol in rows["symbol"].to_pylist()]
 
 
-def ask(stack: Stack, symbols: list[str]) -> httpx.Response:
+def ask(stack: Stack, symbols: list[str], **more: str) -> httpx.Response:
     """The predictor's answer about these symbols, asked with the stack's key."""
     headers = {"X-API-Key": stack.api_key}
-    return client.post(f"{stack.predictor}/predict", json={"symbols": symbols}, headers=headers)
+    body = {"symbols": symbols, **more}
+    return client.post(f"{stack.predictor}/predict", json=body, headers=headers)
 
 
-def served(stack: Stack, session: date, patience: Patience) -> list[dict[str, Any]]:
+def served(stack: Stack, universe: str, session: date, patience: Patience) -> list[dict[str, Any]]:
     """The predictor's answer for every symbol of the session; waits while it swaps champions."""
-    symbols = _symbols(stack, session)
+    symbols = _symbols(stack, universe, session, f"target = '{FIRST_TARGET}'")
+    beside = _symbols(stack, universe, session, "volatility IS NOT NULL")
     if not symbols:
         raise StackError(f"no prediction of {session} was recorded: see the task `predict`")
     rows: list[dict[str, Any]] = []
 
     def asked() -> bool:
-        answer = ask(stack, symbols)
+        answer = ask(stack, symbols, universe=universe)
         if not answer.is_success:
             raise ValueError(f"it does not serve {session}: {answer.text[:500]}")
         rows[:] = answer.json()["predictions"]
-        return all(row["session"] == str(session) for row in rows)
+        newest = all(row["session"] == str(session) for row in rows)
+        return newest and all(row["volatility"] for row in rows if row["symbol"] in beside)
 
     replace(patience, seconds=_SWAP_SECONDS).until("predictor", asked)
     return rows
 
 
-def predictions(stack: Stack, session: date, patience: Patience) -> str:
+def predictions(stack: Stack, universe: str, session: date, patience: Patience) -> str:
     """The table of predictions, as POST /predict answers them."""
-    table = Table(title=f"Predictions of {session}, from POST {stack.predictor}/predict")
+    told = f"Predictions of {session} for {universe}, from POST {stack.predictor}/predict"
+    table = Table(title=told)
     for name in _SHOWN:
-        table.add_column(name, justify="right" if name.startswith("p_") else "left")
-    for row in served(stack, session, patience):
-        shown = {"version": row["model_version"], "data": row["data_origin"]} | row
+        number = name == "volatility" or name.startswith("p_")
+        table.add_column(name, justify="right" if number else "left")
+    for row in served(stack, universe, session, patience):
+        shown = row | {"version": row["model_version"], "data": row["data_origin"]}
+        beside = row["volatility"]
+        shown["volatility"] = f"{beside['value']:.2%}" if beside else ""
         cells = [shown.get(name, "") for name in _SHOWN]
         table.add_row(*(f"{c:.3f}" if isinstance(c, float) else str(c) for c in cells))
     return printed(table)

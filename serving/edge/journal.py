@@ -29,7 +29,8 @@ LAST_SECONDS = 1.5
 
 
 class Call(NamedTuple):
-    """A call as it was answered. answered_at: epoch seconds. caller: the API key's name."""
+    """A call as it was answered. answered_at: epoch seconds. universe: the one that it was
+    answered about, if any. caller: the API key's name."""
 
     request_id: str
     answered_at: float
@@ -38,6 +39,7 @@ class Call(NamedTuple):
     status: int
     seconds: float
     symbols: tuple[str, ...]
+    universe: str | None
     model_version: int | None
     caller: str | None
 
@@ -46,6 +48,7 @@ class Journal:
     """Keeps calls in memory and writes them in batches.
 
     While the database is away they wait; what finds no more room is dropped and counted.
+    universe: that of calls which were answered about none.
     """
 
     def __init__(self, store: Store, universe: str, metrics: Metrics) -> None:
@@ -102,7 +105,7 @@ class Journal:
         return True
 
     def _frame(self, calls: list[Call]) -> pa.Table:
-        ids, times, methods, routes, states, seconds, symbols, versions, callers = zip(
+        ids, times, methods, routes, states, seconds, symbols, universes, versions, callers = zip(
             *calls, strict=True
         )
         columns = {
@@ -113,7 +116,7 @@ class Journal:
             "status": states,
             "seconds": seconds,
             "symbols": [orjson.dumps(each).decode() for each in symbols],
-            "universe": [self._universe] * len(calls),
+            "universe": [each or self._universe for each in universes],
             "model_version": versions,
             "key_name": callers,
         }

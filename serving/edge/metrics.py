@@ -13,9 +13,12 @@ from typing import cast
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from contracts.champion import Champion, Office
+
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _CHAMPION = "finpulse_serving_champion_info"
+_OFFICE = ("universe", "target")
 
 
 class Metrics:
@@ -24,7 +27,7 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._shared = os.environ.get(SHARED, "")
-        self._served: tuple[str, str, str] | None = None
+        self._served: dict[Office, tuple[str, str, str, str]] = {}
         self._requests = Counter(
             "finpulse_http_requests_total",
             "Answered requests.",
@@ -38,27 +41,12 @@ class Metrics:
             buckets=_BUCKETS,
             registry=self.registry,
         )
-        gauge = partial(Gauge, registry=self.registry)
-        self._champion = gauge(
-            _CHAMPION,
-            "The champion that is served; always 1.",
-            ("universe", "version", "bundle"),
-            multiprocess_mode="livemax",
-        )
-        self.database = gauge(
-            "finpulse_serving_database_up",
-            "1 when the last look at the ledger was answered.",
-            multiprocess_mode="livemin",
-        )
-        self.newest = gauge(
-            "finpulse_serving_newest_forecast_timestamp_seconds",
-            "Time at which the newest forecast that is served was decided.",
-            multiprocess_mode="livemin",
-        )
+        self._name_gauges()
         counter = partial(Counter, registry=self.registry)
         self.refused = counter(
             "finpulse_serving_bundle_failures_total",
             "Checks of a champion's bundle that failed: it was not served.",
+            _OFFICE,
         )
         self.dropped = counter(
             "finpulse_serving_calls_unrecorded_total",
@@ -66,6 +54,32 @@ class Metrics:
         )
         # Finding a series by its labels takes longer than counting.
         self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
+    def _name_gauges(self) -> None:
+        gauge = partial(Gauge, registry=self.registry)
+        self._champion = gauge(
+            _CHAMPION,
+            "The champion that is served of an office; always 1.",
+            (*_OFFICE, "version", "bundle"),
+            multiprocess_mode="livemax",
+        )
+        self._waiting = gauge(
+            "finpulse_serving_office_waiting",
+            "1 while another one than the champion in office is served, or nobody.",
+            _OFFICE,
+            multiprocess_mode="livemax",
+        )
+        self.database = gauge(
+            "finpulse_serving_database_up",
+            "1 when the last look at the ledger was answered.",
+            multiprocess_mode="livemin",
+        )
+        self._newest = gauge(
+            "finpulse_serving_newest_forecast_timestamp_seconds",
+            "Time at which the newest forecast that is served of an office was decided.",
+            _OFFICE,
+            multiprocess_mode="livemin",
+        )
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answered request."""
@@ -77,12 +91,22 @@ class Metrics:
         counter.inc()
         histogram.observe(seconds)
 
-    def serve(self, universe: str, version: int, bundle: str) -> None:
-        """Name the champion that is served from now on."""
-        if self._served:
-            self._champion.labels(*self._served).set(0)
-        self._served = (universe, str(version), bundle)
-        self._champion.labels(*self._served).set(1)
+    def serve(self, champion: Champion) -> None:
+        """Name the champion that is served of its office from now on."""
+        office = champion.office
+        if office in self._served:
+            self._champion.labels(*self._served[office]).set(0)
+        place = (office.universe, office.target)
+        self._served[office] = (*place, str(champion.model_version), champion.bundle)
+        self._champion.labels(*self._served[office]).set(1)
+
+    def wait(self, office: Office, waiting: str) -> None:
+        """Tell whether the office's champion waits to be served, for whatever reason."""
+        self._waiting.labels(office.universe, office.target).set(bool(waiting))
+
+    def show(self, office: Office, decided: float) -> None:
+        """Tell when the newest forecast that is served of the office was decided."""
+        self._newest.labels(office.universe, office.target).set(decided)
 
     def text(self) -> bytes:
         """The exposition that Prometheus scrapes, of all workers."""

@@ -98,9 +98,9 @@ class Requests:
         log.info("request", extra=fields)
         # Only who was admitted is recorded: others could fill the table.
         if "caller" in state:
-            about = state.get("symbols", ()), state.get("version"), state["caller"]
+            asked = state.get("symbols", ()), state.get("universe"), state.get("version")
             known = state["request_id"], time.time(), scope["method"], route, status, seconds
-            self._journal.add(Call(*known, *about))
+            self._journal.add(Call(*known, *asked, state["caller"]))
 
 
 class _Capped:

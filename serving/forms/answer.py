@@ -5,12 +5,17 @@ from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal, Self
 
 import orjson
-from fastapi import Response
+from fastapi import Query, Response
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 MOST_SYMBOLS = 1_000
 # No control characters: neither a log nor the database may meet them.
-Symbol = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[^\x00-\x1f\x7f]+$")]
+_PLAIN = r"^[^\x00-\x1f\x7f]+$"
+Symbol = Annotated[str, Field(min_length=1, max_length=40, pattern=_PLAIN)]
+Universe = Annotated[str, Field(min_length=1, max_length=100, pattern=_PLAIN)]
+Target = Annotated[str, Field(min_length=1, max_length=100, pattern=_PLAIN)]
+AskedUniverse = Annotated[Universe | None, Query(description="default: the predictor's own")]
+AskedTarget = Annotated[Target | None, Query(description="default: what /predict answers")]
 
 
 def _utc(time: datetime) -> datetime:
@@ -33,7 +38,12 @@ class PredictRequest(BaseModel):
 
     symbols: list[Symbol] = Field(default_factory=list, max_length=MOST_SYMBOLS)
     symbol: Symbol | None = None
-    horizon: int | None = Field(None, description="sessions ahead; default: the model's own")
+    universe: Universe | None = Field(
+        None, description="default: the predictor's own, or else the first that holds them all"
+    )
+    horizon: int | None = Field(
+        None, description="sessions ahead; default: the shortest of the universe's"
+    )
     as_of: AsOf | None = Field(
         None, description="the newest forecast decided at or before this time; default: newest"
     )
@@ -50,16 +60,34 @@ class PredictRequest(BaseModel):
         return list(dict.fromkeys([self.symbol] if self.symbol else self.symbols))
 
 
-class Prediction(BaseModel):
-    """One forecast: the chance that the price goes down, nowhere or up within the horizon."""
+class Volatility(BaseModel):
+    """How much a price moves, as a champion of the same universe foretells it."""
 
+    value: float = Field(description="standard deviation of a session's return")
+    target: str
+    horizon: int = Field(description="sessions ahead")
+    model_version: int
+    bundle: str = Field(description="hash of the model")
+    prediction_id: str
+    as_of: datetime = Field(description="when this forecast was decided")
+
+
+class Prediction(BaseModel):
+    """One forecast: the chance that the price goes down, nowhere or up within the horizon.
+
+    In a universe that has no champion for the trend the three are null, and all else is said of
+    the forecast that there is.
+    """
+
+    universe: str = Field(description="whose champion answers")
     symbol: str
     instrument_id: str
     session: date
+    target: str
     horizon: int = Field(description="sessions ahead")
-    p_down: float
-    p_neutral: float
-    p_up: float
+    p_down: float | None
+    p_neutral: float | None
+    p_up: float | None
     signal: Literal["buy", "sell", "hold"] | None = Field(
         description="by the model's thresholds; null in forecasts older than signals are"
     )
@@ -72,10 +100,13 @@ class Prediction(BaseModel):
     origin: str = Field(description="live, or backfill when issued for an earlier session")
     issued_at: datetime = Field(description="when it was written down; it never changes")
     data_origin: str = Field(description="simulated or real")
+    volatility: Volatility | None = Field(
+        description="null where no champion of the universe foretells it for the symbol"
+    )
 
 
 class PredictAnswer(BaseModel):
-    """Forecasts of one model version, in the order asked."""
+    """Forecasts of one universe by one model version, in the order asked."""
 
     predictions: list[Prediction]
     request_id: str
@@ -91,18 +122,32 @@ class Asset(BaseModel):
 
 
 class AssetsAnswer(BaseModel):
-    """Every symbol that the served champion forecasts."""
+    """Every symbol that a served champion forecasts."""
 
     universe: str
+    universes: list[str] = Field(description="all that are served, the predictor's own first")
+    target: str
     horizon: int = Field(description="sessions ahead")
     model_version: int
     data_origin: str = Field(description="simulated or real")
     assets: list[Asset]
 
 
-class ModelAnswer(BaseModel):
-    """The served champion; `waiting` says why the one in office is another, if it is."""
+class OfficeAnswer(BaseModel):
+    """Which versions are served and in office; `waiting` says why they differ, if they do."""
 
+    universe: str
+    target: str
+    version: int | None = Field(description="null where nobody is served")
+    in_office: int
+    waiting: str
+
+
+class ModelAnswer(BaseModel):
+    """A served champion; `waiting` says why the one in office is another, if it is."""
+
+    universe: str
+    target: str
     version: int
     bundle: str
     promotion: dict[str, Any]
@@ -111,6 +156,7 @@ class ModelAnswer(BaseModel):
     data_origin: str
     in_office: dict[str, Any]
     waiting: str
+    offices: list[OfficeAnswer] = Field(description="all of them, this one too")
 
 
 class LiveAnswer(BaseModel):
@@ -120,11 +166,14 @@ class LiveAnswer(BaseModel):
 
 
 class ReadyAnswer(BaseModel):
-    """A checked champion is served, and its forecasts renew themselves."""
+    """A checked champion is served, and forecasts renew themselves."""
 
     status: Literal["ready"]
     version: int
     data_age_seconds: float = Field(description="now minus the newest as_of")
+    waiting: dict[str, str] = Field(
+        description="office -> why its champion is not the one that is served"
+    )
 
 
 class ErrorAnswer(BaseModel):

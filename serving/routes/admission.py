@@ -1,4 +1,4 @@
-"""What endpoints share: how a caller is let in, whom they answer from, how they may refuse."""
+"""What endpoints share: how a caller is let in, and how they may refuse."""
 
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, cast
@@ -7,9 +7,7 @@ from fastapi import Depends, Request, Response, Security
 from fastapi.routing import APIRoute
 from fastapi.security import APIKeyHeader
 
-from serving.edge.errors import ApiError
 from serving.forms.answer import ErrorAnswer
-from serving.served.served import View
 from serving.service import Service
 
 # How every route that needs a key may refuse.
@@ -58,11 +56,3 @@ def refusals(*codes: str) -> dict[int | str, dict[str, Any]]:
         known = found.setdefault(int(status), {"model": ErrorAnswer, "description": ""})
         known["description"] = ", ".join(filter(None, (known["description"], code)))
     return found
-
-
-def served(service: Service) -> View:
-    """The champion that is served now; raises ApiError: no_champion."""
-    state = service.watch.state
-    if state.view is None:
-        raise ApiError(503, "no_champion", f"no champion is served: {state.waiting}")
-    return state.view

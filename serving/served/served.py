@@ -1,13 +1,11 @@
-"""What the predictor serves at one moment: one checked champion and its forecasts, immutable."""
+"""What one office serves at one moment: a checked champion and its forecasts, immutable."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, NamedTuple, cast
-
-import orjson
+from typing import Any, cast
 
 from contracts.champion import Champion, Office
 from contracts.store import Store
@@ -16,20 +14,9 @@ from training.bundle.manifest import Manifest
 Row = Mapping[str, Any]
 
 _SERVED = (
-    "symbol, instrument_id, session, horizon, p_down, p_neutral, p_up, signal, as_of, "
-    "snapshot, bundle, prediction_id, origin, issued_at"
+    "symbol, instrument_id, session, target, horizon, p_down, p_neutral, p_up, signal, "
+    "volatility, as_of, snapshot, bundle, prediction_id, origin, issued_at"
 )
-
-
-class Told(NamedTuple):
-    """A prediction as JSON without its closing brace, and when it was decided (epoch seconds)."""
-
-    opening: bytes
-    decided: float
-
-    def at(self, now: float) -> bytes:
-        """The whole JSON object, told at `now` (epoch seconds)."""
-        return b'%b,"data_age_seconds":%.3f}' % (self.opening, now - self.decided)
 
 
 @dataclass(frozen=True)
@@ -41,20 +28,15 @@ class View:
     data_origin: str
     newest: Mapping[str, Row] = field(repr=False)
 
-    @cached_property
-    def told(self) -> Mapping[str, Told]:
-        """The newest forecasts as they are told to callers."""
-        return {symbol: self.tell(row) for symbol, row in self.newest.items()}
+    @property
+    def office(self) -> Office:
+        """Where it is champion."""
+        return self.champion.office
 
     @cached_property
     def as_of(self) -> datetime:
         """When the newest of the forecasts was decided."""
         return cast(datetime, max(row["as_of"] for row in self.newest.values()))
-
-    def tell(self, row: Row) -> Told:
-        """A stored prediction made ready for its callers: all but its age never changes."""
-        named = {"model_version": self.champion.model_version, "data_origin": self.data_origin}
-        return Told(orjson.dumps({**row, **named})[:-1], row["as_of"].timestamp())
 
 
 _FORECASTERS = """

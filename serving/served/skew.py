@@ -14,6 +14,7 @@ from random import Random
 
 from prometheus_client import Counter
 
+from contracts.champion import Office
 from contracts.cut import Cut
 from contracts.store import Store
 from contracts.universe import universe
@@ -30,7 +31,7 @@ SAMPLE = 20
 
 
 class SkewWatch:
-    """Compares what is served by one watch, once per newest session of each champion."""
+    """Compares what is served by one watch, once per newest session of each office's champion."""
 
     def __init__(self, store: Store, watch: Watch, metrics: Metrics) -> None:
         self._store = store
@@ -43,17 +44,17 @@ class SkewWatch:
         self._apart = counter(
             "finpulse_feature_skew_total", "Those of them that differed.", ("feature",)
         )
-        self._seen: View | None = None
+        self._seen: dict[Office, View] = {}
 
     async def run(self) -> None:
         """Poll until cancelled."""
         lane = Lane("skew")
         while True:
             await asyncio.sleep(POLL_SECONDS)
-            served = self._watch.state.view
-            if served is not None and served is not self._seen:
-                self._seen = served
-                await lane.call(partial(self._look, served))
+            for office, seat in self._watch.state.seats.items():
+                if seat.view is not None and seat.view is not self._seen.get(office):
+                    self._seen[office] = seat.view
+                    await lane.call(partial(self._look, seat.view))
 
     def _look(self, served: View) -> None:
         try:

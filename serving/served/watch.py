@@ -5,16 +5,18 @@ import gc
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 
-from contracts.champion import FIRST_TARGET, Champion, Office, reign
+from contracts.champion import Champion, Office, offices, reign
 from contracts.database.connection import in_time
-from contracts.store import Store
+from contracts.store import Store, StoreUnavailable
 from serving.edge.lane import Lane
 from serving.edge.metrics import Metrics
 from serving.served import served as view
 from serving.served.served import View
+from serving.served.state import Seat, State, arranged
 from training.bundle.bundle import Bundle
 from training.bundle.manifest import Manifest
 
@@ -29,26 +31,13 @@ CHECK_SECONDS = 60.0
 STALE_SECONDS = 10.0
 
 
-@dataclass(frozen=True)
-class State:
-    """All that a request may look at; replaced as a whole, never changed.
-
-    in_office: the champion that the ledger names. waiting: why it is not the one served, or
-    empty. database: whether the last look at the ledger that ended was answered.
-    """
-
-    view: View | None = None
-    in_office: Champion | None = None
-    waiting: str = "the ledger was not read yet"
-    database: bool = False
-
-
 class Watch:
-    """Keeps `state` up to date with the ledger of one universe.
+    """Keeps `state` up to date with the ledger, every office by itself.
 
-    The newest champion that has forecasts for the newest session and whose bundle passes its
-    checks is served. Until then the former one stays; while the database is away all stays.
-    looked: set once the ledger was looked at, whatever came of it.
+    Of each office the newest champion is served that has forecasts for its newest session and
+    whose bundle passes its checks. Until then the former one stays; while the database is away all
+    stays. universe: whom callers mean who name none. looked: set once the ledger was looked at,
+    whatever came of it.
     """
 
     def __init__(
@@ -60,9 +49,9 @@ class Watch:
         self._universe = universe
         self._load = load
         self._metrics = metrics
-        self._checked: dict[str, Manifest] = {}
-        self._failed: dict[str, tuple[float, str]] = {}
-        self._seen: object = None
+        self._checked: dict[tuple[Office, str], Manifest] = {}
+        self._failed: dict[tuple[Office, str], tuple[float, str]] = {}
+        self._seen: dict[Office, object] = {}
         self._answered = time.monotonic()
         self._checking = False
 
@@ -98,29 +87,51 @@ class Watch:
         """Look at the ledger once and swap the state; whatever fails leaves the former one."""
         former = self.state
         try:
-            state = self._read()
+            self._read()
         except Exception as error:
             if former.database or former == State():
                 log.error("the ledger cannot be read", extra={"error": str(error)})
-            waiting = former.waiting if former.view else "the database does not answer"
-            state = replace(former, database=False, waiting=waiting)
-        if state.view is not None and state.view is not former.view:
-            self._announce(state.view, former.view)
-        if state.database:
+            waiting = former.waiting if former.answers else "the database does not answer"
+            self.state = replace(self.state, database=False, waiting=waiting)
+        if self.state.database:
             self._answered = time.monotonic()
-        self.state = state
         self._metrics.database.set(self.database)
 
-    def _read(self) -> State:
-        office = Office(self._universe, FIRST_TARGET)
-        ranks = reign(self._store, office)
-        if not ranks:
-            return State(None, None, f"the universe {self._universe!r} has no champion yet", True)
-        ready = view.forecasters(self._store, office)
+    def _read(self) -> None:
+        ranks = {office: reign(self._store, office) for office in offices(self._store)}
+        ready = {office: view.forecasters(self._store, office) for office in ranks}
         self._answered = time.monotonic()
-        waiting = self._reason_against(ranks[0], ready)
-        served = self._first_fit(ranks, ready)
-        return State(served or self.state.view, ranks[0], waiting, True)
+        if not ranks:
+            nobody = f"the universe {self._universe!r} has no champion yet"
+            self.state = replace(self.state, waiting=nobody, database=True)
+        # An office whose bundle is to be checked keeps no other one waiting for its forecasts.
+        for office in sorted(ranks, key=lambda o: (o, ranks[o][0].bundle) not in self._checked):
+            self._take(office, self._seat(office, ranks[office], ready[office]))
+
+    def _seat(self, office: Office, ranks: Sequence[Champion], ready: dict[str, object]) -> Seat:
+        former = self.state.seats.get(office)
+        stays = former.view if former else None
+        try:
+            waiting = self._reason_against(ranks[0], ready)
+            return Seat(ranks[0], self._first_fit(ranks, ready) or stays, waiting)
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # One office's fault is not the others'.
+            told = f"it cannot be served: {error}"
+            if former is None or former.waiting != told:
+                log.error("office not served", extra={"office": str(office), "reason": told})
+            return Seat(ranks[0], stays, told)
+
+    def _take(self, office: Office, seat: Seat) -> None:
+        """Let the seat be that of its office from now on, in one swap."""
+        former, state = self.state.seats.get(office), self.state
+        seats = MappingProxyType(dict(sorted({**state.seats, office: seat}.items())))
+        answers = state.answers
+        if seat.view is not (former.view if former else None):
+            views = [each.view for each in seats.values() if each.view is not None]
+            answers = arranged(views, self._universe)
+        self.state = State(seats, answers, "", True)
+        self._announce(office, seat, former)
 
     def _first_fit(self, ranks: Sequence[Champion], ready: dict[str, object]) -> View | None:
         for candidate in ranks:
@@ -129,55 +140,64 @@ class Watch:
         return None
 
     def _view(self, candidate: Champion, seen: object) -> View:
-        former = self.state.view
-        if former is not None and self._seen == (candidate, seen):
-            return former
-        self._seen = (candidate, seen)
+        office = candidate.office
+        former = self.state.seats.get(office)
+        if former and former.view and self._seen.get(office) == (candidate, seen):
+            return former.view
         made = View(
             candidate,
-            self._checked[candidate.bundle],
+            self._checked[office, candidate.bundle],
             view.data_origin(self._store),
             view.newest(self._store, candidate),
         )
-        # Written down here, not while the first caller waits.
-        assert len(made.told) == len(made.newest)
+        self._seen[office] = (candidate, seen)
         return made
 
     def _reason_against(self, candidate: Champion, ready: dict[str, object]) -> str:
         if candidate.bundle not in ready:
             return "it has no forecasts for the newest session yet: run `python -m serving predict`"
-        if candidate.bundle in self._checked:
+        key = (candidate.office, candidate.bundle)
+        if key in self._checked:
             return ""
-        failed_at, reason = self._failed.get(candidate.bundle, (float("-inf"), ""))
+        failed_at, reason = self._failed.get(key, (float("-inf"), ""))
         if time.monotonic() - failed_at < RETRY_SECONDS:
             return reason
         return self._check(candidate)
 
     def _check(self, candidate: Champion) -> str:
-        names = {"bundle": candidate.bundle, "version": candidate.model_version}
+        office, names = candidate.office, _named(candidate)
         try:
             # Forecasts are computed when facts arrive: of the model only its passing is needed.
             self._checking = True
             manifest = in_time(CHECK_SECONDS, partial(self._load, candidate.bundle)).manifest
-            if manifest.universe != self._universe:
-                raise ValueError(f"it was trained for the universe {manifest.universe!r}")
+            trained = Office(manifest.universe, manifest.target)
+            if trained != office:
+                raise ValueError(f"it was trained for the office {trained}")
         except Exception as error:
             reason = f"its bundle failed the checks: {error}"
-            self._failed[candidate.bundle] = (time.monotonic(), reason)
-            self._metrics.refused.inc()
+            self._failed[office, candidate.bundle] = (time.monotonic(), reason)
+            self._metrics.refused.labels(office.universe, office.target).inc()
             log.error("champion refused", extra={**names, "reason": reason})
             return reason
         finally:
             self._checking = False
-        self._checked[candidate.bundle] = manifest
+        self._checked[office, candidate.bundle] = manifest
         return ""
 
-    def _announce(self, served: View, former: View | None) -> None:
-        champion = served.champion
-        if former is None or former.champion != champion:
-            log.info(
-                "champion served",
-                extra={"bundle": champion.bundle, "version": champion.model_version},
-            )
-            self._metrics.serve(self._universe, champion.model_version, champion.bundle)
-        self._metrics.newest.set(served.as_of.timestamp())
+    def _announce(self, office: Office, seat: Seat, former: Seat | None) -> None:
+        self._metrics.wait(office, seat.waiting)
+        served, before = seat.view, former.view if former else None
+        if served is None or served is before:
+            return
+        if before is None or before.champion != served.champion:
+            log.info("champion served", extra=_named(served.champion))
+            self._metrics.serve(served.champion)
+        self._metrics.show(office, served.as_of.timestamp())
+
+
+def _named(champion: Champion) -> dict[str, object]:
+    return {
+        "office": str(champion.office),
+        "bundle": champion.bundle,
+        "version": champion.model_version,
+    }

@@ -34,6 +34,9 @@ def read_dags(airflow_home: Path) -> "Callable[[], dict[str, DAG]]":
     from airflow.sdk import DAG
 
     def read() -> dict[str, DAG]:
+        from contracts.settings import settings
+
+        settings.cache_clear()
         found = {}
         for path in sorted((ROOT / "dags").glob("*.py")):
             spec = importlib.util.spec_from_file_location(path.stem, path)

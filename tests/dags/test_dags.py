@@ -2,7 +2,7 @@
 
 import importlib
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 from typer.testing import CliRunner
 
+from contracts.universe import Universe, everything
 from training.__main__ import app as training
 from training.recipe import DEFAULT, RECIPES
 
@@ -21,11 +22,13 @@ if TYPE_CHECKING:
 RANGES = [{"first": "2024-06-03", "last": "2024-12-31"}]
 PARAMS = {"first": "2024-06-03", "last": "2025-06-27", "session": "2025-06-27"}
 PREPARE = ["collect", "clean", "gate", "append"]
+DAY = [
+    *("extent", *PREPARE),
+    *("snapshot", "score_text", "features", "predict", "settle", "drift"),
+]
 ORDER = {
-    "market_day": [
-        *("extent", *PREPARE),
-        *("snapshot", "score_text", "features", "predict", "settle", "drift"),
-    ],
+    "market_day": DAY,
+    "market_day_london8": DAY,
     "backfill_market": [
         *("ranges", *(f"load.{verb}" for verb in PREPARE)),
         *("snapshot", "score_text", "features"),
@@ -41,7 +44,7 @@ ORDER = {
 PULLED = {
     "ranges": RANGES,
     "snapshot": "12",
-    "inputs": {"view": "daily_3", "text_model": "minilm-1"},
+    "inputs": {"view": "daily_3", "text_model": "minilm-1", "target": "trend_1"},
     "score_text": "minilm-1",
     "extent": "2025-06-30",
     "experts": ["lstm"],
@@ -50,7 +53,9 @@ PULLED = {
 
 def rendered(dag: "DAG", argv: list[str], run_type: str = "manual", **params: Any) -> list[str]:
     """The words of a step, filled in one by one as Airflow does."""
-    ti = SimpleNamespace(xcom_pull=lambda task_ids: PULLED[task_ids], map_index=0)
+    read = '{"views": "daily_3,daily_4", "text_model": "minilm-1"}'
+    pulled = PULLED | ({"score_text": read} if dag.dag_id.startswith("market_day") else {})
+    ti = SimpleNamespace(xcom_pull=lambda task_ids: pulled[task_ids], map_index=0)
     close = datetime(2025, 6, 27, 20, tzinfo=UTC)
     from airflow.sdk.execution_time import macros
 
@@ -99,7 +104,8 @@ def test_a_dag_is_one_line(dags: "dict[str, DAG]", dag_id: str) -> None:
     for before, after in pairwise(order):
         assert dag.get_task(after).upstream_task_ids == {before}
         assert dag.get_task(after).trigger_rule == "all_success"
-    assert dag.max_active_runs == 1
+    # Trainings of two targets may go side by side.
+    assert dag.max_active_runs == (2 if dag_id == "train_models" else 1)
     assert dag.doc_md and dag.doc_md.count(".") == 1
 
 
@@ -133,12 +139,13 @@ def test_features_are_made_with_the_text_model_that_scored_or_that_training_asks
 ) -> None:
     printed = CliRunner().invoke(training, ["inputs", "--recipe", DEFAULT])
     inputs: Any = dags["train_models"].get_task("inputs")
-    assert set(inputs.answer(printed.output)) == {"view", "text_model"}
+    assert set(inputs.answer(printed.output)) == {"view", "text_model", "target"}
     for name in ("market_day", "backfill_market", "train_models"):
         features: Any = dags[name].get_task("features")
         words = rendered(dags[name], features.argv)
         assert words[words.index("--text-model") + 1] == "minilm-1"
-        assert words[words.index("--view") + 1] == "daily_3"
+        wanted = "daily_3,daily_4" if name.startswith("market_day") else "daily_3"
+        assert words[words.index("--view") + 1] == wanted
 
 
 def test_a_snapshot_is_named_by_its_run(dags: "dict[str, DAG]") -> None:
@@ -194,6 +201,42 @@ def test_only_a_source_that_goes_on_is_scheduled(
     assert (live.catchup, live.params["source"]) == (False, "yahoo")
 
 
+def test_each_declared_universe_has_a_market_day_by_its_own_sessions(
+    declared: Callable[[Universe], Universe], read_dags: "Callable[[], dict[str, DAG]]"
+) -> None:
+    declared(Universe("tokyo", "XTKS", "JPY", ("7203.T",), everything("yahoo", "nasdaq")))
+    found = read_dags()
+    tokyo = found["market_day_tokyo"]
+    assert tokyo.timetable.summary == "XTKS close + 60 min"
+    assert (tokyo.params["universe"], tokyo.params["source"]) == ("tokyo", "yahoo")
+    assert tokyo.is_paused_upon_creation, "a declaration alone collects nothing"
+    assert found["market_day"].is_paused_upon_creation is None
+    collect: Any = tokyo.get_task("collect")
+    words = rendered(tokyo, collect.argv, session="2025-06-27")
+    assert words[words.index("--universe") + 1] == "tokyo"
+
+
+def test_the_settings_universe_is_market_day_even_where_it_is_declared(
+    read_dags: "Callable[[], dict[str, DAG]]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FINPULSE_UNIVERSE", "london8")
+    monkeypatch.setenv("FINPULSE_SOURCE", "yahoo")
+    found = read_dags()
+    assert set(found) == set(ORDER) - {"market_day_london8"}
+    assert found["market_day"].timetable.summary == "XLON close + 60 min", "not the settings'"
+
+
+def test_the_demo_runs_dags_that_there_are(dags: "dict[str, DAG]") -> None:
+    from demo import Demo, Span
+    from stack import Stack, asked_settings
+
+    day = date(2025, 6, 27)
+    for name in ("", "london8"):
+        runs = Demo(Stack.of(asked_settings()), False, name).runs(Span(day, day, day, day))
+        for dag, conf in runs.items():
+            assert set(conf) <= set(dags[dag].params), dag
+
+
 def test_what_the_monitoring_service_tells_of_wakes_the_dag_that_forecasts(
     dags: "dict[str, DAG]",
 ) -> None:
@@ -206,3 +249,13 @@ def test_what_the_monitoring_service_tells_of_wakes_the_dag_that_forecasts(
         t.priority_weight for name in ORDER for t in dags[name].tasks if dag is not dags[name]
     ]
     assert dag.get_task("catch_up").priority_weight > max(others)
+
+
+def test_every_task_of_every_dag_is_charged_to_a_stage_of_the_demo(
+    dags: "dict[str, DAG]",
+) -> None:
+    import stages
+
+    for name, dag in dags.items():
+        for task in dag.tasks:
+            assert stages.stage(name, f"{task.task_id}[1]") in stages.BUDGETS

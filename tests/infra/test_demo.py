@@ -1,13 +1,16 @@
 """Which sessions a demo works on: the source's newest, the one shown last, or the next."""
 
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import outcome
 import pytest
-from demo import Demo, Span
-from stack import Stack, asked_settings
+from demo import Demo, Span, chosen
+from stack import Stack, StackError, asked_settings
+
+from contracts.universe import Universe, everything
 
 FIRST, END = date(2025, 1, 2), date(2025, 6, 30)
 BEFORE, AFTER, LATER = date(2025, 6, 27), date(2025, 7, 1), date(2025, 7, 2)
@@ -18,13 +21,15 @@ def span(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The span for a session shown last, going on or not, of a source that ends with END or not."""
     stack = Stack.of(asked_settings())
 
-    def asked(shown: date | None, onwards: bool = False, endless: bool = True) -> Span:
+    def asked(
+        shown: date | None, onwards: bool = False, endless: bool = True, named: str = ""
+    ) -> Span:
         def extent(_: Demo, *options: str) -> tuple[date, date]:
             return FIRST, date.fromisoformat(options[1]) if options and endless else END
 
         monkeypatch.setattr(Demo, "extent", extent)
-        monkeypatch.setattr(outcome, "newest", lambda _: shown)
-        return Demo(stack, onwards).span()
+        monkeypatch.setattr(outcome, "newest", lambda *_: shown)
+        return Demo(stack, onwards, named).span()
 
     return asked
 
@@ -60,3 +65,39 @@ def test_each_dag_gets_its_part_and_the_same_part_is_the_same_run(span: Any) -> 
     assert runs["market_day"]["session"] == str(AFTER)
     assert runs["train_models"]["session"] == str(END)
     assert (runs["backfill_market"]["first"], runs["backfill_market"]["last"]) == (str(END),) * 2
+
+
+def test_a_second_universe_goes_by_its_own_sessions_and_runs_its_own_dag(span: Any) -> None:
+    # On 4 July New York rests and London does not.
+    before, rest = date(2025, 7, 3), date(2025, 7, 4)
+    assert span(before, onwards=True, named="london8").last == rest
+    assert span(before, onwards=True).last == date(2025, 7, 7)
+    first, second = (
+        Demo(Stack.of(asked_settings())),
+        Demo(Stack.of(asked_settings()), False, "london8"),
+    )
+    runs = second.runs(span(END, named="london8"))
+    assert set(runs) == {"backfill_market", "train_models", "market_day_london8"}
+    assert {conf["universe"] for conf in runs.values()} == {"london8"}
+    assert runs["market_day_london8"]["source"] == "simulated"
+    assert "market_day" in first.runs(span(END))
+
+
+def test_the_settings_universe_by_its_name_is_the_same_demo(span: Any) -> None:
+    named = Demo(Stack.of(asked_settings()), False, "sim20")
+    assert named.runs(span(END)) == Demo(Stack.of(asked_settings())).runs(span(END))
+
+
+def test_a_universe_that_nobody_declared_is_refused_by_its_name() -> None:
+    with pytest.raises(StackError, match=r"'london9': expected sim20(?s:.*)london8"):
+        chosen(asked_settings(), "london9")
+
+
+def test_a_universe_of_real_facts_is_no_second_one_of_a_simulated_market(
+    declared: Callable[[Universe], Universe], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = declared(Universe("ftse", "XLON", "GBP", ("VOD.L",), everything("nasdaq", "yahoo")))
+    with pytest.raises(StackError, match="set SOURCE=nasdaq too"):
+        chosen(asked_settings(), "ftse")
+    monkeypatch.setenv("FINPULSE_SOURCE", "yahoo")
+    assert chosen(asked_settings(), "ftse") == (real, "yahoo"), "one that it lists is not replaced"

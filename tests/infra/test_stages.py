@@ -1,15 +1,12 @@
 """What a demo took is charged to its stages, waiting included, and nothing is left over."""
 
-import ast
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 import stages
 from airflow_client import Task
 
-ROOT = Path(__file__).resolve().parents[2]
 BEGAN = datetime(2025, 7, 1, 12, tzinfo=UTC)
 
 
@@ -25,11 +22,16 @@ def test_the_budgets_are_eight_minutes() -> None:
 
 def test_waiting_is_charged_to_the_task_that_was_waited_for() -> None:
     tasks = [task("snapshot", 4), task("score_text", 10.5), task("predict", 20)]
-    assert stages.shares("market_day", BEGAN, tasks) == {
-        "ingest": 4.0,
-        "text": 6.5,
-        "predict, settle, drift": 9.5,
-    }
+    other = stages.shares("market_day_london8", BEGAN, tasks)
+    assert (
+        other
+        == stages.shares("market_day", BEGAN, tasks)
+        == {
+            "ingest": 4.0,
+            "text": 6.5,
+            "predict, settle, drift": 9.5,
+        }
+    )
 
 
 def test_tasks_side_by_side_are_counted_once() -> None:
@@ -42,18 +44,6 @@ def test_tasks_side_by_side_are_counted_once() -> None:
 def test_tasks_of_an_earlier_try_and_unfinished_ones_are_left_out() -> None:
     tasks = [task("zero", -50), task("tune", 8), task("fit", None, 0)]
     assert stages.shares("train_models", BEGAN, tasks) == {"train and contest": 8.0}
-
-
-@pytest.mark.parametrize("file", sorted((ROOT / "dags").glob("*.py")), ids=lambda f: f.stem)
-def test_every_dag_that_the_demo_runs_has_a_stage(file: Path) -> None:
-    named = next(
-        node.args[0].value
-        for node in ast.walk(ast.parse(file.read_text()))
-        if isinstance(node, ast.Call)
-        and getattr(node.func, "id", "") == "pipeline"
-        and isinstance(node.args[0], ast.Constant)
-    )
-    assert stages.stage(str(named), "load.clean[1]") in stages.BUDGETS
 
 
 @pytest.mark.troubleshooting("train and contest")

@@ -59,7 +59,7 @@ def test_the_document_lets_the_page_of_docs_authorise(market: Market) -> None:
     predict = paths["/predict"]["post"]
     assert {"404", "413", "422"} <= set(predict["responses"])
     asked = predict["requestBody"]["content"]["application/json"]["schema"]
-    assert set(asked["properties"]) == {"symbols", "symbol", "horizon", "as_of"}
+    assert set(asked["properties"]) == {"symbols", "symbol", "universe", "horizon", "as_of"}
 
 
 def test_each_key_has_its_own_quota(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:

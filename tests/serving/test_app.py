@@ -4,8 +4,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import datetime, timedelta
-from types import MappingProxyType
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -14,13 +13,14 @@ from fastapi import FastAPI
 from hypothesis import HealthCheck, given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
+from line_ups import served_rows
 from market import VIEW, Market
 from starlette.testclient import TestClient
 
 from contracts.store import Store
 from serving.app import create_app
 from serving.served.served import View
-from serving.served.watch import State
+from serving.served.state import Seat, State, arranged
 
 NOWHERE = Store("postgresql://nobody@127.0.0.1:1/nothing")
 
@@ -31,19 +31,15 @@ def app(market: Market) -> FastAPI:
     return create_app(NOWHERE, market.universe)
 
 
-UNTOLD = ("universe", "target", "forecast")
-
-
 @pytest.fixture
 def state(market: Market) -> State:
     """Version 3 in office and served."""
     bundle = market.prior((0.2, 0.5, 0.3))
     champion = market.champion(bundle, 3)
     rows = market.rows(bundle, 3, [market.last])
-    told = [{k: v for k, v in row.items() if k not in UNTOLD} for row in rows]
-    newest = {row["symbol"]: row for row in told}
-    view = View(champion, bundle.manifest, "simulated", MappingProxyType(newest))
-    return State(view, champion, "", True)
+    view = View(champion, bundle.manifest, "simulated", served_rows(rows))
+    seats = {champion.office: Seat(champion, view)}
+    return State(seats, arranged([view], market.universe), "", True)
 
 
 @pytest.fixture
@@ -182,13 +178,18 @@ def test_model_info_names_champion_manifest_and_office(
     app: FastAPI, state: State, market: Market
 ) -> None:
     newer = market.champion(market.prior((0.1, 0.1, 0.8)), 4)
-    app.state.service.watch.state = replace(state, in_office=newer, waiting="no forecasts yet")
+    [(office, seat)] = state.seats.items()
+    waits = {office: replace(seat, in_office=newer, waiting="no forecasts yet")}
+    app.state.service.watch.state = replace(state, seats=waits)
     info = TestClient(app).get("/model/info").json()
     assert info["version"] == 3 and info["in_office"]["model_version"] == 4
     assert info["waiting"] == "no forecasts yet"
     assert info["manifest"]["features"] == list(VIEW.features)
     assert info["promotion"]["actor"] == "trainer"
     assert info["symbols"] == ["SIM001", "SIM002", "SIM003"]
+    assert (info["universe"], info["target"]) == ("sim20", "trend_1")
+    ready = TestClient(app).get("/health/ready").json()
+    assert ready["waiting"] == {"sim20/trend_1": "no forecasts yet"}
 
 
 def test_docs_are_served_and_need_no_other_host(client: TestClient) -> None:
@@ -200,10 +201,9 @@ def test_docs_are_served_and_need_no_other_host(client: TestClient) -> None:
 
 
 def test_age_is_measured_from_the_decision(state: State) -> None:
-    assert state.view is not None
-    row = state.view.newest["SIM001"]
-    later = row["as_of"] + timedelta(hours=2)
-    assert orjson.loads(state.view.tell(row).at(later.timestamp()))["data_age_seconds"] == 7200
+    told = state.answers["sim20"][1].told["SIM001"]
+    later = datetime.fromtimestamp(told.decided, UTC) + timedelta(hours=2)
+    assert orjson.loads(told.at(later.timestamp()))["data_age_seconds"] == 7200
 
 
 def test_serving_starts_without_heavy_libraries() -> None:

@@ -15,6 +15,7 @@ from contracts.store import Store
 from contracts.universe import universe
 from serving.batch import predict
 from serving.edge.metrics import Metrics
+from serving.served.state import Seat
 from serving.served.watch import Watch
 from training.bundle import bundle
 from training.bundle.bundle import Bundle
@@ -31,8 +32,14 @@ def watch(store: Store, market: Market) -> Watch:
 
 def served(watch: Watch) -> int | None:
     watch.poll()
-    view = watch.state.view
+    view = seat(watch).view if watch.state.seats else None
     return view.champion.model_version if view else None
+
+
+def seat(watch: Watch) -> Seat:
+    """That of the only office."""
+    [found] = watch.state.seats.values()
+    return found
 
 
 def test_the_newest_champion_with_forecasts_is_served(
@@ -43,7 +50,7 @@ def test_the_newest_champion_with_forecasts_is_served(
     assert served(watch) == 1
     market.crown(store, STEEP, 2)
     assert served(watch) == 2
-    assert watch.state.waiting == ""
+    assert seat(watch).waiting == ""
 
 
 def test_a_champion_waits_for_its_forecasts_of_the_newest_session(
@@ -54,8 +61,8 @@ def test_a_champion_waits_for_its_forecasts_of_the_newest_session(
     market.forecast(store, challenger, 2, market.sessions[-3:-1])
     market.promote(store, market.champion(challenger, 2))
     assert served(watch) == 1
-    assert "python -m serving predict" in watch.state.waiting
-    assert watch.state.in_office and watch.state.in_office.model_version == 2
+    assert "python -m serving predict" in seat(watch).waiting
+    assert seat(watch).in_office.model_version == 2
     market.forecast(store, challenger, 2, market.sessions[-3:])
     assert served(watch) == 2
 
@@ -70,9 +77,12 @@ def test_a_bundle_that_was_changed_is_never_served(
     whole = objects.get(f"bundles/{changed.hash}/prior.json")
     objects.put(f"bundles/{changed.hash}/prior.json", b'{"probabilities": [1, 0, 0]}')
     assert served(watch) == 1
-    assert watch.state.waiting.startswith("its bundle failed the checks: ")
-    assert "prior.json was changed" in watch.state.waiting
-    assert b"finpulse_serving_bundle_failures_total 1.0" in watch._metrics.text()
+    assert seat(watch).waiting.startswith("its bundle failed the checks: ")
+    assert "prior.json was changed" in seat(watch).waiting
+    assert (
+        'bundle_failures_total{target="trend_1",universe="sim20"} 1.0'
+        in watch._metrics.text().decode()
+    )
     assert served(watch) == 1, "it is not checked anew at each look"
     objects.put(f"bundles/{changed.hash}/prior.json", whole)
     monkeypatch.setattr("serving.served.watch.RETRY_SECONDS", 0.0)
@@ -123,8 +133,8 @@ def test_a_spoilt_bundle_is_refused_by_name_and_the_former_stays(
     market.forecast(store, spoilt, 2, market.sessions[-3:])
     market.promote(store, market.champion(spoilt, 2))
     assert served(watch) == 1
-    assert watch.state.in_office and watch.state.in_office.bundle == spoilt.hash
-    assert told in watch.state.waiting
+    assert seat(watch).in_office.bundle == spoilt.hash
+    assert told in seat(watch).waiting
 
 
 def test_a_bundle_of_a_foreign_view_forecasts_nothing_and_the_former_stays(
@@ -138,7 +148,7 @@ def test_a_bundle_of_a_foreign_view_forecasts_nothing_and_the_former_stays(
     with pytest.raises(ViewChanged, match="0" * 16):
         predict(store, office, foreign, asked, close_of(market.last))
     assert served(watch) == 1
-    assert watch.state.in_office == office and "no forecasts" in watch.state.waiting
+    assert seat(watch).in_office == office and "no forecasts" in seat(watch).waiting
 
 
 def test_a_champion_of_another_universe_is_refused(
@@ -148,7 +158,7 @@ def test_a_champion_of_another_universe_is_refused(
     market.forecast(store, stranger, 1, market.sessions[-3:])
     market.promote(store, market.champion(stranger, 1))
     assert served(watch) is None
-    assert "elsewhere" in watch.state.waiting
+    assert "elsewhere" in seat(watch).waiting
 
 
 def test_new_forecasts_renew_the_view_and_nothing_new_keeps_it(
@@ -158,13 +168,14 @@ def test_new_forecasts_renew_the_view_and_nothing_new_keeps_it(
     market.forecast(store, flat, 1, market.sessions[-3:-1])
     market.promote(store, market.champion(flat, 1))
     served(watch)
-    before = watch.state.view
+    before = seat(watch).view
     served(watch)
-    assert watch.state.view is before
+    assert seat(watch).view is before
     market.forecast(store, flat, 1, market.sessions[-3:])
     served(watch)
-    assert before and watch.state.view
-    moved = watch.state.view.newest["SIM001"]["as_of"] - before.newest["SIM001"]["as_of"]
+    after = seat(watch).view
+    assert before and after
+    moved = after.newest["SIM001"]["as_of"] - before.newest["SIM001"]["as_of"]
     assert moved == timedelta(days=3), "from Friday's close to Monday's"
 
 
@@ -177,4 +188,4 @@ def test_the_metrics_name_the_one_that_is_served(
     served(watch)
     text = watch._metrics.text().decode()
     assert text.count("finpulse_serving_champion_info{") == 1
-    assert 'universe="sim20",version="2"} 1.0' in text
+    assert 'target="trend_1",universe="sim20",version="2"} 1.0' in text

@@ -226,7 +226,7 @@ def contest(samples: Samples, answers: Mapping[str, Forecasts]) -> str:
     """The ensemble against champion zero on what neither had learnt."""
     rows = samples.take(asked(CUT.split(samples)))
     found = compare(answers["soft"], answers["mean_22"], rows.truth, rows.sessions)
-    parties = Parties("storms", "soft", "mean_22", 1)
+    parties = Parties("storms", "volatility_5", "soft", "mean_22", 1)
     return decide(parties, replace(found, overlap=HORIZON), Rules()).outcome
 
 

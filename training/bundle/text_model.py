@@ -28,9 +28,13 @@ def text_model(store: Store, manifest: Manifest) -> str:
     return (str(found[0]) if found else "") or latest_of(store, settings().text_model)
 
 
+def in_office(store: Store, universe: str) -> list[Manifest]:
+    """What the universe's champions say that they are."""
+    ours = (champion(store, office) for office in offices(store, universe))
+    return [manifest_of(one.bundle) for one in ours if one]
+
+
 def of_champions(store: Store, universe: str) -> list[str]:
     """The versions that the universe's champions are pinned to, each once; those that read none
     are left out."""
-    ours = (champion(store, office) for office in offices(store, universe))
-    bundles = [one.bundle for one in ours if one]
-    return sorted({text_model(store, manifest_of(each)) for each in bundles} - {""})
+    return sorted({text_model(store, each) for each in in_office(store, universe)} - {""})

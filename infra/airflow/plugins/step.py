@@ -102,7 +102,7 @@ def pipeline(name: str, hours: int, **options: Any) -> DAG:
     """A DAG of one run at a time, whose steps outlive a service's absence and last `hours`."""
     limit = {"execution_timeout": timedelta(hours=hours)}
     given = EVERY_STEP | limit | options.pop("default_args", {})
-    return DAG(name, default_args=given, max_active_runs=1, catchup=False, **options)
+    return DAG(name, default_args=given, catchup=False, **{"max_active_runs": 1} | options)
 
 
 # Words that commands of several DAGs share.
@@ -111,19 +111,19 @@ FACTS = "--source {{ params.source }} --universe {{ params.universe }}"
 SEEN = "--universe {{ params.universe }} --snapshot {{ ti.xcom_pull(task_ids='snapshot') }}"
 
 
-def source() -> Param:
+def source(default: str = "") -> Param:
     """One of the members of etl/sources; default: the settings'."""
     # Looked for, not imported: a DAG file is read again and again.
     found = find_spec("etl.sources")
     places = (found.submodule_search_locations or []) if found else []
     names = sorted(module.name for module in pkgutil.iter_modules(places))
-    chosen = os.environ.get("FINPULSE_SOURCE", "simulated")
+    chosen = default or os.environ.get("FINPULSE_SOURCE", "simulated")
     return Param(chosen, type="string", enum=names, description="a member of etl/sources")
 
 
-def universe() -> Param:
+def universe(default: str = "") -> Param:
     """A universe's name; default: the settings'."""
-    chosen = os.environ.get("FINPULSE_UNIVERSE", "sim20")
+    chosen = default or os.environ.get("FINPULSE_UNIVERSE", "sim20")
     return Param(chosen, type="string", pattern=NAME, description="whose facts or models")
 
 
