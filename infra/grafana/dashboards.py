@@ -52,14 +52,14 @@ def _panel(panel: Panel) -> stat.Panel | timeseries.Panel:
     return built
 
 
+def _variable(label: str, metric: str) -> dashboard.QueryVariable:
+    """One that takes the label's values of a metric."""
+    made = dashboard.QueryVariable(label).label(label.capitalize()).datasource(SOURCE)
+    return made.query(f"label_values({metric}, {label})")
+
+
 def build() -> dashboard.Dashboard:
     """The dashboard's builder; `build().build()` is its model."""
-    universe = (
-        dashboard.QueryVariable("universe")
-        .label("Universe")
-        .datasource(SOURCE)
-        .query("label_values(finpulse_champion_info, universe)")
-    )
     board = (
         dashboard.Dashboard("FinPulse")
         .uid(NAME)
@@ -69,7 +69,8 @@ def build() -> dashboard.Dashboard:
         .time("now-24h", "now")
         .timezone("utc")
         .with_variable(dashboard.DatasourceVariable("datasource").type("prometheus"))
-        .with_variable(universe)
+        .with_variable(_variable("universe", "finpulse_champion_info"))
+        .with_variable(_variable("target", 'finpulse_champion_info{universe="$universe"}'))
     )
     for title, panels in ROWS.items():
         board = board.with_row(dashboard.Row(title))

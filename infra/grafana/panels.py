@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-OURS = 'universe="$universe"'
+OF_UNIVERSE = 'universe="$universe"'
+OURS = f'{OF_UNIVERSE}, target="$target"'
 BESIDE = "{{forecaster}}, {{origin}}"
 
 
@@ -168,7 +169,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         Panel(
             "Age of the newest forecast",
             "Since the decision that is served as the newest.",
-            (("time() - finpulse_serving_newest_forecast_timestamp_seconds", ""),),
+            ((f"time() - finpulse_serving_newest_forecast_timestamp_seconds{{{OURS}}}", ""),),
             "s",
             span=4,
             single=True,
@@ -177,8 +178,8 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             "Members behind",
             "Members of the universe without a bar of these days, of all.",
             (
-                (f"finpulse_instruments_behind{{{OURS}}}", "behind"),
-                (f"finpulse_instruments_listed{{{OURS}}}", "listed"),
+                (f"finpulse_instruments_behind{{{OF_UNIVERSE}}}", "behind"),
+                (f"finpulse_instruments_listed{{{OF_UNIVERSE}}}", "listed"),
             ),
             span=4,
             single=True,
