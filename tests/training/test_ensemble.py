@@ -72,7 +72,9 @@ def test_nothing_known_yet_weighs_all_alike(pair: tuple[Ensemble, Objective]) ->
     ensemble, objective = pair
     chances, truth = said(objective, 3, 10)
     none = ensemble.fit(objective, chances[:, :0], truth[:0])
-    assert ensemble.combine(none, chances) == pytest.approx(chances.mean(axis=0))
+    straight = ensemble.combine(none, chances)
+    for order in ([1, 2, 0], [1, 0, 2]):
+        assert ensemble.combine(none, chances[order]) == pytest.approx(straight)
 
 
 def test_soft_is_the_mean() -> None:

@@ -188,7 +188,7 @@ def test_a_planted_effect_is_found(pair: tuple[str, str], samples: Samples) -> N
         tally(learner.answer(rows, test), test.truth, test.sessions).scores()[objective.learned][0]
         for rows in (train, mixed)
     )
-    assert own < null - 0.02
+    assert own < null - 0.02, f"{name} learns nothing; if it is not to learn, add it to BLIND"
 
 
 def trained(name: str, samples: Samples) -> tuple[Any, Model]:
