@@ -5,9 +5,11 @@
 The exporter's look (every ten seconds), the predictor's (every two) and the lookup of earlier
 forecasts, first with a market of three symbols alone, then with as many rows as asked. A fifth of
 the forecasts are the champion's, half of those are settled. Medians of five; the first look after
-the growth, which sums up what is new, stands apart.
+the growth, which sums up what is new, stands apart, and so does one after one session more was
+settled.
 """
 
+import resource
 import statistics
 import sys
 import tempfile
@@ -39,8 +41,10 @@ OUTCOMES = """
 INSERT INTO outcomes (prediction_id, version, label, total_return, delisted, settled_at, snapshot,
   recorded_at)
 SELECT prediction_id, 1, 1, 0.0, false, now(), 7, now()
-FROM predictions WHERE bundle = '{bundle}' AND extract(day FROM session)::int % 2 = 0
+FROM predictions WHERE bundle = '{bundle}' AND {which}
 """
+HALF = "extract(day FROM session)::int % 2 = 0"
+ONE_MORE = "session = date '2025-06-23'"
 AT_ONCE = 1_000_000
 
 
@@ -94,29 +98,41 @@ def main(requests: int = 10_000_000, predictions: int = 5_000_000) -> None:
             grow(store, served.hash, requests, predictions)
             first = {name: seconds(ask, 1) for name, ask in asks.items()}
             after = {name: seconds(ask) for name, ask in asks.items()}
+            run(store, OUTCOMES.format(bundle=served.hash, which=ONE_MORE))
+            more = seconds(exporter.look_at_sums, 1)
     print(f"{requests} requests, {predictions} forecasts\n")
+    show({name: (before[name], first[name], after[name]) for name in asks}, more)
+
+
+def show(times: dict[str, tuple[float, ...]], more: float) -> None:
+    """Print a table of seconds, and the most memory that was held."""
     print("| | small, ms | grown, first, ms | grown, ms |\n|---|---|---|---|")
-    for name, small in before.items():
-        told = " | ".join(f"{1000 * s:.1f}" for s in (small, first[name], after[name]))
-        print(f"| {name} | {told} |")
+    for name, taken in times.items():
+        print(f"| {name} | {' | '.join(f'{1000 * s:.1f}' for s in taken)} |")
+    print(f"| exporter's sums, a session more | | {1000 * more:.1f} | |")
+    print(f"\n{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MiB at most")
 
 
 def grow(store: object, served: str, requests: int, predictions: int) -> None:
     """Add the rows, and let the server know its tables as autovacuum would."""
+    for first in range(0, requests, AT_ONCE):
+        run(store, REQUESTS.format(first=first, last=min(first + AT_ONCE, requests) - 1))
+    part = predictions // 5
+    for name in (served, *(f"former{n}" for n in range(40))):
+        rows = part if name == served else (predictions - part) // 40
+        run(store, PREDICTIONS.format(bundle=name, rows=rows))
+    run(store, OUTCOMES.format(bundle=served, which=HALF), "VACUUM ANALYZE")
+
+
+def run(store: object, *statements: str) -> None:
+    """Run statements as the owner, each by itself."""
     import psycopg2
 
     connection = psycopg2.connect(store.url)  # type: ignore[attr-defined]
     connection.autocommit = True
     with connection.cursor() as cursor:
-        for first in range(0, requests, AT_ONCE):
-            last = min(first + AT_ONCE, requests) - 1
-            cursor.execute(REQUESTS.format(first=first, last=last))
-        part = predictions // 5
-        for name in (served, *(f"former{n}" for n in range(40))):
-            rows = part if name == served else (predictions - part) // 40
-            cursor.execute(PREDICTIONS.format(bundle=name, rows=rows))
-        cursor.execute(OUTCOMES.format(bundle=served))
-        cursor.execute("VACUUM ANALYZE")
+        for statement in statements:
+            cursor.execute(statement)
     connection.close()
 
 

@@ -89,13 +89,14 @@ def champion(store: Store, office: Office) -> Champion | None:
     return next(iter(reign(store, office)), None)
 
 
-def offices(store: Store) -> tuple[Office, ...]:
-    """Every office that has a champion, sorted."""
+def offices(store: Store, universe: str = "") -> tuple[Office, ...]:
+    """Every office that has a champion, or those of one universe, sorted."""
     rows = store.query(
         "SELECT DISTINCT universe, target FROM promotions WHERE decision IN (%s, %s)",
         (PROMOTED, ROLLED_BACK),
     )
-    return tuple(sorted(Office(**row) for row in rows.to_pylist()))
+    found = (Office(**row) for row in rows.to_pylist())
+    return tuple(sorted(office for office in found if universe in ("", office.universe)))
 
 
 def pointer(office: Office) -> str:

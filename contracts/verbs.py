@@ -1,14 +1,18 @@
 """What the verbs of all rooms share: their options, and one line for what is expected to fail."""
 
 import sys
+from collections.abc import Callable, Iterable
 from datetime import date
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
 from contracts import outages
 from contracts.expected import Expected
 from contracts.process.signals import heard
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 def day(text: str) -> date | None:
@@ -43,6 +47,23 @@ Newest = Annotated[
     int | None,
     typer.Option("--snapshot", help="newest load that may be seen; default: the newest"),
 ]
+
+
+def each(parts: Iterable[T], do: Callable[[T], R]) -> list[R]:
+    """What came of every part: one that fails is named at once, and does not stop the others.
+
+    Raises in the end what the first of them raised.
+    """
+    done, failures = list[R](), list[Exception]()
+    for part in parts:
+        try:
+            done.append(do(part))
+        except Exception as error:
+            typer.echo(f"{part}: {error}", err=True)
+            failures.append(error)
+    if failures:
+        raise failures[0]
+    return done
 
 
 def run(app: typer.Typer) -> None:

@@ -11,12 +11,13 @@ CLOSED = "(data_interval_end - macros.timedelta(microseconds=1)) | ds"
 BY_HAND = "dag_run.run_type == 'manual'"
 SESSION = f"{{{{ params.session or ({NEWEST} if {BY_HAND} else {CLOSED}) }}}}"
 RUN = f"--session {SESSION} {SEEN}"
-MODEL = "--view daily_3 --text-model {{ ti.xcom_pull(task_ids='score_text') }}"
+READ = "macros.json.loads(ti.xcom_pull(task_ids='score_text'))"
+MODEL = f"--view {{{{ {READ}.views }}}} --text-model {{{{ {READ}.text_model }}}}"
 
 LOADS = ("collect", "clean", "gate", "append")
 STEPS = {verb: f"python -m etl {verb} {FACTS} --session {SESSION}" for verb in LOADS} | {
     "snapshot": SNAPSHOT,
-    "score_text": f"python -m training score-text {RUN}",
+    "score_text": f"python -m training score-text {RUN} --inputs",
     # 41: what a new champion forecasts, and the last that one of the day before may have forecast.
     "features": f"python -m features materialise {MODEL} --last {SESSION} --sessions 41 {SEEN}",
     "predict": f"python -m serving predict {RUN} --catch-up 40",

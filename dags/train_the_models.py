@@ -20,7 +20,8 @@ BEFORE = {
 }
 JUDGED = ("ensemble", "evidence", "contest", "promote")
 AFTER = {verb: f"python -m training {verb} {RUN}" for verb in JUDGED}
-AFTER["predict"] = f"python -m serving predict {PLACE} --catch-up 40"
+TARGET = f"--target {{{{ {INPUTS}.target }}}}"
+AFTER["predict"] = f"python -m serving predict {PLACE} {TARGET} --catch-up 40"
 
 CHOICE = Param("default", type="string", pattern=NAME, description="a name in training/recipe.py")
 FIRST = session("first session learnt from, before the last")
@@ -29,7 +30,7 @@ PARAMS = {"universe": universe(), "first": FIRST, "session": LAST, "recipe": CHO
 ABOUT = """A challenger is tuned, fitted and judged against the champion on sessions that neither
 has seen, and promoted if it wins, all at the snapshot of the step `snapshot`."""
 
-with pipeline("train_models", hours=12, schedule=None, params=PARAMS, doc_md=ABOUT) as dag:
+with pipeline("train_models", hours=12, runs=2, schedule=None, params=PARAMS, doc_md=ABOUT) as dag:
     inputs, experts = (
         Step(task_id=verb, argv=words(f"python -m training {verb} {RECIPE}"), answer=json.loads)
         for verb in ("inputs", "experts")

@@ -27,6 +27,7 @@ from features.target import TARGETS
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 View = Annotated[str, typer.Option(help="feature view, see features/view.py")]
+Views = Annotated[str, typer.Option("--view", help="feature views, separated by commas")]
 Sessions = Annotated[int, typer.Option(min=1, help="sessions up to the last, in place of --first")]
 TextModel = Annotated[
     str, typer.Option(help="version that scored the texts; default: FINPULSE_TEXT_MODEL's newest")
@@ -48,7 +49,7 @@ Computed = Annotated[Engine, typer.Option("--engine", help="what computes the fe
 
 @app.command()
 def materialise(
-    view: View = "daily_3",
+    view: Views = "daily_3",
     universe: verbs.Universe = "",
     first: verbs.First = None,
     last: verbs.Last = None,
@@ -57,24 +58,25 @@ def materialise(
     text_model: TextModel = "",
     engine: Computed = Engine.PROCESS,
 ) -> None:
-    """Write the view's features of the sessions that have none at this snapshot.
+    """Write the views' features of the sessions that have none at this snapshot.
 
     Without --first it is the last session alone, without --last the first.
     """
     end = last or first
     if end is None:
         raise typer.BadParameter("expected --first or --last as 2025-06-30, found neither")
-    store, chosen = open_store(), views.view(view)
+    store, chosen = open_store(), [views.view(name.strip()) for name in view.split(",")]
     pinned = store.snapshot() if snapshot is None else snapshot
     cut = Cut(universes.universe(universe), first or end, end, pinned)
     cut = cut.back(sessions) if sessions > 1 else cut
     if cut.first > end:
         raise typer.BadParameter(f"--first {cut.first} lies after --last {end}")
-    typer.echo(f"view {view} ({chosen.hash}) of {cut.universe.name}, {cut.first} to {end}")
     model = text_model or latest_of(store, settings().text_model)
     with _computing(engine) as compute:
-        written = matrix.materialise(store, cut, chosen, model, compute)
-    typer.echo(f"{written} sessions materialised at snapshot {pinned}")
+        for one in chosen:
+            typer.echo(f"view {one.name} ({one.hash}) of {cut.universe.name}, {cut.first} to {end}")
+            written = matrix.materialise(store, cut, one, model, compute)
+            typer.echo(f"{written} sessions materialised at snapshot {pinned}")
 
 
 @contextmanager

@@ -7,9 +7,10 @@ import typer
 
 from contracts import universe as universes
 from contracts import verbs
+from contracts.champion import Office
 from contracts.cut import Cut
 from contracts.settings import settings
-from contracts.store import open_store
+from contracts.store import Store, open_store
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -44,23 +45,33 @@ def drift(
     universe: verbs.Universe = "",
     sessions: Sessions = None,
 ) -> None:
-    """Score how far the last sessions' features are from those that the champion learnt from."""
-    from contracts.champion import FIRST_TARGET, Office, champion
+    """Score how far the last sessions' features are from those each champion learnt from."""
+    from contracts.champion import offices
+
+    cut, store = _cut(universe, session, snapshot, sessions), open_store()
+    known = offices(store, cut.universe.name)
+    if not known:
+        typer.echo(f"{cut.universe.name} has no champion yet: nothing to compare with")
+        return
+    alarms = [alarm for one in verbs.each(known, lambda o: _drift(store, o, cut)) for alarm in one]
+    typer.echo(f"{sum(alarms)} alarms in {len(alarms)} scores")
+
+
+def _drift(store: Store, office: Office, cut: Cut) -> list[bool]:
+    from contracts.champion import champion
     from monitoring import feature_drift
     from training.bundle import bundle
 
-    cut, store = _cut(universe, session, snapshot, sessions), open_store()
-    office = champion(store, Office(cut.universe.name, FIRST_TARGET))
-    if office is None:
-        typer.echo(f"{cut.universe.name} has no champion yet: nothing to compare with")
-        return
-    scores = feature_drift.drift(store, bundle.load(office.bundle), cut, datetime.now(UTC))
+    held = champion(store, office)
+    if held is None:
+        return []
+    scores = feature_drift.drift(store, bundle.load(held.bundle), cut, datetime.now(UTC))
+    typer.echo(f"{office}: features beside those that {held.bundle[:12]} learnt from")
     for row in scores.to_pylist():
         mark = "ALARM" if row["alarm"] else ""
         told = f"{row['score']:8.4f} of {row['threshold']:.4f} {mark}".rstrip()
         typer.echo(f"{row['test']:6} {row['feature']:24} {told}")
-    alarms = sum(scores["alarm"].to_pylist())
-    typer.echo(f"{alarms} alarms in {scores.num_rows} scores")
+    return [bool(alarm) for alarm in scores["alarm"].to_pylist()]
 
 
 @app.command()

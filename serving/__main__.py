@@ -14,7 +14,7 @@ import typer
 
 from contracts import universe as universes
 from contracts import verbs
-from contracts.champion import Champion
+from contracts.champion import Office
 from contracts.cut import Cut
 from contracts.database.connection import LIVE
 from contracts.settings import settings
@@ -83,49 +83,46 @@ def predict(
     catch_up: int | None = typer.Option(
         None, min=1, help="sessions up to this one that are looked at; FINPULSE_REPLAY_SESSIONS"
     ),
+    target: str = typer.Option("", help="what is foretold; default: all that has a champion"),
 ) -> None:
-    """Record the champion's forecasts of a session and of those before it that have none."""
-    from contracts.champion import FIRST_TARGET, Office, champion
+    """Record what each champion of a universe says of a session and of those before without."""
+    from contracts.champion import offices
 
     store, about = open_store(), universes.universe(universe)
-    office = champion(store, Office(about.name, FIRST_TARGET))
-    if office is None:
-        typer.echo(f"{about.name} has no champion yet: nothing to forecast with", err=True)
-        typer.echo(0)
-        return
     cut = Cut.at(about, session, snapshot).back(catch_up or settings().replay_sessions)
-    typer.echo(_forecast(store, office, cut))
+    known = [office for office in offices(store, about.name) if target in ("", office.target)]
+    if not known:
+        what = f"{about.name}/{target}" if target else about.name
+        typer.echo(f"{what} has no champion yet: nothing to forecast with", err=True)
+    typer.echo(sum(verbs.each(known, lambda office: _forecast(store, office, cut))))
 
 
-def _forecast(store: Store, office: Champion, cut: Cut) -> int:
+def _forecast(store: Store, office: Office, cut: Cut) -> int:
+    from contracts.champion import champion
     from serving import batch
     from training.bundle import bundle
 
-    added = batch.predict(store, office, bundle.load(office.bundle), cut, datetime.now(UTC))
-    typer.echo(f"version {office.model_version} of {office.model_name}: {added} forecasts added")
+    held = champion(store, office)
+    if held is None:
+        return 0
+    added = batch.predict(store, held, bundle.load(held.bundle), cut, datetime.now(UTC))
+    typer.echo(f"version {held.model_version} of {held.model_name}: {added} forecasts added")
     return added
 
 
 @app.command("catch-up")
 def catch_up() -> None:
     """Record the forecasts of champions that a person chose: of the newest sessions, once each."""
-    from contracts.champion import champion
     from contracts.gap import gaps
 
-    store, added, failures = open_store(), 0, list[Exception]()
-    for gap in gaps(store):
-        office = champion(store, gap.office)
-        if office is None or office.bundle != gap.bundle:
-            continue  # Another took office meanwhile; whoever chose it tells of it.
-        cut = Cut.at(universes.universe(gap.universe), gap.session, gap.snapshot)
-        try:
-            added += _forecast(store, office, cut.back(settings().replay_sessions))
-        except Exception as error:  # One universe's fault is not the others'.
-            typer.echo(f"{gap.office}: {error}", err=True)
-            failures.append(error)
-    if failures:
-        raise failures[0]
-    typer.echo(added)
+    store, back = open_store(), settings().replay_sessions
+    # Each names the newest session: where another took office meanwhile, that one forecasts it.
+    missed = {
+        gap.office: Cut.at(universes.universe(gap.universe), gap.session, gap.snapshot)
+        for gap in gaps(store)
+    }
+    done = verbs.each(missed, lambda office: _forecast(store, office, missed[office].back(back)))
+    typer.echo(sum(done))
 
 
 def main() -> None:

@@ -35,10 +35,11 @@ def score_text(
     universe: verbs.Universe = "",
     recipe: Recipe = DEFAULT,
     model: Annotated[str, typer.Option(help="text model or version, and no other")] = "",
+    inputs: Annotated[bool, typer.Option("--inputs", help="champions' views too, as JSON")] = False,
 ) -> None:
     """Score the texts known at the session's close, each once per text model; print its version.
 
-    Without --model: by the one that the champion is pinned to and that of FINPULSE_TEXT_MODEL,
+    Without --model: by those that the champions are pinned to and that of FINPULSE_TEXT_MODEL,
     whose version is printed: it is what a new training learns from.
     """
     from training.steps import score_text
@@ -51,7 +52,7 @@ def score_text(
         _progress(f"{left.num_rows} new texts for {version}")
         for done in score_text.score(store, left, scorer, datetime.now(UTC)):
             _progress(f"{done} of {left.num_rows} texts scored")
-    typer.echo(version)
+    typer.echo(score_text.inputs(store, asked, version) if inputs else version)
 
 
 @app.command()
@@ -117,13 +118,14 @@ def view(recipe: Recipe = DEFAULT) -> None:
 
 @app.command()
 def inputs(recipe: Recipe = DEFAULT) -> None:
-    """Print as JSON what the recipe learns from: its feature view, and the text model's version."""
+    """Print as JSON the recipe's feature view, the text model's version, and its target."""
     import orjson
 
     from features import view as views
 
-    name = recipes.recipe(recipe).view
-    read = {"view": name, "text_model": text_model_today(views.view(name))}
+    asked = recipes.recipe(recipe)
+    read = {"view": asked.view, "text_model": text_model_today(views.view(asked.view))}
+    read |= {"target": asked.target}
     typer.echo(orjson.dumps(read).decode())
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from features.label import Held, Label, label
 from features.panel.series import Values
 
-Estimator = Literal["garman_klass", "close_to_close"]
+Estimator = Literal["garman_klass", "garman_klass_overnight", "close_to_close"]
 
 
 @label("realised_volatility")
@@ -19,6 +19,8 @@ class RealisedVolatility(Label):
     close_to_close: of the total returns from close to close, the first from the entry's open.
     garman_klass: 0.5 ln(high/low)^2 - (2 ln 2 - 1) ln(close/open)^2 stands for a session's squared
     return (Garman and Klass, 1980): surer by far, blind for what happens overnight.
+    garman_klass_overnight: and the squared total return of each night that is held; the one before
+    the entry is not.
     """
 
     horizon: int = 5
@@ -35,11 +37,22 @@ class RealisedVolatility(Label):
 
     def _square(self, held: Held, step: int) -> Values:
         if self.estimator == "close_to_close":
-            before = held.worth("close", step - 1) if step > 1 else 1.0
-            return np.asarray(np.log(held.worth("close", step) / before) ** 2)
-        row, columns = held.row(step), held.panel.columns
-        ranged = np.log(columns["high"][row] / columns["low"][row])
-        moved = np.log(columns["close"][row] / columns["open"][row])
-        # Of a bar of one price rounding may leave less than nothing.
-        square = 0.5 * ranged**2 - (2.0 * np.log(2.0) - 1.0) * moved**2
-        return np.asarray(np.maximum(square, 0.0))
+            return _from_last_close(held, "close", step)
+        within = _garman_klass(held, step)
+        if self.estimator == "garman_klass" or step == 1:
+            return within
+        return within + _from_last_close(held, "open", step)
+
+
+def _from_last_close(held: Held, column: str, step: int) -> Values:
+    before = held.worth("close", step - 1) if step > 1 else 1.0
+    return np.asarray(np.log(held.worth(column, step) / before) ** 2)
+
+
+def _garman_klass(held: Held, step: int) -> Values:
+    row, columns = held.row(step), held.panel.columns
+    ranged = np.log(columns["high"][row] / columns["low"][row])
+    moved = np.log(columns["close"][row] / columns["open"][row])
+    # Of a bar of one price rounding may leave less than nothing.
+    square = 0.5 * ranged**2 - (2.0 * np.log(2.0) - 1.0) * moved**2
+    return np.asarray(np.maximum(square, 0.0))

@@ -72,6 +72,15 @@ _TEXT = (
     "mood",
 )
 _MACRO = ("inflation_level", "inflation_change_60", "payrolls_change_60", "output_level")
+_REALISED = (
+    "realised_volatility_1",
+    "realised_volatility_5",
+    "realised_volatility_22",
+    "realised_volatility_66",
+    "realised_volatility_decayed",
+    "market_volatility_1",
+    "market_volatility_5",
+)
 
 _DAILY_0 = (
     "return_1",
@@ -118,4 +127,5 @@ declare(
     _OLD("daily_2", (*_OLD_WITHOUT_TEXT, *_TEXT, *_MACRO), _OLD_SESSION),
     FeatureView("market_3", _WITHOUT_TEXT, _SESSION),
     FeatureView("daily_3", (*_WITHOUT_TEXT, *_TEXT, *_MACRO), _SESSION),
+    FeatureView("daily_4", (*_WITHOUT_TEXT, *_TEXT, *_MACRO, *_REALISED)),
 )

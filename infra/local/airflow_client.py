@@ -123,7 +123,21 @@ class Airflow:
 
         Returns its tasks; raises RunFailed.
         """
+        return self.run_all(dag, {run: conf})[run]
+
+    def run_all(self, dag: str, runs: Mapping[str, Mapping[str, object]]) -> dict[str, list[Task]]:
+        """As `run`, of several runs by their names that are at work side by side."""
         self.wait_for(dag)
+        for run, conf in runs.items():
+            self._begin(dag, run, conf)
+        began, found = datetime.now().astimezone().isoformat(), {}
+        for run in runs:
+            if len(runs) > 1:
+                self.say(f" {run}")
+            found[run] = self._follow(dag, run, began)
+        return found
+
+    def _begin(self, dag: str, run: str, conf: Mapping[str, object]) -> None:
         path = f"dags/{dag}/dagRuns"
         found = self.ask("GET", f"{path}/{run}")
         if found.status_code == httpx.codes.NOT_FOUND:
@@ -134,7 +148,6 @@ class Airflow:
             self._clear(dag, run)
         else:
             self.say(f"  {run} is at work already: picked up")
-        return self._follow(dag, run)
 
     def _clear(self, dag: str, run: str) -> None:
         body = {"dry_run": False, "dag_run_id": run, "only_failed": False}
@@ -156,9 +169,8 @@ class Airflow:
                 state = self.ask("GET", f"dags/{dag}/dagRuns/{run}").json()["state"]
                 cleared = state not in FINISHED
 
-    def _follow(self, dag: str, run: str) -> list[Task]:
+    def _follow(self, dag: str, run: str, began: str) -> list[Task]:
         told: set[str] = set()
-        began = datetime.now().astimezone().isoformat()
         reminded = time.monotonic()
         while True:
             state = self.ask("GET", f"dags/{dag}/dagRuns/{run}").json()["state"]

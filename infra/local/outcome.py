@@ -15,8 +15,11 @@ from contracts.store import Store
 from contracts.tables import TABLES
 
 _SWAP_SECONDS = 60
-WIDTH = 110
-_SHOWN = ("symbol", "p_down", "p_neutral", "p_up", "signal", "as_of", "version", "origin", "data")
+WIDTH = 126
+_SHOWN = (
+    *("symbol", "p_down", "p_neutral", "p_up", "signal", "volatility"),
+    *("as_of", "version", "origin", "data"),
+)
 
 client = httpx.Client(trust_env=False, timeout=60)
 
@@ -55,11 +58,11 @@ def newest(stack: Stack, universe: str) -> date | None:
     return found
 
 
-def _symbols(stack: Stack, universe: str, session: date) -> list[str]:
+def _symbols(stack: Stack, universe: str, session: date, which: str) -> list[str]:
     rows = Store(stack.facts).query(
-        "SELECT DISTINCT symbol FROM predictions WHERE universe = %s AND target = %s "
-        "AND session = %s ORDER BY 1",
-        (universe, FIRST_TARGET, session),
+        "SELECT DISTINCT symbol FROM predictions WHERE universe = %s AND session = %s "
+        f"AND {which} ORDER BY 1",
+        (universe, session),
     )
     return [str(symbol) for symbol in rows["symbol"].to_pylist()]
 
@@ -73,7 +76,8 @@ def ask(stack: Stack, symbols: list[str], **more: str) -> httpx.Response:
 
 def served(stack: Stack, universe: str, session: date, patience: Patience) -> list[dict[str, Any]]:
     """The predictor's answer for every symbol of the session; waits while it swaps champions."""
-    symbols = _symbols(stack, universe, session)
+    symbols = _symbols(stack, universe, session, f"target = '{FIRST_TARGET}'")
+    beside = _symbols(stack, universe, session, "volatility IS NOT NULL")
     if not symbols:
         raise StackError(f"no prediction of {session} was recorded: see the task `predict`")
     rows: list[dict[str, Any]] = []
@@ -83,7 +87,8 @@ def served(stack: Stack, universe: str, session: date, patience: Patience) -> li
         if not answer.is_success:
             raise ValueError(f"it does not serve {session}: {answer.text[:500]}")
         rows[:] = answer.json()["predictions"]
-        return all(row["session"] == str(session) for row in rows)
+        newest = all(row["session"] == str(session) for row in rows)
+        return newest and all(row["volatility"] for row in rows if row["symbol"] in beside)
 
     replace(patience, seconds=_SWAP_SECONDS).until("predictor", asked)
     return rows
@@ -94,9 +99,12 @@ def predictions(stack: Stack, universe: str, session: date, patience: Patience) 
     told = f"Predictions of {session} for {universe}, from POST {stack.predictor}/predict"
     table = Table(title=told)
     for name in _SHOWN:
-        table.add_column(name, justify="right" if name.startswith("p_") else "left")
+        number = name == "volatility" or name.startswith("p_")
+        table.add_column(name, justify="right" if number else "left")
     for row in served(stack, universe, session, patience):
-        shown = {"version": row["model_version"], "data": row["data_origin"]} | row
+        shown = row | {"version": row["model_version"], "data": row["data_origin"]}
+        beside = row["volatility"]
+        shown["volatility"] = f"{beside['value']:.2%}" if beside else ""
         cells = [shown.get(name, "") for name in _SHOWN]
         table.add_row(*(f"{c:.3f}" if isinstance(c, float) else str(c) for c in cells))
     return printed(table)

@@ -17,13 +17,13 @@ from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from contracts.champion import FIRST_TARGET, Office
+from contracts.champion import FIRST_TARGET, Office, offices
 from contracts.database.connection import ASIDE
 from contracts.gap import gaps
 from contracts.settings import settings
 from contracts.store import Store, StoreUnavailable
 from monitoring.export.gauges import Sums, state
-from monitoring.office.alias import RESULTS, reconcile
+from monitoring.office.alias import RESULTS, Result, reconcile
 from monitoring.office.wake import Waker
 from training.run.endings import end_all_lost
 from training.run.mlflow_api import Mlflow, TrackingError
@@ -63,9 +63,10 @@ class Look:
 
 
 class Exporter(Collector):
-    """Metrics of one universe's tables, and the reconciler of its champion's alias.
+    """Metrics of the tables, and the reconciler of the alias of each champion.
 
-    waker: tells Airflow of a champion that a person chose and that has no forecasts.
+    waker: tells Airflow of champions that a person chose and that have no forecasts. universe: one
+    that is told of before it has a champion, too.
 
     Ends runs in MLflow whose processes were killed, too. While the database is away the gauges are
     absent, not stale, and `finpulse_database_up` is 0.
@@ -131,7 +132,7 @@ class Exporter(Collector):
 
     def look_at_tables(self) -> None:
         """Counts and champion: this says whether the database answers."""
-        self._look("tables", state, self._store, self._universe)
+        self._look("tables", state, self._store)
 
     def look_at_sums(self) -> None:
         """What is summed over histories."""
@@ -145,35 +146,40 @@ class Exporter(Collector):
             log.error("the tables cannot be read", extra={"look": name, "error": str(error)})
 
     def look_at_alias(self) -> None:
-        """Reconcile the alias once."""
-        alias = self._seen["alias"]
+        """Reconcile the alias of each office once."""
         try:
-            now = datetime.now(UTC)
-            office = Office(self._universe, FIRST_TARGET)
-            result = reconcile(self._store, self._server, office, now)
+            # Where nobody is in office, whether MLflow answers is of interest all the same.
+            known = offices(self._store) or (Office(self._universe, FIRST_TARGET),)
+            results = [self._reconciled(office) for office in known]
         except StoreUnavailable:
             return  # Nothing is known of MLflow then; of the database another look tells.
-        except Exception as error:
-            alias.says(False)
-            log.error("the alias cannot be compared", extra={"error": str(error)})
-            return
-        self._results.labels(result).inc()
-        alias.says(True)
-        if result == "recorded":  # A person waits for it.
+        self._seen["alias"].says(None not in results)
+        if "recorded" in results:  # A person waits for it.
             self.look_for_forecasts()
+
+    def _reconciled(self, office: Office) -> Result | None:
+        try:
+            result = reconcile(self._store, self._server, office, datetime.now(UTC))
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # One office's fault is not the others'.
+            about = {"office": str(office), "error": str(error)}
+            log.error("the alias cannot be compared", extra=about)
+            return None
+        self._results.labels(result).inc()
+        return result
 
     def look_at_airflow(self) -> None:
         """Ask whether Airflow could be told."""
         self._seen["airflow"].says(self._waker.reachable)
 
     def look_for_forecasts(self) -> None:
-        """Tell Airflow of the forecasts that a champion chosen by hand has not made."""
+        """Tell Airflow of the forecasts that champions chosen by hand have not made."""
         try:
             found = gaps(self._store)
         except StoreUnavailable:
             return
-        missed = [gap for gap in found if gap.universe == self._universe]
-        self._waker.look(missed[0] if missed else None)
+        self._waker.look(found)
 
     def look_for_lost_runs(self) -> None:
         """End the runs in MLflow, of any universe, whose processes were killed."""

@@ -1,5 +1,6 @@
 """Gauges out of the tables: data, forecasts beside their truth, champion, drift."""
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -9,10 +10,10 @@ from typing import Any, TypeVar, cast
 import orjson
 from prometheus_client.core import GaugeMetricFamily
 
-from contracts.champion import FIRST_TARGET, Office, champion
-from contracts.store import Store
+from contracts.champion import champion, offices
+from contracts.store import Store, StoreUnavailable
 from contracts.tables import TABLES
-from monitoring.truth.performance import Performance, performance
+from monitoring.truth.performance import CHAMPION, Truths
 
 T = TypeVar("T")
 
@@ -25,8 +26,9 @@ SELECT table_name AS "table", sum(rows_added)::bigint AS n, max(committed_at) AS
 FROM loads GROUP BY 1
 """
 _NEWEST_DRIFT = """
-SELECT DISTINCT ON (universe, test, feature) universe, test, feature, score, threshold, alarm
-FROM drift ORDER BY universe, test, feature, session DESC, scored_at DESC
+SELECT DISTINCT ON (universe, target, test, feature)
+  universe, target, test, feature, score, threshold, alarm
+FROM drift ORDER BY universe, target, test, feature, session DESC, scored_at DESC
 """
 # How far the bars reach, not what they say: no read as of a time is needed for that. The newest
 # session holds the newest bar, or the one before where zones differ.
@@ -53,7 +55,7 @@ FROM newest, members LEFT JOIN fresh USING (instrument_id)
 WHERE members.valid_to IS NULL OR members.valid_to >= newest.at::date
 """
 
-# What the METRICS of settled forecasts are called here.
+# What some metrics of settled forecasts are called here; others by the name their objective has.
 _METRICS = {
     "accuracy": ("forecast_accuracy_ratio", "Share of settled forecasts that came true."),
     "mcc": ("forecast_mcc", "Matthews' correlation of forecast and truth; 0 for one class only."),
@@ -67,6 +69,11 @@ _METRICS = {
 
 
 Families = list[GaugeMetricFamily]
+
+# The labels that name an office.
+_OFFICE = ("universe", "target")
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -90,33 +97,35 @@ def counts(store: Store) -> Counts:
     return Counts({name: rows.get(name, 0) for name in TABLES}, groups, loads)
 
 
-def state(store: Store, universe: str, now: datetime) -> Families:
-    """What is told of counts and of the champion in office at `now` (UTC)."""
+def state(store: Store, now: datetime) -> Families:
+    """What is told of counts and of the champions in office at `now` (UTC)."""
     found = counts(store)
-    return [*_data(found), *_champion(store, universe, now)]
+    return [*_data(found), *_champions(store, now)]
 
 
 class Sums:
-    """Gauges that are sums over histories: made anew only when what they are made of has grown."""
+    """Gauges that are sums over histories: made anew only when what they are made of has grown.
+
+    universe: one whose members are counted before it has a champion, too.
+    """
 
     def __init__(self, store: Store, universe: str) -> None:
         self._store = store
         self._universe = universe
+        self._truths = Truths(store)
         self._kept: dict[str, tuple[object, Any]] = {}
+        self._failures = 0
 
     def look(self, now: datetime) -> Families:
         """All of them as the tables stand, ages as of `now` (UTC); raises StoreUnavailable."""
-        store, universe, rows = self._store, self._universe, counts(self._store).rows
-        listed, reach = self._made("listed", (rows["bars"], rows["memberships"]), self._listed)
-        judged = (rows["predictions"], rows["outcomes"], rows["promotions"])
-        scores = self._made("scores", judged, lambda: performance(store, universe))
+        store, rows = self._store, counts(self._store).rows
+        members = (rows["bars"], rows["memberships"], rows["promotions"])
+        listed, reach = self._made("listed", members, self._listed)
+        # What failed is tried again, whatever has grown.
+        judged = (rows["predictions"], rows["outcomes"], rows["promotions"], self._failures)
+        scores = self._made("scores", judged, self._scores)
         drift = self._made("drift", rows["drift"], lambda: store.query(_NEWEST_DRIFT).to_pylist())
-        return [
-            *_members(universe, listed),
-            *_age(reach, now),
-            *_performance(universe, scores),
-            *_drift(drift),
-        ]
+        return [*_members(listed), *_age(reach, now), *_performance(scores), *_drift(drift)]
 
     def _made(self, name: str, mark: object, make: Callable[[], T]) -> T:
         kept = self._kept.get(name)
@@ -125,9 +134,30 @@ class Sums:
         return cast(T, kept[1])
 
     def _listed(self) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-        listed = self._store.query(_LISTED, (self._universe,)).to_pylist()
+        known = {self._universe, *(office.universe for office in offices(self._store))}
+        listed = [
+            row | {"universe": name}
+            for name in sorted(known)
+            for row in self._store.query(_LISTED, (name,)).to_pylist()
+            if row["listed"]
+        ]
         [reach] = self._store.query(_REACH).to_pylist()
         return listed, reach
+
+    def _scores(self) -> list[dict[str, Any]]:
+        rows = list[dict[str, Any]]()
+        for office in offices(self._store):
+            try:
+                found = self._truths.of(office)
+            except StoreUnavailable:
+                raise
+            except Exception as error:  # One office's fault is not the others'.
+                about = {"office": str(office), "error": str(error)}
+                log.error("a champion's forecasts cannot be judged", extra=about)
+                self._failures += 1
+                continue
+            rows += [{**vars(office), **vars(each), **each.scores} for each in found]
+        return rows
 
 
 def _gauge(
@@ -145,18 +175,18 @@ def _data(found: Counts) -> Iterator[GaugeMetricFamily]:
     refused = [row | {"table": row["table_name"]} for row in found.groups.get("rejected", [])]
     text = "Rows that the quality rules refused."
     yield _gauge("rejected_rows", text, refused, "n", "table", "source", "reason")
-    issued: Counter[tuple[str, str]] = Counter()
+    labels = (*_OFFICE, "origin")
+    issued: Counter[tuple[str, ...]] = Counter()
     for row in found.groups.get("predictions", []):
-        issued[row["universe"], row["origin"]] += row["n"]
-    said = [{"universe": u, "origin": o, "n": n} for (u, o), n in issued.items()]
-    yield _gauge("predictions", "Forecasts that were issued.", said, "n", "universe", "origin")
+        issued[tuple(row[label] for label in labels)] += row["n"]
+    said = [dict(zip(labels, who, strict=True)) | {"n": n} for who, n in issued.items()]
+    yield _gauge("predictions", "Forecasts that were issued.", said, "n", *labels)
     loaded = [row | {"at": row["at"].timestamp()} for row in found.loads]
     text = "When rows were last added to a table."
     yield _gauge("newest_load_timestamp_seconds", text, loaded, "at", "table")
 
 
-def _members(universe: str, rows: list[dict[str, Any]]) -> Iterator[GaugeMetricFamily]:
-    listed = [row | {"universe": universe} for row in rows if row["listed"]]
+def _members(listed: list[dict[str, Any]]) -> Iterator[GaugeMetricFamily]:
     yield _gauge("instruments_listed", "Members of the universe.", listed, "listed", "universe")
     text = f"Members whose newest bar is {_BEHIND_DAYS} days older than the newest of all."
     yield _gauge("instruments_behind", text, listed, "behind", "universe")
@@ -170,29 +200,31 @@ def _age(reach: dict[str, Any], now: datetime) -> Iterator[GaugeMetricFamily]:
     yield _gauge("data_age_seconds", "Time since that close.", newest, "age", "origin")
 
 
-def _champion(store: Store, universe: str, now: datetime) -> Iterator[GaugeMetricFamily]:
-    office = champion(store, Office(universe, FIRST_TARGET))
+def _champions(store: Store, now: datetime) -> Iterator[GaugeMetricFamily]:
     rows = []
-    if office is not None:
-        age = (now - office.decided_at).total_seconds()
-        rows = [vars(office) | {"version": office.model_version, "one": 1, "age": age}]
-    labels = ("universe", "version", "bundle", "actor")
+    for office in offices(store):
+        if held := champion(store, office):
+            age = (now - held.decided_at).total_seconds()
+            rows.append(vars(held) | {"version": held.model_version, "one": 1, "age": age})
+    labels = (*_OFFICE, "version", "bundle", "actor")
     yield _gauge("champion_info", "The champion in office; always 1.", rows, "one", *labels)
-    yield _gauge("champion_age_seconds", "Time in office.", rows, "age", "universe")
+    yield _gauge("champion_age_seconds", "Time in office.", rows, "age", *_OFFICE)
 
 
-def _performance(universe: str, found: list[Performance]) -> Iterator[GaugeMetricFamily]:
-    labels = ("universe", "forecaster", "origin")
-    rows = [{"universe": universe, **vars(each), **each.scores} for each in found]
-    champions = [row for row in rows if row["forecaster"] == "champion"]
+def _performance(rows: list[dict[str, Any]]) -> Iterator[GaugeMetricFamily]:
+    labels = (*_OFFICE, "forecaster", "origin")
+    champions = [row for row in rows if row["forecaster"] == CHAMPION]
     text = "The champion's forecasts whose truth is known."
-    yield _gauge("settled_predictions", text, champions, "n", "universe", "origin")
-    for metric, (name, text) in _METRICS.items():
-        yield _gauge(name, text, rows, metric, *labels)
+    yield _gauge("settled_predictions", text, champions, "n", *_OFFICE, "origin")
+    told = {metric for row in rows for metric in row["scores"]}
+    for metric in sorted(told | set(_METRICS)):
+        words = f"Mean {metric.replace('_', ' ')} of settled forecasts."
+        name, text = _METRICS.get(metric, (f"forecast_{metric}", words))
+        yield _gauge(name, text, (row for row in rows if metric in row), metric, *labels)
 
 
 def _drift(rows: list[dict[str, Any]]) -> Iterator[GaugeMetricFamily]:
-    labels = ("universe", "test", "feature")
+    labels = (*_OFFICE, "test", "feature")
     yield _gauge("drift_score", "Newest score of a drift test.", rows, "score", *labels)
     yield _gauge("drift_threshold", "Score above which it alarms.", rows, "threshold", *labels)
     yield _gauge("drift_alarm", "1 when the score is above it.", rows, "alarm", *labels)

@@ -73,9 +73,11 @@ def reconcile(store: Store, server: Mlflow, office: Office, now: datetime) -> Re
     it, and it cannot be registered again; the log says why.
     """
     in_office = champion(store, office)
+    models = models_of(in_office) if in_office else office.models
+    shown = [_shown(server, name) for name in models]
     if in_office is None:
         return "idle"
-    if all(_shown(server, name).rests(in_office) for name in models_of(in_office)):
+    if all(each.rests(in_office) for each in shown):
         return "agreed"
     # Whoever decides holds this lock until its alias has moved: under it both are at rest.
     with deciding(store, office) as lock:

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from contracts.gap import Gap
@@ -15,11 +16,14 @@ _LONGEST = 3_600.0
 
 
 class Waker:
-    """Tells Airflow of a gap once, again while it stays; a gap that could not be told at once."""
+    """Tells Airflow of gaps once, again while one stays; what could not be told at once.
+
+    One event tells of all: the DAG that it wakes asks the ledger for every office.
+    """
 
     def __init__(self, airflow: Airflow | None) -> None:
         self.airflow = airflow
-        self._told: Gap | None = None
+        self._told: tuple[Gap, ...] = ()
         self._next = 0.0
         self._pause = AGAIN_SECONDS
         if airflow is None:
@@ -39,20 +43,25 @@ class Waker:
             log.error("Airflow cannot be told of the ledger", extra={"error": str(error)})
             return False
 
-    def look(self, gap: Gap | None) -> None:
-        """Tell of the gap, unless it was told a short while ago."""
-        if gap is None or self.airflow is None:
-            self._told = None
+    def look(self, found: Sequence[Gap]) -> None:
+        """Tell of the gaps, unless all were told a short while ago."""
+        known, self._told = self._told, tuple(gap for gap in self._told if gap in found)
+        if not found or self.airflow is None:
             return
-        now = time.monotonic()
-        if gap == self._told and now < self._next:
+        now, stay = time.monotonic(), set(found) <= set(known)
+        if stay and now < self._next:
             return
-        about = {name: str(value) for name, value in asdict(gap).items()}
+        about = _about(found)
         try:
             self.airflow.tell(about)
         except AirflowError as error:
             log.error("the champion has no forecasts", extra=about | {"error": str(error)})
             return
         log.info("Airflow was told of a champion without forecasts", extra=about)
-        self._pause = min(2 * self._pause, _LONGEST) if gap == self._told else AGAIN_SECONDS
-        self._told, self._next = gap, now + self._pause
+        self._pause = min(2 * self._pause, _LONGEST) if stay else AGAIN_SECONDS
+        self._told, self._next = tuple(found), now + self._pause
+
+
+def _about(found: Sequence[Gap]) -> dict[str, str]:
+    rows = [asdict(gap) for gap in found]
+    return {name: ", ".join(dict.fromkeys(str(row[name]) for row in rows)) for name in rows[0]}

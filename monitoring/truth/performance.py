@@ -1,49 +1,53 @@
-"""How good the champion's forecasts turned out, beside the class prior on the same forecasts."""
+"""How good a champion's forecasts turned out, beside champion zero's of the same rows.
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
-
-import numpy as np
-
-from contracts.champion import FIRST_TARGET, Office, reign
-from contracts.store import Store
-from training.bundle import bundle
-from training.forecast import Floats
-from training.objectives.trend import CLASSES, DOWN, NEUTRAL, UP, Trend
-
-PRIOR = "class_prior"
-_FLOOR = 1e-15
-_K = len(CLASSES)
-_LOSSES = ("log_loss", "brier", "direction_loss")  # the objective's statistics
-
-# Per truth and forecast class: sums of the scores of the newest truths.
-_SCORED = f"""
-SELECT origin, label, guess AS forecast, count(*) AS n,
-  sum(p_down ^ 2 + p_neutral ^ 2 + p_up ^ 2 - 2 * chance + 1) AS brier,
-  sum(-ln(greatest(chance, {_FLOOR}))) AS log_loss,
-  sum(CASE label WHEN 1 THEN 0 ELSE -ln(greatest(chance / (p_down + p_up), {_FLOOR})) END)
-    AS direction_loss
-FROM (
-  SELECT p.*, truth.label,
-    CASE truth.label WHEN 0 THEN p_down WHEN 1 THEN p_neutral ELSE p_up END AS chance,
-    CASE greatest(p_down, p_neutral, p_up) WHEN p_down THEN 0 WHEN p_neutral THEN 1 ELSE 2 END
-      AS guess
-  FROM predictions p JOIN LATERAL (
-    SELECT label FROM outcomes o WHERE o.prediction_id = p.prediction_id
-    ORDER BY version DESC LIMIT 1
-  ) truth ON true
-  WHERE p.universe = %s AND p.bundle = %s
-) scored GROUP BY origin, label, guess ORDER BY origin, label, guess
+Rows are read once: what a session's settled forecasts add up to is kept, and only sessions with
+other truths than before are read again.
 """
 
-Row = Mapping[str, Any]
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TypeAlias
+
+import numpy as np
+import polars as pl
+
+from contracts.champion import Office, reign
+from contracts.store import Store
+from contracts.tables import PREDICTIONS
+from monitoring.truth.baseline import Baseline, baseline
+from training.bundle.bundle import manifest_of
+from training.forecast import Classes, Floats
+from training.objective import Forecasts, Objective
+
+CHAMPION = "champion"
+# Rows that are held at once.
+_ROWS = 200_000
+
+# The truths of a session's forecasts and their versions: the sums move with either.
+_MARKS = """
+SELECT session, count(*) AS n, sum(version)::bigint AS versions
+FROM predictions p JOIN outcomes USING (prediction_id)
+WHERE p.universe = %s AND p.target = %s AND p.bundle = %s GROUP BY session ORDER BY session
+"""
+_SETTLED = """
+SELECT session, instrument_id, as_of, snapshot, origin, {columns}, truth.truth
+FROM predictions p
+JOIN LATERAL (
+  SELECT coalesce(label, value) AS truth FROM outcomes o WHERE o.prediction_id = p.prediction_id
+  ORDER BY version DESC LIMIT 1
+) truth ON true
+WHERE p.universe = %s AND p.target = %s AND p.bundle = %s AND p.session = ANY(%s::date[])
+"""
+
+# What the forecasts of one origin add up to, by forecaster: n, and the objective's statistics.
+Sums: TypeAlias = dict[tuple[str, str], tuple[int, Floats]]
 
 
 @dataclass(frozen=True)
 class Performance:
-    """The METRICS of n settled forecasts of one origin."""
+    """The metrics of n settled forecasts of one origin."""
 
     forecaster: str
     origin: str
@@ -51,55 +55,94 @@ class Performance:
     scores: Mapping[str, float]
 
 
-def performance(store: Store, universe: str) -> list[Performance]:
-    """The champion and the class prior by origin of the forecasts; empty before any truth."""
-    ranks = reign(store, Office(universe, FIRST_TARGET))
-    if not ranks:
-        return []
-    sums = store.query(_SCORED, (universe, ranks[0].bundle)).to_pylist()
-    chances = _prior(ranks[-1].bundle)
-    found = []
-    for origin in sorted({row["origin"] for row in sums}):
-        rows = [row for row in sums if row["origin"] == origin]
-        found.append(_scored("champion", origin, rows))
-        if chances is not None:
-            found.append(_scored(PRIOR, origin, [_constant(chances, row) for row in rows]))
+@dataclass
+class _Kept:
+    # Of one champion, by session: what it adds up to, and the mark under which that was read.
+    asked: Objective
+    beside: Baseline | None
+    sessions: dict[date, tuple[object, Sums]] = field(default_factory=dict)
+
+
+class Truths:
+    """What is known of each office's champion; `of` reads what has come since it was last asked."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._kept: dict[Office, tuple[tuple[str, str], _Kept]] = {}
+
+    def of(self, office: Office) -> list[Performance]:
+        """The champion and champion zero by origin of the forecasts; empty before any truth."""
+        ranks = reign(self._store, office)
+        if not ranks:
+            return []
+        who = ranks[0].bundle, ranks[-1].bundle
+        if office not in self._kept or self._kept[office][0] != who:
+            asked = manifest_of(ranks[0].bundle).asked
+            beside = baseline(self._store, ranks[-1].bundle, asked)
+            self._kept[office] = who, _Kept(asked, beside)
+        kept = self._kept[office][1]
+        self._read(kept, (office.universe, office.target, ranks[0].bundle))
+        return list(_scored(kept.asked, [sums for _, sums in kept.sessions.values()]))
+
+    def _read(self, kept: _Kept, where: Sequence[str]) -> None:
+        rows = self._store.query(_MARKS, where).to_pylist()
+        marks = {row["session"]: (row["n"], row["versions"]) for row in rows}
+        kept.sessions = {day: each for day, each in kept.sessions.items() if day in marks}
+        read = {day: mark for day, (mark, _) in kept.sessions.items()}
+        stale = {day: mark[0] for day, mark in marks.items() if read.get(day) != mark}
+        for days in _blocks(stale):
+            found = _settled(self._store, where, kept.asked, days)
+            for day, sums in _added_up(found, kept.asked, kept.beside).items():
+                kept.sessions[day] = (marks[day], sums)
+
+
+def _blocks(rows: Mapping[date, int]) -> Iterator[list[date]]:
+    block, held = list[date](), 0
+    for day, count in rows.items():
+        if block and held + count > _ROWS:
+            yield block
+            block, held = [], 0
+        block.append(day)
+        held += count
+    if block:
+        yield block
+
+
+def _settled(
+    store: Store, where: Sequence[str], asked: Objective, days: Sequence[date]
+) -> pl.DataFrame:
+    # What has a column of its own is read there: it is no text to be taken apart.
+    columns = ", ".join(
+        name if name in PREDICTIONS.names else f"(forecast ->> '{name}')::float8 AS \"{name}\""
+        for name in asked.columns
+    )
+    return pl.DataFrame(store.query(_SETTLED.format(columns=columns), (*where, list(days))))
+
+
+def _added_up(rows: pl.DataFrame, asked: Objective, beside: Baseline | None) -> dict[date, Sums]:
+    said = {CHAMPION: rows.select(asked.columns).to_numpy().astype(np.float64)}
+    if beside is not None and (other := beside.answers(rows)) is not None:
+        said[beside.name] = other
+    truth = rows["truth"].to_numpy()
+    truth = truth.astype(np.int64 if isinstance(asked.head, Classes) else np.float64)
+    found: dict[date, Sums] = defaultdict(dict)
+    groups = rows.with_row_index("row").group_by("session", "origin").agg("row")
+    for name, values in said.items():
+        counted = asked.statistics(Forecasts(asked, values), truth)
+        for day, origin, places in groups.iter_rows():
+            found[day][name, origin] = (len(places), counted[:, places].sum(axis=1))
     return found
 
 
-@lru_cache(maxsize=8)
-def _prior(oldest: str) -> tuple[float, ...] | None:
-    # The first of a reign is champion zero, the class prior of its time.
-    zero = bundle.load(oldest)
-    if zero.manifest.expert != PRIOR:
-        return None
-    nothing = np.full((1, len(zero.manifest.features)), np.nan, np.float32)
-    return tuple(zero.forecast(nothing)[0].tolist())
-
-
-def _constant(chances: Sequence[float], row: Row) -> Row:
-    n, label = row["n"], int(row["label"])
-    return {
-        "label": label,
-        "forecast": int(np.argmax(chances)),
-        "n": n,
-        "brier": n * (sum(p * p for p in chances) - 2 * chances[label] + 1),
-        "log_loss": n * -float(np.log(max(chances[label], _FLOOR))),
-        "direction_loss": n * _direction_loss(chances, label),
-    }
-
-
-def _direction_loss(chances: Sequence[float], label: int) -> float:
-    if label == NEUTRAL:
-        return 0.0
-    return -float(np.log(max(chances[label] / (chances[DOWN] + chances[UP]), _FLOOR)))
-
-
-def _scored(forecaster: str, origin: str, rows: Iterable[Row]) -> Performance:
-    # One row of the objective's statistics: the confusion table, then the sums of the losses.
-    sums: Floats = np.zeros((1, _K * _K + len(_LOSSES)))
-    for row in rows:
-        sums[0, int(row["label"]) * _K + int(row["forecast"])] += row["n"]
-        sums[0, _K * _K :] += [float(row[name]) for name in _LOSSES]
-    scores = {metric: float(value[0]) for metric, value in Trend().scores(sums).items()}
-    return Performance(forecaster, origin, int(sums[0, : _K * _K].sum()), scores)
+def _scored(asked: Objective, sessions: Sequence[Sums]) -> Iterator[Performance]:
+    parts: dict[tuple[str, str], list[tuple[int, Floats]]] = defaultdict(list)
+    for sums in sessions:
+        for who, part in sums.items():
+            parts[who].append(part)
+    rows = {who: sum(n for n, _ in each) for who, each in parts.items()}
+    for (forecaster, origin), each in sorted(parts.items(), key=lambda item: item[0][1]):
+        if rows[forecaster, origin] < rows[CHAMPION, origin]:
+            continue  # Not asked about every row, it would be beside others than the champion.
+        whole = np.sum([counted for _, counted in each], axis=0)[None, :]
+        scores = {name: float(value[0]) for name, value in asked.scores(whole).items()}
+        yield Performance(forecaster, origin, rows[forecaster, origin], scores)

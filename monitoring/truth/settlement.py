@@ -1,11 +1,11 @@
 """Joining each forecast with its later truth."""
 
-from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from contracts import verbs
 from contracts.cut import Cut
 from contracts.store import Store
 from contracts.tables import OUTCOMES
@@ -20,7 +20,7 @@ _ROW = ("instrument_id", "session")
 _TRUTH = ("label", "value", "total_return", "delisted", "settled_at")
 
 _ISSUED = """
-SELECT prediction_id, bundle, instrument_id, session, as_of FROM predictions
+SELECT prediction_id, bundle, target, instrument_id, session, as_of FROM predictions
 WHERE universe = %s AND session BETWEEN %s AND %s
 """
 _RECORDED = """
@@ -36,30 +36,36 @@ def settle(store: Store, cut: Cut, now: datetime) -> int:
     """Record the truth, as of the cut's end, of its sessions' forecasts whose label has matured.
 
     Returns the rows added. A truth that differs from the one recorded is a new version. One
-    recorded at a later snapshot knows better and is left alone.
+    recorded at a later snapshot knows better and is left alone. A bundle whose forecasts cannot be
+    settled is named, does not stop the others, and its error is raised in the end.
     """
-    settled = list(_settled(store, cut))
-    if not settled:
-        return 0
-    fresh = _unrecorded(pl.concat(settled), _rows(store, _RECORDED, cut), cut.snapshot)
-    stamped = fresh.with_columns(
-        pl.lit(cut.snapshot, pl.Int64).alias("snapshot"), pl.lit(now).alias("recorded_at")
-    )
-    return store.record(OUTCOMES, stamped.select(OUTCOMES.names).to_arrow())
+    recorded = _rows(store, _RECORDED, cut)
+    issued = {
+        f"forecasts of {target} by {str(name)[:12]}": rows
+        for (target, name), rows in _rows(store, _ISSUED, cut).group_by("target", "bundle")
+    }
+
+    def record(words: str) -> int:
+        fresh = _unrecorded(_settled(store, cut, issued[words]), recorded, cut.snapshot)
+        stamped = fresh.with_columns(
+            pl.lit(cut.snapshot, pl.Int64).alias("snapshot"), pl.lit(now).alias("recorded_at")
+        )
+        return store.record(OUTCOMES, stamped.select(OUTCOMES.names).to_arrow())
+
+    return sum(verbs.each(sorted(issued), record))
 
 
-def _settled(store: Store, cut: Cut) -> Iterator[pl.DataFrame]:
+def _settled(store: Store, cut: Cut, issued: pl.DataFrame) -> pl.DataFrame:
     from features.matrix.matrix import load_labels
     from features.view import view
 
-    for (name,), issued in _rows(store, _ISSUED, cut).group_by("bundle"):
-        manifest = bundle.load(str(name)).manifest
-        chosen, taught = view(manifest.view), manifest.taught()
-        truth = load_labels(store, cut, chosen, taught).filter(pl.col("settled_at") <= cut.end)
-        # The session's close may be known otherwise since; a minute is known by itself.
-        row = _ROW if chosen.interval == "1d" else (*_ROW, "as_of")
-        told = truth.with_columns(**_told(taught.label)).select(*row, *_TRUTH)
-        yield issued.join(told, on=row).select("prediction_id", *_TRUTH)
+    manifest = bundle.load(issued["bundle"][0]).manifest
+    chosen, taught = view(manifest.view), manifest.taught()
+    truth = load_labels(store, cut, chosen, taught).filter(pl.col("settled_at") <= cut.end)
+    # The session's close may be known otherwise since; a minute is known by itself.
+    row = _ROW if chosen.interval == "1d" else (*_ROW, "as_of")
+    told = truth.with_columns(**_told(taught.label)).select(*row, *_TRUTH)
+    return issued.join(told, on=row).select("prediction_id", *_TRUTH)
 
 
 def _told(label: "Label") -> dict[str, pl.Expr]:

@@ -26,7 +26,8 @@ def empty(postgres_url: str) -> Store:
 def test_the_newest_revision_is_what_is_declared(empty: Store) -> None:
     empty.migrate()
     empty.migrate()
-    assert upgrade.differences(empty.url) == []
+    mend = 'write the revision: `make up`, then `python -m contracts revise "why"`'
+    assert upgrade.differences(empty.url) == [], mend
 
 
 def test_a_drifted_database_is_seen(empty: Store) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from features.panel.panel import Panel
 
 MEMBERS = [kind(horizon=h) for kind in LABELS for h in (1, 5, 20)]  # type: ignore[call-arg]
 MEMBERS += [RealisedVolatility(5, "close_to_close"), AdverseExcursion(5, "short")]
+MEMBERS += [RealisedVolatility(h, "garman_klass_overnight") for h in (1, 5, 20)]
 MEMBERS += [TripleBarrier(5, version=1), LevelTouch(5, version=1)]
 
 every_label = pytest.mark.parametrize("label", MEMBERS, ids=lambda label: label.name)
@@ -166,6 +168,10 @@ def worth(bars: list[Bar], paid: list[float]) -> list[list[float]]:
     return out
 
 
+def garman_klass(opened: float, high: float, low: float, close: float) -> float:
+    return 0.5 * (high - low) ** 2 - (2 * np.log(2) - 1) * (close - opened) ** 2
+
+
 def touched(values: list[list[float]], width: float) -> tuple[int, float]:
     for opened, high, low, close in values:
         if opened >= 1 + width or opened <= 1 - width:
@@ -210,6 +216,11 @@ def test_every_answer_is_that_of_a_position_followed_coin_by_coin(
     assert first(TotalReturn(horizon)) == pytest.approx((held, held), abs=1e-12)
     walk = RealisedVolatility(horizon, "close_to_close")
     assert first(walk) == pytest.approx((np.sqrt(np.mean(logs**2)), held), abs=1e-9)
+    nights = [np.log(o[0] / c[3]) ** 2 for c, o in pairwise(values)]
+    within = [garman_klass(*np.log(bar)) for bar in bars[1:]]
+    wanted = np.sqrt((sum(within) + sum(nights)) / horizon)
+    ranged = RealisedVolatility(horizon, "garman_klass_overnight")
+    assert first(ranged) == pytest.approx((wanted, held), abs=1e-9)
     deepest = min(0.0, *(v[2] - 1 for v in values))
     assert first(AdverseExcursion(horizon)) == pytest.approx((deepest, held), abs=1e-12)
     barrier = first(TripleBarrier(horizon), np.full((1, len(bars)), 0.0217))

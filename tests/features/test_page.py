@@ -25,9 +25,9 @@ RUNNER = CliRunner()
 
 
 def test_the_page_lists_all_features_as_they_are_declared() -> None:
-    """After a change run `python -m features describe --all` and put it at the page's end."""
     wanted = "\n".join(page.page()).strip()
-    assert PAGE.read_text().strip().endswith(wanted)
+    mend = "put what `python -m features describe --all` prints at the end of docs/features.md"
+    assert PAGE.read_text().strip().endswith(wanted), mend
     assert all(f"`{feature.name}`" in wanted for feature in FEATURES)
 
 

@@ -92,7 +92,9 @@ def test_env_example_lists_every_setting() -> None:
     from contracts.settings import Settings
 
     listed = set(re.findall(r"^#? ?FINPULSE_(\w+)=", (ROOT / ".env.example").read_text(), re.M))
-    assert listed == {name.upper() for name in Settings.model_fields}
+    declared = {name.upper() for name in Settings.model_fields}
+    assert not declared - listed, f"add lines FINPULSE_... of {declared - listed} to .env.example"
+    assert not listed - declared, f".env.example lists what no setting is: {listed - declared}"
 
 
 def test_no_registry_host_or_foreign_path_is_committed() -> None:

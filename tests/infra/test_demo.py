@@ -90,7 +90,9 @@ def test_the_settings_universe_by_its_name_is_the_same_demo(span: Any) -> None:
 
 @pytest.mark.troubleshooting("no universe is named ...")
 def test_a_universe_that_nobody_declared_is_refused_by_its_name() -> None:
-    with pytest.raises(StackError, match=r"'london9': expected sim20(?s:.*)london8"):
+    with pytest.raises(
+        StackError, match=r"no universe is named 'london9': expected sim20(?s:.*)london8"
+    ):
         chosen(asked_settings(), "london9")
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,11 +11,13 @@ from market import FLAT, STEEP, Market
 
 from contracts import objects
 from contracts.champion import ALIAS, Office, champion, model_name, pointer
+from contracts.settings import settings
 from contracts.store import Store
 from monitoring.office.alias import ACTOR, reconcile
-from training.bundle.bundle import Bundle
+from training.bundle.bundle import Bundle, load
 from training.office.registration import move_alias
 from training.run.mlflow_api import Mlflow
+from training.steps.rollback import roll_back
 
 pytestmark = pytest.mark.integration
 
@@ -22,31 +25,31 @@ NOW = datetime(2025, 7, 2, tzinfo=UTC)
 
 
 class Registry:
-    """The registered model of one universe in MLflow, as a person sees it in the UI."""
+    """A registered model of one office in MLflow, as a person sees it in the UI."""
 
-    def __init__(self, server: Mlflow, universe: str) -> None:
+    def __init__(self, server: Mlflow, universe: str, name: str = "") -> None:
         self.server, self.office = server, Office(universe, "trend_1")
-        server.call("POST", "mlflow/registered-models/create", name=model_name(self.office))
+        self.name = name or model_name(self.office)
+        server.call("POST", "mlflow/registered-models/create", name=self.name)
 
     def add(self, bundle: Bundle | None) -> int:
         tags = [{"key": "bundle", "value": bundle.hash}] if bundle else []
         made = self.server.call(
             "POST",
             "mlflow/model-versions/create",
-            name=model_name(self.office),
+            name=self.name,
             source="s3://elsewhere/model",
             tags=tags,
         )
         return int(made["model_version"]["version"])
 
     def choose(self, version: int) -> None:
-        move_alias(self.server, model_name(self.office), version)
+        move_alias(self.server, self.name, version)
 
     @property
     def alias(self) -> int | None:
-        model = self.server.call(
-            "GET", "mlflow/registered-models/get", name=model_name(self.office)
-        )["registered_model"]
+        asked = ("GET", "mlflow/registered-models/get")
+        model = self.server.call(*asked, name=self.name)["registered_model"]
         return next(
             (int(a["version"]) for a in model.get("aliases", []) if a["alias"] == ALIAS), None
         )
@@ -159,3 +162,81 @@ def test_without_a_champion_or_a_model_nothing_is_done(
     assert reconcile(store, Mlflow(mlflow_server), Office("nobody", "trend_1"), NOW) == "idle"
     uncrowned = Registry(Mlflow(mlflow_server), "uncrowned")
     assert look(store, uncrowned) == "idle"
+
+
+@pytest.fixture
+def before(store: Store, registry: Registry, market: Market) -> Registry:
+    """The model of before offices had models; its version 1, of format 2, is champion."""
+    made = Registry(registry.server, market.universe, f"finpulse-{market.universe}")
+    old = market.prior((0.2, 0.3, 0.5), universe=market.universe, format_version=2)
+    other = market.prior((0.5, 0.3, 0.2), universe=market.universe, format_version=2)
+    assert (made.add(old), made.add(other)) == (1, 2)
+    market.promote(store, replace(market.champion(old, 1), model_name=made.name))
+    assert look(store, registry) == "moved" and look(store, registry) == "agreed"
+    return made
+
+
+def shown(store: Store, *models: Registry) -> tuple[int | None, ...]:
+    """The aliases, once all is said: exactly one of them, which the ledger names."""
+    assert look(store, models[0]) == "agreed"
+    [one] = [model for model in models if model.alias is not None]
+    held = champion(store, one.office)
+    assert held is not None and (held.model_name, held.model_version) == (one.name, one.alias)
+    return tuple(model.alias for model in models)
+
+
+def test_a_version_of_either_model_may_be_chosen(
+    store: Store, registry: Registry, before: Registry
+) -> None:
+    assert shown(store, before, registry) == (1, None)
+    for model, version, aliases in (
+        (registry, 2, (None, 2)),
+        (before, 2, (2, None)),
+        (before, 1, (1, None)),
+        (registry, 1, (None, 1)),
+    ):
+        model.choose(version)
+        assert look(store, registry) == "recorded"
+        assert shown(store, before, registry) == aliases
+
+
+@pytest.mark.parametrize("first", ["before", "registry"])
+def test_an_alias_that_is_on_one_model_only_is_put_right(
+    store: Store, registry: Registry, before: Registry, first: str
+) -> None:
+    chosen, other = (before, registry) if first == "before" else (registry, before)
+    chosen.choose(2)
+    assert look(store, registry) == "recorded"
+    gone = {"name": chosen.name, "alias": ALIAS}
+    registry.server.call("DELETE", "mlflow/registered-models/alias", **gone)
+    assert look(store, registry) == "moved", "nobody chose another"
+    assert shown(store, chosen, other) == (2, None)
+    # Of two aliases the one that moved is the choice.
+    other.choose(1)
+    assert look(store, registry) == "recorded"
+    assert shown(store, chosen, other) == (None, 1)
+
+
+def test_a_refused_choice_on_the_other_model_takes_its_alias_away(
+    store: Store, registry: Registry, before: Registry, market: Market
+) -> None:
+    registry.choose(registry.add(market.prior(STEEP, universe="elsewhere")))
+    assert look(store, registry) == "refused"
+    assert shown(store, before, registry) == (1, None)
+
+
+def test_a_rollback_returns_to_a_bundle_of_format_2_under_its_old_name(
+    store: Store, registry: Registry, before: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FINPULSE_MLFLOW_URL", registry.server.url)
+    settings.cache_clear()
+    registry.choose(2)
+    assert look(store, registry) == "recorded"
+    leaving = champion(store, registry.office)
+    assert leaving is not None
+    back = roll_back(store, registry.office, leaving.bundle, "worse", NOW)
+    assert back is not None and (back.model_name, back.model_version) == (before.name, 1)
+    assert load(back.bundle).manifest.format_version == 2
+    assert shown(store, before, registry) == (1, None)
+    registry.choose(1)
+    assert look(store, registry) == "recorded", "from there on as ever"

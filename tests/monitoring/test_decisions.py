@@ -120,6 +120,37 @@ def test_whatever_happens_alias_and_ledger_name_the_same_bundle(
     assert world.look() == "agreed"
 
 
+def told(world: World) -> tuple[object, ...]:
+    """All that is known of an office, its alias and versions in MLflow included."""
+    model = world.server.found("GET", f"{REGISTERED}/get", name=world.name) or {}
+    aliases = model.get("registered_model", {}).get("aliases")
+    return world.in_office, world.rows, aliases, world.versions()
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", range(3))
+def test_what_happens_in_one_office_moves_nothing_in_another(
+    new_world: Callable[..., World], seed: int
+) -> None:
+    # Of one universe and two targets, and of two universes whose names run into each other.
+    name = f"beside{seed}"
+    named = [(name, "trend_1"), (name, "trend_5"), (f"{name}-trend", "trend_1")]
+    worlds = [new_world(universe, 10 * seed + n, of) for n, (universe, of) in enumerate(named)]
+    for world in worlds:
+        world.look()
+    for _ in range(16):
+        world = worlds[0].draw.choice(worlds)
+        others = [other for other in worlds if other is not world]
+        before = [told(other) for other in others]
+        step = worlds[0].draw.choice(STEPS)
+        world.done.append(step.__name__)
+        step(world)
+        assert [told(other) for other in others] == before, (str(world.office), world.done)
+    for world in worlds:
+        assert [world.look() for _ in range(3)][-1] == "agreed", world.done
+        assert world.shown() == world.in_office
+
+
 def test_a_model_deleted_in_mlflow_is_registered_again_under_its_bundle(
     new_world: Callable[..., World],
 ) -> None:

@@ -17,11 +17,12 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from sklearn.metrics import f1_score, log_loss, matthews_corrcoef
 
+from contracts.champion import Office
 from contracts.store import Store
 from contracts.tables import BARS, DRIFT, MEMBERSHIPS, OUTCOMES, PREDICTIONS, REJECTED
 from monitoring.export.exporter import Exporter
 from monitoring.office.wake import Waker
-from monitoring.truth.performance import performance
+from monitoring.truth.performance import Truths
 from training.run.mlflow_api import Mlflow
 
 pytestmark = pytest.mark.integration
@@ -66,7 +67,7 @@ def test_performance_stands_beside_the_class_prior(store: Store, market: Market)
     steep = market.crown(store, STEEP, 2)
     settle(store, newest(store, steep.hash, (0, 0, 0)))
     settle(store, newest(store, steep.hash, LABELS), version=2)
-    found = {p.forecaster: p for p in performance(store, market.universe)}
+    found = {p.forecaster: p for p in Truths(store).of(Office(market.universe, "trend_1"))}
     truth = np.eye(3)[list(LABELS)]
     for name, chances in (("champion", STEEP), ("class_prior", FLAT)):
         told = np.tile(chances, (3, 1))
@@ -100,7 +101,11 @@ def test_scores_are_those_of_scikit_learn(store: Store, market: Market) -> None:
     labels = draw.integers(0, 3, len(rows))
     truth = {row["prediction_id"]: int(label) for row, label in zip(rows, labels, strict=True)}
     settle(store, truth)
-    [champion] = [p for p in performance(store, market.universe) if p.forecaster == "champion"]
+    [champion] = [
+        p
+        for p in Truths(store).of(Office(market.universe, "trend_1"))
+        if p.forecaster == "champion"
+    ]
     guesses = told.argmax(1)
     assert champion.n == len(rows) and len(set(guesses)) == 3
     assert champion.scores["mcc"] == pytest.approx(matthews_corrcoef(labels, guesses))
@@ -125,14 +130,14 @@ def test_gauges_say_what_the_tables_hold(store: Store, market: Market) -> None:
     exporter = Exporter(store, Mlflow(NOWHERE), Waker(None), market.universe)
     exporter.look()
     seen = scrape(exporter)
-    universe = market.universe
+    office = {"universe": market.universe, "target": "trend_1"}
     assert seen("database_up") == 1 and seen("mlflow_up") == 0
     assert seen("table_rows", table="bars") == 3 * 40
     assert seen("table_rows", table="predictions") == 9
     assert seen("rejected_rows", table="bars", source="simulated", reason="high below low") == 1
-    assert seen("predictions", universe=universe, origin="live") == 9
-    assert seen("settled_predictions", universe=universe, origin="live") == 3
-    scored = {"universe": universe, "origin": "live", "forecaster": "champion"}
+    assert seen("predictions", **office, origin="live") == 9
+    assert seen("settled_predictions", **office, origin="live") == 3
+    scored = {**office, "origin": "live", "forecaster": "champion"}
     assert seen("forecast_accuracy_ratio", **scored) == pytest.approx(2 / 3)
     told = {"origin": "simulated"}
     assert seen("newest_session_timestamp_seconds", **told) == close_of(market.last).timestamp()
@@ -140,9 +145,9 @@ def test_gauges_say_what_the_tables_hold(store: Store, market: Market) -> None:
     loaded = store.query("SELECT max(committed_at) AS at FROM loads WHERE table_name = 'bars'")
     at = loaded["at"][0].as_py().timestamp()
     assert seen("newest_load_timestamp_seconds", table="bars") == pytest.approx(at)
-    office = {"version": "1", "bundle": bundle.hash, "actor": "trainer"}
-    assert seen("champion_info", universe=universe, **office) == 1
-    drifted = {"universe": universe, "test": "psi", "feature": "return_1"}
+    held = {"version": "1", "bundle": bundle.hash, "actor": "trainer"}
+    assert seen("champion_info", **office, **held) == 1
+    drifted = {**office, "test": "psi", "feature": "return_1"}
     assert seen("drift_score", **drifted) == 0.3 and seen("drift_alarm", **drifted) == 1
 
 

@@ -13,9 +13,11 @@ from contracts.cut import Cut
 from contracts.store import Store
 from contracts.universe import universe
 from features.matrix.matrix import materialise
+from features.matrix.receipts import MatrixMissing
 from monitoring.__main__ import app
 from monitoring.drift_test import DRIFT_TESTS, DriftTest
 from monitoring.feature_drift import drift, threshold
+from training.bundle.bundle import Bundle
 
 NOW = datetime(2025, 7, 1, 12, tzinfo=UTC)
 TRAINED = 34
@@ -60,6 +62,11 @@ def test_without_the_training_matrix_the_error_names_the_verb(store: Store, mark
         drift(store, market.prior(FLAT), asked, NOW)
 
 
+def replaced(trained: Bundle, market: Market) -> Bundle:
+    """A bundle of another target that learnt from the same rows."""
+    return market.times(1.0, as_of=trained.manifest.as_of, snapshot=trained.manifest.snapshot)
+
+
 @pytest.mark.integration
 def test_the_verb_ends_with_the_alarms(store: Store, market: Market, trained: Any) -> None:
     market.promote(store, market.champion(trained, 1))
@@ -70,6 +77,18 @@ def test_the_verb_ends_with_the_alarms(store: Store, market: Market, trained: An
     # A feature of twenty sessions changes too seldom within five for a limit of ks.
     assert {line.split()[0] for line in alarms} == {"psi"}
     assert done.stdout.splitlines()[-1] == f"{len(alarms)} alarms in {count} scores"
+    # A second office that cannot be compared is named, and stops nothing.
+    lost = market.times(1.0, snapshot=1_000_000)
+    market.promote(store, market.champion(lost, 1))
+    again = CliRunner().invoke(app, [*options, "--sessions", "5"])
+    assert again.exit_code == 1 and isinstance(again.exception, MatrixMissing)
+    assert f"{market.universe}/volatility_5: no session" in again.stderr
+    assert [line for line in again.stdout.splitlines() if line.endswith("ALARM")] == alarms
+    market.promote(store, market.champion(replaced(trained, market), 2))
+    done = CliRunner().invoke(app, [*options, "--sessions", "5"], catch_exceptions=False)
+    assert done.stdout.splitlines()[-1] == f"{2 * len(alarms)} alarms in {2 * count} scores"
+    kinds = store.query("SELECT DISTINCT target FROM drift")["target"].to_pylist()
+    assert sorted(kinds) == ["trend_1", "volatility_5"]
 
 
 def seasons(rows: int = 20, sessions: int = 400, regime: float = 0.0) -> tuple[Any, Any]:

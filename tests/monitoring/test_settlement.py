@@ -3,10 +3,12 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import pytest
-from market import FLAT, Market, close_of
+from market import FLAT, STEEP, Market, close_of
 from typer.testing import CliRunner
 
+from contracts import objects
 from contracts.cut import Cut
 from contracts.store import Store
 from contracts.tables import BARS
@@ -14,6 +16,7 @@ from contracts.universe import universe
 from monitoring.__main__ import app
 from monitoring.truth.settlement import settle
 from serving.batch import predict
+from training.bundle.manifest import BundleError
 
 pytestmark = pytest.mark.integration
 
@@ -105,3 +108,44 @@ def test_the_verb_ends_with_the_number_of_rows(store: Store, settled_market: Mar
     for expected in ("3", "0"):
         done = CliRunner().invoke(app, options, catch_exceptions=False)
         assert done.stdout.splitlines()[-1] == expected
+
+
+def test_the_truth_of_a_number_is_its_value_and_of_a_class_its_label(
+    store: Store, settled_market: Market
+) -> None:
+    volatile = settled_market.times(1.0)
+    decided = settled_market.sessions[30]
+    asked = Cut.at(universe(settled_market.universe), decided, store.snapshot())
+    assert predict(store, settled_market.champion(volatile, 1), volatile, asked, NOW) == 3
+    assert run(store, settled_market, 34) == 0, "five sessions have not gone by"
+    assert run(store, settled_market, 39) == 3 + 3
+    found = store.query(
+        "SELECT target, label, value, symbol FROM outcomes JOIN predictions USING (prediction_id)"
+    ).to_pylist()
+    for row in found:
+        assert (row["label"] is None) == (row["target"] == "volatility_5")
+        assert (row["value"] is None) == (row["target"] == "trend_1")
+    # Closes of 100 and 101 by turns, bars that hardly move: every night is one percent.
+    values = [row["value"] for row in found if row["value"] is not None]
+    assert len(values) == 3 and values == pytest.approx([np.log(1.01)] * 3, rel=0.2)
+    assert run(store, settled_market, 39) == 0
+
+
+def test_what_cannot_be_settled_is_named_and_stops_no_other(
+    store: Store, settled_market: Market
+) -> None:
+    gone = settled_market.prior(STEEP)
+    decided = settled_market.sessions[DECIDED]
+    asked = Cut.at(universe(settled_market.universe), decided, store.snapshot())
+    assert predict(store, settled_market.champion(gone, 2), gone, asked, NOW) == 3
+    manifest = f"bundles/{gone.hash}/manifest.json"
+    kept = objects.get(manifest)
+    objects.remove(manifest)
+    options = ["settle", "--session", str(settled_market.sessions[ENTERED])]
+    options += ["--snapshot", str(store.snapshot())]
+    done = CliRunner().invoke(app, options)
+    assert done.exit_code == 1 and isinstance(done.exception, BundleError)
+    assert f"forecasts of trend_1 by {gone.hash[:12]}: " in done.stderr
+    assert store.query("SELECT * FROM outcomes").num_rows == 3
+    objects.put(manifest, kept)
+    assert CliRunner().invoke(app, options).stdout.splitlines()[-1] == "3"

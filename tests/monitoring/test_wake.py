@@ -93,7 +93,7 @@ def test_a_gap_is_told_once_and_again_while_it_stays(airflow: Fake, clock: list[
     waker, told = Waker(client(airflow)), []
     for second in range(0, 14_000, 10):
         clock[0] = 1000.0 + second
-        waker.look(GAP)
+        waker.look([GAP])
         told += [second] * (len(airflow.events) - len(told))
     pauses = [after - before for before, after in pairwise(told)]
     assert pauses == [60, 120, 240, 480, 960, 1920, 3600, 3600], "an hour at most"
@@ -105,8 +105,8 @@ def test_a_gap_is_told_once_and_again_while_it_stays(airflow: Fake, clock: list[
 def test_another_gap_and_one_that_came_back_are_told_at_once(airflow: Fake) -> None:
     waker = Waker(client(airflow))
     other = replace(GAP, bundle="b" * 64)
-    for gap in (GAP, GAP, other, other, None, other):
-        waker.look(gap)
+    for found in ([GAP], [GAP], [other], [other], [], [other]):
+        waker.look(found)
     bundles = [event["extra"]["bundle"][0] for event in airflow.events]
     assert bundles == ["a", "b", "b"]
 
@@ -115,12 +115,12 @@ def test_an_airflow_that_was_away_is_told_by_the_next_look(
     airflow: Fake, caplog: pytest.LogCaptureFixture
 ) -> None:
     waker = Waker(Airflow("http://127.0.0.1:1", "us", "secret"))
-    waker.look(GAP)
+    waker.look([GAP])
     assert "FINPULSE_AIRFLOW_URL" in caplog.records[-1].error  # type: ignore[attr-defined]
     assert not waker.reachable
     waker.airflow = client(airflow)
     assert waker.reachable
-    waker.look(GAP)
+    waker.look([GAP])
     assert len(airflow.events) == 1
 
 
@@ -147,7 +147,7 @@ def test_without_an_airflow_it_is_said_once(caplog: pytest.LogCaptureFixture) ->
     caplog.set_level(logging.INFO)
     waker = Waker(None)
     for _ in range(3):
-        waker.look(GAP)
+        waker.look([GAP])
         assert not waker.reachable
     [said] = caplog.records
     assert said.levelname == "ERROR" and "FINPULSE_AIRFLOW_PASSWORD" in said.message

@@ -89,3 +89,28 @@ def test_each_universe_is_caught_up_whatever_becomes_of_the_others(
     assert isinstance(done.exception, ViewChanged), "the task fails and is tried again"
     assert re.search("a broken one/trend_1: bundle", done.stderr)
     assert [gap.universe for gap in gaps(store)] == ["a broken one"]
+
+
+def test_every_office_of_the_universe_forecasts_and_one_that_fails_is_named(
+    store: Store, market: Market
+) -> None:
+    market.load(store)
+    volatile, broken = market.times(1.0), market.prior(STEEP, view_hash="0" * 16)
+    decide(store, market, broken, 1)
+    decide(store, market, volatile, 1)
+    options = ["predict", "--session", str(market.last), "--snapshot", str(store.snapshot())]
+    done = CliRunner().invoke(app, [*options, "--catch-up", "2"])
+    assert done.exit_code == 1 and isinstance(done.exception, ViewChanged)
+    assert f"{market.universe}/trend_1: bundle" in done.stderr
+    said = "SELECT target, volatility, p_up FROM predictions"
+    assert {row["target"] for row in store.query(said).to_pylist()} == {"volatility_5"}
+    decide(store, market, market.prior(FLAT), 2)
+    done = CliRunner().invoke(app, [*options, "--catch-up", "1"])
+    assert (done.exit_code, done.stdout.splitlines()[-1]) == (0, "3"), done.output
+    rows = store.query(said).to_pylist()
+    assert {row["target"] for row in rows} == {"trend_1", "volatility_5"}
+    for row in rows:
+        assert (row["volatility"] is None, row["p_up"] is None) == (
+            row["target"] == "trend_1",
+            row["target"] == "volatility_5",
+        )

@@ -31,6 +31,11 @@ from training.samples.samples import Samples, from_matrix
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "fixtures"))
 
 FEATURES = ("momentum", "volatility", "mood")
+REALISED = (
+    *("realised_volatility_1", "realised_volatility_5", "realised_volatility_22"),
+    *("realised_volatility_66", "realised_volatility_decayed"),
+    *("market_volatility_1", "market_volatility_5"),
+)
 CALENDAR = "XNYS"
 LAST = date(2025, 6, 30)
 
@@ -71,12 +76,19 @@ def make_matrix(
 
 
 def told(table: pa.Table, head: Head) -> pa.Table:
-    """The same rows with a truth of another form: what moved the class, as a number."""
+    """The same rows with a truth of another form: what moved the class, as a number.
+
+    Above 0 it is a volatility, of which those realised before tell what `mood` does.
+    """
     if isinstance(head, Classes):
         return table
     returns = table["total_return"].to_numpy()
     positive = isinstance(head, Value) and head.link == "log"
     truth = np.exp(40.0 * returns - 4.0) if positive else returns
+    for place, name in enumerate(REALISED if positive else ()):
+        known = table[FEATURES[(place - 1) % len(FEATURES)]].to_numpy()
+        own = pa.array(np.exp(0.4 * known - 4.0).astype(np.float32), from_pandas=True)
+        table = table.add_column(table.column_names.index("label"), name, own)
     return table.set_column(table.column_names.index("label"), "label", pa.array(truth))
 
 
@@ -99,6 +111,12 @@ def matrix() -> Make:
 def rows_for() -> Callable[[Objective], Samples]:
     """Samples of a made-up matrix whose truth is of the objective's form."""
     return lambda objective: from_matrix(told(make_matrix(), objective.head))
+
+
+@pytest.fixture(scope="session")
+def tell() -> Callable[[pa.Table, Head], pa.Table]:
+    """Makes of a made-up matrix one whose truth is of the head's form."""
+    return told
 
 
 @pytest.fixture

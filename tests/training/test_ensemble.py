@@ -33,7 +33,7 @@ def said(objective: Objective, members: int, n: int, seed: int = 0) -> tuple[Flo
 
 
 def test_the_ensembles_are_found() -> None:
-    assert {("soft", "trend"), ("weighted", "trend")} <= set(PAIRS)
+    assert {("soft", "trend"), ("soft", "volatility"), ("weighted", "trend")} <= set(PAIRS)
 
 
 @pytest.mark.parametrize(("name", "of"), PAIRS)
@@ -72,7 +72,9 @@ def test_nothing_known_yet_weighs_all_alike(pair: tuple[Ensemble, Objective]) ->
     ensemble, objective = pair
     chances, truth = said(objective, 3, 10)
     none = ensemble.fit(objective, chances[:, :0], truth[:0])
-    assert ensemble.combine(none, chances) == pytest.approx(chances.mean(axis=0))
+    straight = ensemble.combine(none, chances)
+    for order in ([1, 2, 0], [1, 0, 2]):
+        assert ensemble.combine(none, chances[order]) == pytest.approx(straight)
 
 
 def test_soft_is_the_mean() -> None:

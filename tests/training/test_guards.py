@@ -1,17 +1,20 @@
 """Guards against leaks, on rows and models where the answer is plain."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from training.bundle.checks import Leak, require_same_units
 from training.evidence.guards import require_blind, require_horizon, require_purged, require_unread
 from training.expert import EXPERTS
-from training.forecast import Classes, Floats
+from training.forecast import Floats, Head
 from training.leaklab.market import HORIZON, Lab
+from training.objective import OBJECTIVES
 from training.samples.folds import Fold, WalkForward
 from training.samples.samples import Samples, from_matrix
 
@@ -84,14 +87,25 @@ def test_another_unit_is_seen_and_a_wilder_market_is_not(factor: float) -> None:
     require_same_units(then, now, ("a", "b"))
 
 
-@pytest.mark.parametrize("name", EXPERTS.names())
-def test_every_expert_is_blind_to_its_examination(name: str) -> None:
+PAIRS = [
+    (member.name, objective.name)
+    for member in EXPERTS
+    for objective in OBJECTIVES
+    if isinstance(objective.head, member.heads)
+]
+
+
+@pytest.mark.parametrize(("name", "of"), PAIRS)
+def test_every_expert_is_blind_to_its_examination(
+    name: str, of: str, tell: Callable[[pa.Table, Head], pa.Table]
+) -> None:
     few: dict[str, dict[str, Any]] = {"lstm": {"epochs": 1}, "xgboost": {"rounds": 20}}
     expert: Any = EXPERTS.get(name)(**few.get(name, {}))
+    head = OBJECTIVES.get(of).head
 
     def pipeline(samples: Samples, fold: Fold) -> Floats:
-        fitted = expert.fit(samples.take(fold.train), Classes(3))
+        fitted = expert.fit(samples.take(fold.train), head)
         found: Floats = expert.forecast(fitted, samples.take(fold.test))
         return found
 
-    require_blind(pipeline, Lab().matrix, CUT)
+    require_blind(pipeline, tell(Lab().matrix, head), CUT)

@@ -9,6 +9,7 @@ from answers import HEADS, answers
 from training.bundle.model import MODELS, Model, ModelError, read
 from training.bundle.models.constant import Constant
 from training.bundle.models.linear import Linear
+from training.bundle.models.loglinear import LogLinear, logarithms
 from training.bundle.models.together import Together
 from training.bundle.scaler import Scaler
 from training.forecast import Classes, Head, Values
@@ -27,12 +28,19 @@ def linear(head: Head) -> Model:
     return Linear(Scaler.fit(VALUES[:, -1]), weights, intercept, head)
 
 
+def loglinear(head: Head) -> Model:
+    random = np.random.default_rng(2)
+    weights, intercept = random.normal(size=(head.width, 2)), random.normal(size=head.width)
+    scaler = Scaler.fit(logarithms(VALUES[:, -1, [2, 0]], 1e-4))
+    return LogLinear(scaler, weights, intercept, head, (2, 0), 1e-4)
+
+
 def together(head: Head) -> Model:
     return Together("soft", {}, {"one": constant(head), "other": linear(head)}, head)
 
 
 @pytest.mark.parametrize("head", HEADS, ids=str)
-@pytest.mark.parametrize("make", [constant, linear, together])
+@pytest.mark.parametrize("make", [constant, linear, loglinear, together])
 def test_a_model_read_back_answers_alike(make: Callable[[Head], Model], head: Head) -> None:
     model = make(head)
     again = read(model.files(), head)
@@ -55,13 +63,29 @@ def test_terms_of_a_sum_are_its_reasons(head: Head) -> None:
     assert constant(head).explain(VALUES) is None
 
 
+@pytest.mark.parametrize("head", HEADS, ids=str)
+def test_terms_of_logarithms_are_those_of_the_features_that_are_looked_at(head: Head) -> None:
+    model = loglinear(head)
+    why = model.explain(VALUES)
+    assert why is not None and why.shape == (40, head.width, 4)
+    np.testing.assert_allclose(head.from_scores(why.sum(axis=2)), model.forecast(VALUES))
+    assert (why[:, :, 1] == 0).all() and why[:, :, 0].any() and why[:, :, 2].any()
+
+
 def test_files_of_none_or_two_models_are_refused() -> None:
     head = Classes(3)
     both = {**constant(head).files(), **linear(head).files()}
     for files in ({}, {"notes.json": b""}, both):
         with pytest.raises(ModelError, match="expected one model file of"):
             read(files, head)
-    known = {"ensemble.json", "linear.json", "model.ubj", "network.onnx", "prior.json"}
+    known = {
+        "ensemble.json",
+        "linear.json",
+        "loglinear.json",
+        "model.ubj",
+        "network.onnx",
+        "prior.json",
+    }
     assert known <= set(MODELS.names())
 
 

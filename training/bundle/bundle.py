@@ -143,6 +143,11 @@ def files_of(bundle_hash: str, names: Iterable[str]) -> dict[str, bytes]:
     return {name: objects.get(_key(bundle_hash, name)) for name in names}
 
 
+def manifest_of(bundle_hash: str) -> Manifest:
+    """What a stored bundle says that it is; its files are not looked at."""
+    return Manifest.parse(files_of(bundle_hash, (MANIFEST,))[MANIFEST])
+
+
 def _require_harmless(name: str, content: bytes) -> None:
     # A pickle begins with the opcode PROTO, whatever its file is called.
     if not name.endswith(KINDS) or content[:1] == b"\x80":

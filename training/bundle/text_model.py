@@ -3,7 +3,7 @@
 from contracts.champion import champion, offices
 from contracts.settings import settings
 from contracts.store import Store
-from training.bundle.bundle import MANIFEST, files_of
+from training.bundle.bundle import manifest_of
 from training.bundle.manifest import Manifest
 
 _FIRST = """
@@ -28,10 +28,13 @@ def text_model(store: Store, manifest: Manifest) -> str:
     return (str(found[0]) if found else "") or latest_of(store, settings().text_model)
 
 
+def in_office(store: Store, universe: str) -> list[Manifest]:
+    """What the universe's champions say that they are."""
+    ours = (champion(store, office) for office in offices(store, universe))
+    return [manifest_of(one.bundle) for one in ours if one]
+
+
 def of_champions(store: Store, universe: str) -> list[str]:
     """The versions that the universe's champions are pinned to, each once; those that read none
     are left out."""
-    ours = [office for office in offices(store) if office.universe == universe]
-    bundles = [one.bundle for office in ours if (one := champion(store, office))]
-    manifests = [Manifest.parse(files_of(each, (MANIFEST,))[MANIFEST]) for each in bundles]
-    return sorted({text_model(store, manifest) for manifest in manifests} - {""})
+    return sorted({text_model(store, each) for each in in_office(store, universe)} - {""})

@@ -1,4 +1,4 @@
-"""Gradient boosted trees (XGBoost), softmax over classes."""
+"""Gradient boosted trees (XGBoost): softmax over classes, or one number."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,18 +8,21 @@ import numpy as np
 
 from training.bundle.models.boosted import Boosted
 from training.expert import Expert, Span, expert
-from training.forecast import Classes, Head
+from training.forecast import Classes, Floats, Head, Value
 from training.samples.folds import inner_split
 from training.samples.samples import Samples
 
 if TYPE_CHECKING:
-    from xgboost import Booster
+    from xgboost import Booster, DMatrix
+
+# What is learnt of a mean above 0 must be so itself; how little, moves no tree.
+_LEAST = float(np.finfo(np.float32).tiny)
 
 
-@expert("xgboost", heads=(Classes,), libraries=("xgboost", "numpy"))
+@expert("xgboost", heads=(Classes, Value), libraries=("xgboost", "numpy"))
 @dataclass(frozen=True)
 class Trees(Expert[Boosted]):
-    """rounds: upper bound on the trees per class; `patience` rounds without gain end it earlier.
+    """rounds: upper bound on the trees per number; `patience` rounds without gain end it earlier.
 
     How many rounds are kept is decided on the newest `inner` share of the training sessions,
     purged by settlement; then all training rows are fitted with that many.
@@ -41,9 +44,10 @@ class Trees(Expert[Boosted]):
     def fit(self, samples: Samples, head: Head) -> Boosted:
         """A booster, the same one for the same samples and seed."""
         samples.require_trainable()
-        parameters = self._parameters(head)
-        rounds = self._best_rounds(parameters, samples)
-        return Boosted(self._train(parameters, samples, rounds), head)
+        taught = samples.with_truth(_means(samples, head))
+        parameters = self._parameters() | _objective(head, taught)
+        rounds = self._best_rounds(parameters, taught)
+        return Boosted(self._train(parameters, taught, rounds), head)
 
     @classmethod
     def space(cls) -> Mapping[str, Span]:
@@ -57,11 +61,8 @@ class Trees(Expert[Boosted]):
             "reg_lambda": Span(0.5, 50, log=True),
         }
 
-    def _parameters(self, head: Head) -> dict[str, Any]:
+    def _parameters(self) -> dict[str, Any]:
         return {
-            "objective": "multi:softprob",
-            "num_class": head.width,
-            "eval_metric": "mlogloss",
             "tree_method": "hist",
             "nthread": 1,
             "max_depth": self.max_depth,
@@ -102,4 +103,30 @@ class Trees(Expert[Boosted]):
         if watched is not None:
             extra = {"evals": [(matrix(watched, given), "inner")], "verbose_eval": False}
             extra["early_stopping_rounds"] = self.patience
+            if "eval_metric" not in parameters:
+                extra["custom_metric"] = _deviance
         return xgboost.train(dict(parameters), given, rounds, **extra)
+
+
+def _means(samples: Samples, head: Head) -> Floats:
+    if not isinstance(head, Value):
+        return samples.truth
+    powers = samples.truth.astype(np.float64) ** head.moment
+    return np.maximum(powers, _LEAST) if head.link == "log" else powers
+
+
+def _objective(head: Head, taught: Samples) -> dict[str, Any]:
+    if not isinstance(head, Value):
+        named = {"objective": "multi:softprob", "eval_metric": "mlogloss"}
+        return named | {"num_class": head.width}
+    start = {"base_score": float(taught.truth.mean())}
+    if head.link == "identity":
+        return start | {"objective": "reg:squarederror", "eval_metric": "rmse"}
+    # The gamma deviance of means is their QLIKE. XGBoost's own metrics of it add 1e-6 to what they
+    # compare, which is as much as small variances are.
+    return start | {"objective": "reg:gamma", "disable_default_eval_metric": True}
+
+
+def _deviance(said: Floats, given: "DMatrix") -> tuple[str, float]:
+    wide = np.asarray(said, dtype=np.float64)
+    return "deviance", float(np.mean(given.get_label() / wide + np.log(wide)))

@@ -3,14 +3,17 @@
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.settings import settings
 from contracts.store import Store
 from contracts.tables import HEADLINES, SENTIMENTS
-from training.bundle.text_model import of_champions
+from features.view import VIEWS
+from training.bundle.text_model import in_office, of_champions
 from training.forecast import Floats
+from training.run.scope import Scope
 from training.text.checkpoint import CheckpointMissing
 from training.text.labelled import ORDER
 from training.text.named import model, named, of_version
@@ -39,6 +42,14 @@ def scorers(
         except (TextModelGone, CheckpointMissing) as error:
             told(f"the champion's texts are not scored: {error}")
     yield today
+
+
+def inputs(store: Store, scope: Scope, version: str) -> str:
+    """As JSON the views that the universe's champions read, or the recipe's, and the version."""
+    # A view that the code has no longer is its champion's trouble alone: `predict` tells of it.
+    read = {one.view for one in in_office(store, scope.universe)} & {*VIEWS.names()}
+    told = {"views": ",".join(sorted(read or {scope.recipe.view})), "text_model": version}
+    return orjson.dumps(told).decode()
 
 
 def unscored(store: Store, as_of: datetime, snapshot: int, model_version: str) -> pa.Table:

@@ -98,11 +98,11 @@ def steps(commands: dict[str, str]) -> list[Step]:
     return [Step(task_id=name, argv=words(command)) for name, command in commands.items()]
 
 
-def pipeline(name: str, hours: int, **options: Any) -> DAG:
-    """A DAG of one run at a time, whose steps outlive a service's absence and last `hours`."""
+def pipeline(name: str, hours: int, runs: int = 1, **options: Any) -> DAG:
+    """A DAG of so many runs at once, whose steps outlive a service's absence and last `hours`."""
     limit = {"execution_timeout": timedelta(hours=hours)}
     given = EVERY_STEP | limit | options.pop("default_args", {})
-    return DAG(name, default_args=given, max_active_runs=1, catchup=False, **options)
+    return DAG(name, default_args=given, catchup=False, max_active_runs=runs, **options)
 
 
 # Words that commands of several DAGs share.

@@ -46,7 +46,10 @@ def test_the_delisted_are_measured_while_they_traded() -> None:
     assert (found.value[3], found.delisted[3]) == (0.0, True)
 
 
-@pytest.mark.parametrize("estimator", ["garman_klass", "close_to_close"])
+ESTIMATORS = ["garman_klass", "garman_klass_overnight", "close_to_close"]
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_it_finds_the_volatility_of_a_random_walk(estimator: str) -> None:
     draw = np.random.default_rng(3)
     steps = 0.02 / np.sqrt(390) * draw.standard_normal((600, 390))
@@ -55,3 +58,21 @@ def test_it_finds_the_volatility_of_a_random_walk(estimator: str) -> None:
     bars = [(o, max(o, w.max()), min(o, w.min()), w[-1]) for o, w in zip(opens, walk, strict=True)]
     found = RealisedVolatility(500, estimator).settle(path(bars), np.empty((0, 600)))  # type: ignore[arg-type]
     assert found.value[0] == pytest.approx(0.02, rel=0.1)
+
+
+def test_nights_that_are_held_count_with_their_dividends_and_the_one_before_does_not() -> None:
+    squares = [
+        0.5 * log(high / low) ** 2 - (2 * log(2) - 1) * log(close / open_) ** 2
+        for open_, high, low, close in PATH
+    ]
+    nights = [0.0, log((104.0 + 1.5) / 105.0) ** 2, log(116.0 / 115.5) ** 2]
+    for horizon in (1, 2, 3):
+        found = first(RealisedVolatility(horizon, "garman_klass_overnight"), (9, 0, 1.5, 0))
+        wanted = sqrt(sum(squares[:horizon] + nights[:horizon]) / horizon)
+        assert found.value[0] == pytest.approx(wanted)
+
+
+def test_bars_of_one_price_realise_nothing() -> None:
+    flat = path([(100.0, 100.0, 100.0, 100.0)] * 4)
+    found = RealisedVolatility(3, "garman_klass_overnight").settle(flat, np.empty((0, 4)))
+    assert found.settled[0] and found.value[0] == 0.0

@@ -8,8 +8,7 @@ from sqlalchemy import text
 from contracts import objects
 from contracts.migrations.guards import tallied
 
-revision = "0013"
-# Databases of the newest code before have 0014 already: this one comes after it.
+revision = "0015"
 down_revision = "0014"
 
 # Constants that a new column begins with cost no walk over the rows.

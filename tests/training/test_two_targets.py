@@ -1,0 +1,138 @@
+"""Two targets of one universe: each has its champion, forecasts, truths and way back."""
+
+import json
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pytest
+import simulated
+import typer
+from typer.testing import CliRunner
+
+from contracts.champion import Office, champion, offices
+from contracts.settings import settings
+from contracts.store import Store
+from contracts.time.calendar import shift
+from features.__main__ import app as features
+from monitoring.__main__ import app as monitoring
+from serving.__main__ import app as serving
+from training.__main__ import app as training
+from training.run.mlflow_api import Mlflow
+from training.text.named import version
+from training.text.scorer import Scorer
+
+pytestmark = pytest.mark.integration
+
+UNIVERSE = "sim20"
+TREND, VOLATILITY = Office(UNIVERSE, "trend_1"), Office(UNIVERSE, "volatility_5")
+RECIPE = ("--recipe", "demo_volatility")
+
+
+def ran(app: typer.Typer, *words: str) -> str:
+    done = CliRunner().invoke(app, list(words), catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+@dataclass(frozen=True)
+class Place:
+    """A session, the loads it sees, and what comes ten sessions later."""
+
+    session: date
+    later: date
+    snapshot: int
+
+    @property
+    def now(self) -> tuple[str, ...]:
+        return ("--session", str(self.session), "--snapshot", str(self.snapshot))
+
+
+@pytest.fixture
+def place(store: Store, tracking: Mlflow, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """A small simulated market whose texts say nothing, with what both recipes learn from."""
+    made = {"SIM_INSTRUMENTS": 8, "SIM_SESSIONS": 700, "CONTEST_SESSIONS": 250}
+    for name, value in made.items():
+        monkeypatch.setenv(f"FINPULSE_{name}", str(value))
+    settings.cache_clear()
+    cut = simulated.load_facts(store)
+    said = Scorer(version(settings().text_model, None), lambda: dull)
+    simulated.score_texts(store, cut, said)
+    session = shift(cut.universe.calendar, cut.last, -10)
+    span = ("--first", str(cut.first), "--last", str(cut.last))
+    told = ran(features, "materialise", "--view", "daily_3,daily_4", *span)
+    assert told.count("700 sessions materialised") == 2
+    return Place(session, cut.last, cut.snapshot)
+
+
+def dull(texts: list[str]) -> np.ndarray:
+    return np.tile([0.2, 0.6, 0.2], (len(texts), 1))
+
+
+def trained(place: Place) -> str:
+    """Champion zero of both, then a challenger of volatility up to its contest."""
+    ran(training, "zero", "--recipe", "demo", *place.now)
+    ran(training, "zero", *RECIPE, *place.now)
+    ran(training, "tune", *RECIPE, *place.now)
+    for expert in json.loads(ran(training, "experts", *RECIPE)):
+        ran(training, "fit", "--expert", expert, *RECIPE, *place.now)
+    for verb in ("ensemble", "evidence", "contest"):
+        ran(training, verb, *RECIPE, *place.now)
+    return ran(training, "promote", *RECIPE, *place.now)
+
+
+def predictions(store: Store, target: str) -> list[dict[str, Any]]:
+    asked = "SELECT * FROM predictions WHERE target = %s ORDER BY session, symbol"
+    return store.query(asked, (target,)).to_pylist()
+
+
+def test_volatility_takes_office_beside_trend_forecasts_settles_and_goes_back(
+    store: Store, tracking: Mlflow, place: Place
+) -> None:
+    assert "promoted" in trained(place)
+    assert offices(store) == (TREND, VOLATILITY)
+    trend, volatility = champion(store, TREND), champion(store, VOLATILITY)
+    assert trend and volatility and trend.model_name != volatility.model_name
+    assert trend.bundle != volatility.bundle
+
+    # Of one target alone, then of what is left: each session once per office.
+    some = ran(serving, "predict", *place.now, "--catch-up", "5", "--target", "volatility_5")
+    rest = ran(serving, "predict", *place.now, "--catch-up", "5")
+    assert [text.splitlines()[-1] for text in (some, rest)] == ["40", "40"]
+    assert ran(serving, "predict", *place.now, "--catch-up", "5").splitlines()[-1] == "0"
+    for row in predictions(store, "volatility_5"):
+        assert json.loads(row["forecast"]) == {"volatility": pytest.approx(row["volatility"])}
+        assert 0.001 < row["volatility"] < 0.2 and row["horizon"] == 5
+        assert row["p_up"] is None and row["signal"] is None
+        assert (row["bundle"], row["universe"]) == (volatility.bundle, UNIVERSE)
+    for row in predictions(store, "trend_1"):
+        assert set(json.loads(row["forecast"])) == {"p_down", "p_neutral", "p_up"}
+        assert row["volatility"] is None and row["signal"] and row["bundle"] == trend.bundle
+
+    settled(store, place)
+    read = json.loads(ran(training, "score-text", "--inputs", *place.now).splitlines()[-1])
+    assert read["views"] == "daily_3,daily_4"
+    told = ran(training, "report")
+    assert "Champion of sim20/trend_1" in told and "Champion of sim20/volatility_5" in told
+    assert "qlike" in told
+
+    asked = ("--target", "volatility_5", "--bundle", volatility.bundle, "--reason", "it fell")
+    ran(training, "rollback", *asked)
+    back = champion(store, VOLATILITY)
+    assert back and back.bundle != volatility.bundle and champion(store, TREND) == trend
+
+
+def settled(store: Store, place: Place) -> None:
+    """Settle ten sessions later: a number stands in one column, a class in the other."""
+    when = ("--session", str(place.later), "--snapshot", str(place.snapshot), "--sessions", "15")
+    assert ran(monitoring, "settle", *when).splitlines()[-1] == "80"
+    rows = store.query(
+        "SELECT target, label, value, settled_at FROM outcomes JOIN predictions "
+        "USING (prediction_id)"
+    ).to_pylist()
+    for row in rows:
+        number = row["target"] == "volatility_5"
+        assert (row["value"] is not None, row["label"] is None) == (number, number)
+    found = {row["value"] for row in rows if row["value"] is not None}
+    assert len(found) == 40 and all(0.0 < value < 0.3 for value in found)

@@ -1,0 +1,99 @@
+"""How much a price moves per session: one volatility, the root of a mean variance."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+
+from training.forecast import Floats, Value
+from training.objective import Baseline, Forecasts, Loss, Objective, Rows, Truth, objective
+
+# A basis point per session. A truth below, of bars of one price, counts as that: its logarithm
+# exists. So does a forecast, so that whoever says next to nothing loses much, but a number.
+FLOOR = 1e-4
+TOO_GOOD = 0.02
+
+_HEAD = Value("log", 2)
+
+
+def apart(said: Forecasts, truth: Truth) -> Floats:
+    """The logarithm of truth over forecast, both volatilities of FLOOR at least, (n,)."""
+    found = np.log(np.maximum(truth, FLOOR)) - np.log(np.maximum(said.values[:, 0], FLOOR))
+    return np.asarray(found, dtype=np.float64)
+
+
+def qlike_losses(said: Forecasts, truth: Truth) -> Floats:
+    """QLIKE of each row, (n,): s2 / f2 - ln(s2 / f2) - 1 of the variances s2 that came, f2 said.
+
+    Patton (2011), "Volatility forecast comparison using imperfect volatility proxies": of the
+    losses that rank forecasts alike whatever noise a proxy has, the one without a unit.
+    """
+    variances = 2.0 * apart(said, truth)
+    return np.asarray(np.expm1(variances) - variances)
+
+
+def log_errors(said: Forecasts, truth: Truth) -> Floats:
+    """The squared error of the logarithm of volatility of each row, (n,)."""
+    return np.asarray(apart(said, truth) ** 2)
+
+
+def mean_22(train: Rows, test: Rows) -> Forecasts:
+    """The root of the mean variance of the newest 22 sessions."""
+    return _at_best("realised_volatility_22", train, test)
+
+
+def ewma(train: Rows, test: Rows) -> Forecasts:
+    """The root of the exponentially weighted mean variance of decay 0.94 (RiskMetrics, 1996)."""
+    return _at_best("realised_volatility_decayed", train, test)
+
+
+def factor(said: Floats, truth: Truth) -> float:
+    """By what volatilities (n,) are to be multiplied so that their QLIKE is smallest.
+
+    It makes the mean of variances that came over those that were said 1.
+    """
+    ratios = (np.maximum(truth, FLOOR) / np.maximum(said, FLOOR)) ** 2
+    return float(np.sqrt(ratios.mean()))
+
+
+@objective("volatility")
+class Volatility(Objective):
+    """One number, above 0: the root of the mean variance per session, as a fraction."""
+
+    columns = ("volatility",)
+    head = _HEAD
+    kinds = ("realised_volatility",)
+    # The log error is told best by the median, not by the mean that is asked for.
+    judged = (
+        Loss("qlike", qlike_losses, 0.01, unit="QLIKE"),
+        Loss("log_error", log_errors, 0.01, unit="squared logs", proper=False),
+    )
+    learned = "qlike"
+    metrics = ("qlike", "log_error")
+    baselines: ClassVar[Mapping[str, Baseline]] = {"mean_22": mean_22, "ewma": ewma}
+    zero = "mean_22"
+
+    def recalibrated(self, said: Forecasts, truth: Truth, asked: Forecasts) -> Forecasts:
+        """Multiplied so that variances are right on average, as a share of what was said."""
+        return Forecasts(self, asked.values * factor(said.values[:, 0], truth))
+
+    def calibration(self, said: Forecasts, truth: Truth) -> dict[str, tuple[Floats, Floats]]:
+        """The variance that was said, and the one that came."""
+        return {"variance": (said.values[:, 0] ** 2, np.asarray(truth, dtype=np.float64) ** 2)}
+
+    def implausible(self, scores: Mapping[str, float]) -> str:
+        """No range tells a variance that well, even if the true one were known."""
+        found = scores["qlike"]
+        return f"a QLIKE of {found:.4f}, below {TOO_GOOD}" if found < TOO_GOOD else ""
+
+
+def _at_best(feature: str, train: Rows, test: Rows) -> Forecasts:
+    # Where the feature is null, by the root mean square of training's truths.
+    usual = float(np.sqrt(np.mean(np.maximum(train.truth, FLOOR) ** 2)))
+
+    def told(rows: Rows) -> Floats:
+        values = rows.column(feature).astype(np.float64)
+        return np.maximum(np.where(np.isfinite(values), values, usual), FLOOR)
+
+    best = factor(told(train), train.truth)
+    return Forecasts(Volatility(), best * told(test)[:, None])

@@ -1,0 +1,33 @@
+"""Recipes that foretell how much a price moves."""
+
+from training.recipe import Recipe, declare
+
+_EXPERTS = ("har", "xgboost")
+# What `make demo` learns from: what was realised, and what else tells calm from storm.
+_FEW = (
+    *("realised_volatility_1", "realised_volatility_5", "realised_volatility_22"),
+    *("realised_volatility_66", "realised_volatility_decayed"),
+    *("market_volatility_1", "market_volatility_5", "index_volatility_20"),
+    *("return_1", "index_momentum_5", "volume_ratio_20", "news_count_1", "days_rested"),
+)
+
+declare(
+    Recipe(
+        name="volatility",
+        view="daily_4",
+        target="volatility_5",
+        objective="volatility",
+        experts=_EXPERTS,
+        tuned=_EXPERTS,
+    ),
+    Recipe(
+        name="demo_volatility",
+        view="daily_4",
+        target="volatility_5",
+        objective="volatility",
+        experts=_EXPERTS,
+        features=_FEW,
+        fixed={"xgboost": {"learning_rate": 0.1, "rounds": 100}},
+        permutations=1,
+    ),
+)
