@@ -23,6 +23,7 @@ from contracts.store import Store
 from contracts.time.calendar import last_sessions
 from contracts.universe import universe
 from features.matrix.matrix import materialise
+from features.view import view
 from training.bundle.bundle import Bundle
 from training.ensemble import ENSEMBLES
 from training.expert import EXPERTS
@@ -155,14 +156,18 @@ def trained(store: Store, market: Market, recipe: Recipe) -> Bundle:
     )
 
 
-def registered(server: Mlflow, bundles: list[Bundle], universe: str) -> None:
-    """The universe's model in MLflow, one version per bundle, without an alias."""
-    name = model_name(Office(universe, "trend_1"))
-    server.call("POST", "mlflow/registered-models/create", name=name)
-    for each in bundles:
+def registered(server: Mlflow, bundles: list[Bundle], universe: str) -> list[int]:
+    """The offices' models in MLflow, one version per bundle, without an alias: their numbers."""
+    numbers = []
+    for place, each in enumerate(bundles):
+        name = model_name(Office(universe, each.manifest.target))
+        if each.manifest.target not in {one.manifest.target for one in bundles[:place]}:
+            server.call("POST", "mlflow/registered-models/create", name=name)
         tags = [{"key": "bundle", "value": each.hash}]
         path = "mlflow/model-versions/create"
-        server.call("POST", path, name=name, source="s3://finpulse/model", tags=tags)
+        made = server.call("POST", path, name=name, source="s3://finpulse/model", tags=tags)
+        numbers.append(int(made["model_version"]["version"]))
+    return numbers
 
 
 def alive(process: subprocess.Popen[bytes], url: str, said: Callable[[], str]) -> bool:
@@ -203,10 +208,12 @@ class Shipped:
         done = self.monitoring.start("serving", "predict", *words)
         assert done.wait(900) == 0, self.monitoring.log("serving")
 
-    def versions(self, market: Market) -> set[int]:
-        """The versions that answer for the market."""
+    def versions(self, market: Market, target: str) -> set[int | None]:
+        """The versions that answer for the market, by its trend or in what stands beside it."""
         answer = httpx.post(f"{self.served}/predict", json={"symbols": list(market.symbols)})
-        return {row["model_version"] for row in answer.json().get("predictions", [])}
+        rows = answer.json().get("predictions", [])
+        said = (row if row["target"] == target else row["volatility"] or {} for row in rows)
+        return {one.get("model_version") for one in said}
 
     def number(self, name: str) -> float:
         """The sum of a series, as the predictor's /metrics tells it."""
@@ -241,22 +248,25 @@ def test_every_recipes_champion_is_forecast_served_and_watched_by_the_images(
 ) -> None:
     market, values = loaded(store), 0
     bundles = [trained(store, market, recipe) for recipe in RECIPES]
-    registered(Mlflow(mlflow_server), bundles, market.universe)
-    for version, each in enumerate(bundles, 1):
+    numbers = registered(Mlflow(mlflow_server), bundles, market.universe)
+    newest = {each.manifest.target: n for each, n in zip(bundles, numbers, strict=True)}
+    assert set(newest) == {recipe.target for recipe in RECIPES} and len(newest) > 1
+    for version, each in zip(numbers, bundles, strict=True):
+        asked = (market, each.manifest.target)
         market.promote(store, market.champion(each, version))
         shipped.forecast(market)
         wait_for(lambda: shipped.ready)
-        wait_for(lambda version=version: shipped.versions(market) == {version})
-        values += len(market.symbols) * len(each.manifest.features)
+        wait_for(lambda asked=asked, version=version: shipped.versions(*asked) == {version})
+        values += len(market.symbols) * len(view(each.manifest.view).features)
         wait_for(lambda values=values: shipped.number(COMPARED) == values, 900)
     assert shipped.number("finpulse_feature_skew_total") == 0
     wait_for(lambda: store.query("SELECT FROM requests").num_rows > 0)
 
-    def alias() -> str | None:
-        asked = {"name": model_name(Office(market.universe, "trend_1"))}
+    def alias(target: str) -> int | None:
+        asked = {"name": model_name(Office(market.universe, target))}
         found = Mlflow(mlflow_server).call("GET", "mlflow/registered-models/get", **asked)
         held = found["registered_model"].get("aliases", [])
-        return next((a["version"] for a in held if a["alias"] == ALIAS), None)
+        return next((int(a["version"]) for a in held if a["alias"] == ALIAS), None)
 
-    wait_for(lambda: alias() == str(len(bundles)))
+    wait_for(lambda: {target: alias(target) for target in newest} == newest)
     assert shipped.watching

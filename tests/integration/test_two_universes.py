@@ -45,7 +45,9 @@ def loaded(store: Store) -> Store:
 def predictor(loaded: Store, tmp_path: Path) -> Iterator[Predictor]:
     """A predictor whose own universe is that of New York, with nobody to serve yet."""
     with starting(tmp_path) as start:
-        yield start()
+        started = start()
+        wait_for(lambda: started.status("/health/live") == 200)
+        yield started
 
 
 def crown(store: Store, market: Market, bundle: Bundle, version: int) -> None:
