@@ -190,7 +190,68 @@ class Quantiles(Head):
         return _largest(values)
 
 
-_HEADS: dict[str, type[Head]] = {one.kind: one for one in (Classes, Value, Quantiles)}
+@dataclass(frozen=True)
+class Tails(Head):
+    """What is lost at each of the ascending `levels` of confidence, `floor` at least.
+
+    The value at risk of each, a loss exceeded with a chance of 1 - level; then the expected
+    shortfall of each, the mean of those that exceed it. None is below the one of the level before,
+    no shortfall below its value at risk. Scores are logarithms.
+    """
+
+    kind: ClassVar[str] = "tails"
+
+    levels: tuple[float, ...] = (0.95, 0.99)
+    floor: float = 1e-4
+
+    @property
+    def width(self) -> int:
+        """Two per level."""
+        return 2 * len(self.levels)
+
+    @property
+    def chances(self) -> Floats:
+        """Of a loss beyond the value at risk, (levels,)."""
+        return np.asarray(1.0 - np.array(self.levels))
+
+    def parts(self, values: Floats) -> tuple[Floats, Floats]:
+        """Values at risk and expected shortfalls, (n, levels) each."""
+        return values[:, : len(self.levels)], values[:, len(self.levels) :]
+
+    def require(self, values: Floats) -> None:
+        """They are finite, not below the floor, and in order."""
+        self._shaped(values)
+        at_risk, mean = self.parts(values)
+        rising = all((np.diff(part, axis=1) >= 0).all() for part in (at_risk, mean))
+        if (values < self.floor).any() or (mean < at_risk).any() or not rising:
+            raise ForecastError(f"expected losses of {self.floor} at least in order, found others")
+
+    def from_scores(self, scores: Floats) -> Floats:
+        """Their exponentials."""
+        return self.from_means(np.exp(scores))
+
+    def from_means(self, raw: NDArray[np.floating]) -> Floats:
+        """In order, and not below the floor."""
+        wide = np.maximum(raw.astype(np.float64).reshape(-1, self.width), self.floor)
+        at_risk, mean = self.parts(wide)
+        at_risk = np.maximum.accumulate(at_risk, axis=1)
+        mean = np.maximum.accumulate(np.maximum(mean, at_risk), axis=1)
+        return np.concatenate([at_risk, mean], axis=1)
+
+    def kept(self, values: Floats) -> Floats:
+        """In order."""
+        return self.from_means(values)
+
+    def point(self, values: Floats) -> Floats:
+        """The value at risk of the first level."""
+        return values[:, 0]
+
+    def unit(self, values: Floats) -> float:
+        """The largest of them."""
+        return _largest(values)
+
+
+_HEADS: dict[str, type[Head]] = {one.kind: one for one in (Classes, Value, Quantiles, Tails)}
 
 
 def head(fields: Mapping[str, Any]) -> Head:

@@ -82,6 +82,15 @@ _REALISED = (
     "market_volatility_5",
 )
 
+_LONG = (
+    "realised_volatility_252",
+    "fall_1",
+    "fall_5",
+    "market_fall_1",
+    "historical_loss_95_252",
+    "historical_loss_99_252",
+)
+
 _DAILY_0 = (
     "return_1",
     "momentum_5",
@@ -128,4 +137,5 @@ declare(
     FeatureView("market_3", _WITHOUT_TEXT, _SESSION),
     FeatureView("daily_3", (*_WITHOUT_TEXT, *_TEXT, *_MACRO), _SESSION),
     FeatureView("daily_4", (*_WITHOUT_TEXT, *_TEXT, *_MACRO, *_REALISED)),
+    FeatureView("daily_5", (*_WITHOUT_TEXT, *_TEXT, *_MACRO, *_REALISED, *_LONG)),
 )

@@ -34,7 +34,8 @@ FEATURES = ("momentum", "volatility", "mood")
 REALISED = (
     *("realised_volatility_1", "realised_volatility_5", "realised_volatility_22"),
     *("realised_volatility_66", "realised_volatility_decayed"),
-    *("market_volatility_1", "market_volatility_5"),
+    *("market_volatility_1", "realised_volatility_252", "market_volatility_5"),
+    *("fall_1", "fall_5", "market_fall_1", "return_1"),
 )
 CALENDAR = "XNYS"
 LAST = date(2025, 6, 30)

@@ -93,7 +93,7 @@ def manifest(expert: Expert[Any], objective: Objective, samples: Samples) -> Man
 def test_the_experts_are_found() -> None:
     names = ("class_prior", "logistic", "lstm", "xgboost")
     assert {(name, "trend") for name in names} <= set(PAIRS)
-    names = ("har", "mean_22", "xgboost")
+    names = ("garch", "har", "har_xgboost", "mean_22", "xgboost")
     assert {(name, "volatility") for name in names} <= set(PAIRS)
 
 
