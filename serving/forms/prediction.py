@@ -62,7 +62,7 @@ Prediction = create_model(
     "Prediction",
     __base__=Leading,
     __doc__=Leading.__doc__,
-    **{member.name: _object(member) for member in OBJECTIVES if member.tells},
+    **{member.called: _object(member) for member in OBJECTIVES if member.tells},
 )
 
 
