@@ -20,7 +20,7 @@ from contracts.universe import Universe
 from training.evidence.evidence import Evidence, gather
 from training.evidence.walk import Learner, Permuted, walk
 from training.expert import Expert
-from training.forecast import Classes, Head, Value
+from training.forecast import Classes, Head, Tails, Value
 from training.objective import OBJECTIVES, Objective
 from training.recipe import recipe
 from training.run.mlflow_api import Mlflow
@@ -36,6 +36,7 @@ REALISED = (
     *("realised_volatility_66", "realised_volatility_decayed"),
     *("market_volatility_1", "realised_volatility_252", "market_volatility_5"),
     *("fall_1", "fall_5", "market_fall_1", "return_1"),
+    *("historical_loss_95_252", "historical_loss_99_252"),
 )
 CALENDAR = "XNYS"
 LAST = date(2025, 6, 30)
@@ -79,14 +80,18 @@ def make_matrix(
 def told(table: pa.Table, head: Head) -> pa.Table:
     """The same rows with a truth of another form: what moved the class, as a number.
 
-    Above 0 it is a volatility, of which those realised before tell what `mood` does.
+    Above 0 it is a volatility, of which those realised before tell what `mood` does; of tails it is
+    a return whose deviation `mood` moves.
     """
     if isinstance(head, Classes):
         return table
     returns = table["total_return"].to_numpy()
     positive = isinstance(head, Value) and head.link == "log"
     truth = np.exp(40.0 * returns - 4.0) if positive else returns
-    for place, name in enumerate(REALISED if positive else ()):
+    if isinstance(head, Tails):
+        drawn = np.random.default_rng(5).standard_t(5, len(returns))
+        truth = 0.01 * drawn * np.exp(0.6 * np.nan_to_num(table["mood"].to_numpy()))
+    for place, name in enumerate(REALISED if positive or isinstance(head, Tails) else ()):
         known = table[FEATURES[(place - 1) % len(FEATURES)]].to_numpy()
         own = pa.array(np.exp(0.4 * known - 4.0).astype(np.float32), from_pandas=True)
         table = table.add_column(table.column_names.index("label"), name, own)

@@ -1,9 +1,9 @@
-"""Several models of one number above 0, whose answers are multiplied."""
+"""Several models of numbers above 0, whose answers are multiplied."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -16,18 +16,21 @@ from training.forecast import Floats, Head, Values
 class Product(Model):
     """members: each under its name; the second says by how much the first is to be multiplied."""
 
+    method: ClassVar[str] = "factors"
+
     members: Mapping[str, Model]
     head: Head
 
     def forecast(self, values: Values) -> Floats:
         """The product of what the members say."""
-        return np.asarray(np.prod([m.forecast(values) for m in self.members.values()], axis=0))
+        said = np.prod([m.forecast(values) for m in self.members.values()], axis=0)
+        return self.head.kept(np.asarray(said))
 
-    def explain(self, values: Values) -> Floats | None:
+    def explain(self, values: Values, typical: Values) -> Floats | None:
         """Scores are logarithms: the members' reasons add up; None where one has none."""
         total: Floats | None = None
         for member in self.members.values():
-            if (found := member.explain(values)) is None:
+            if (found := member.explain(values, typical)) is None:
                 return None
             total = found if total is None else total + found
         return total
