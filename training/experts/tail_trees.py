@@ -1,12 +1,13 @@
 """Quantile trees (XGBoost) for tails, on what filtered historical simulation leaves over.
 
-The trees learn quantiles of the logarithm of losses in units of the scale that was foretold; an
-expected shortfall is learnt as the quantile that it is of a normal law. What is then wrong on the
-newest training sessions is mended by a factor for each number.
+The trees set out from the quantiles of all losses in units of the scale that was foretold, and
+learn by how much each is larger or smaller, in logarithms; an expected shortfall is learnt as the
+quantile that it is of a normal law. What is then wrong on the newest training sessions is mended by
+a factor for each number.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -56,13 +57,15 @@ class TailTrees(Expert[Product]):
         if not len(older):
             older = newest = samples
         scale = FilteredSimulation(ridge=self.ridge).scale(older, head)
-        tried = self._train(scale, older, self.rounds, newest)
+        start = np.quantile(self._left(scale, older), QUANTILES)
+        tried = self._train(scale, older, start, newest)
         rounds = int(tried.best_iteration) + 1
-        plain = BoostedScores(tried[:rounds], head, (0.0,) * head.width)
+        plain = BoostedScores(tried[:rounds], head, tuple(start.tolist()))
         said = self.forecast(Product({"scale": scale, "trees": plain}, head), newest)
-        mended = tuple(np.log(right(said, newest.truth)).tolist())
+        shift = start + np.log(right(said, newest.truth))
         whole = FilteredSimulation(ridge=self.ridge).scale(samples, head)
-        trees = BoostedScores(self._train(whole, samples, rounds), head, mended)
+        kept = replace(self, rounds=rounds)._train(whole, samples, start)
+        trees = BoostedScores(kept, head, tuple(shift.tolist()))
         return Product({"scale": whole, "trees": trees}, head)
 
     @classmethod
@@ -76,24 +79,25 @@ class TailTrees(Expert[Product]):
         }
 
     def _train(
-        self, scale: LogLinear, samples: Samples, rounds: int, watched: Samples | None = None
+        self, scale: LogLinear, samples: Samples, start: Floats, watched: Samples | None = None
     ) -> "Booster":
         import xgboost
 
         def matrix(
             part: Samples, like: xgboost.QuantileDMatrix | None = None
         ) -> xgboost.QuantileDMatrix:
-            label = self._left(scale, part)
-            return xgboost.QuantileDMatrix(
-                part.values, label=label, missing=np.nan, nthread=1, ref=like
+            found = xgboost.QuantileDMatrix(
+                part.values, label=self._left(scale, part), missing=np.nan, nthread=1, ref=like
             )
+            found.set_base_margin(np.tile(start, (len(part), 1)))
+            return found
 
         given = matrix(samples)
         extra: dict[str, Any] = {}
         if watched is not None:
             extra = {"evals": [(matrix(watched, given), "inner")], "verbose_eval": False}
             extra["early_stopping_rounds"] = self.patience
-        return xgboost.train(self._parameters(), given, rounds, **extra)
+        return xgboost.train(self._parameters(), given, self.rounds, **extra)
 
     def _left(self, scale: LogLinear, part: Samples) -> Floats:
         said = part.answers(1, scale.forecast)[:, 0]
@@ -105,6 +109,7 @@ class TailTrees(Expert[Product]):
         return {
             "objective": "reg:quantileerror",
             "quantile_alpha": list(QUANTILES),
+            "base_score": 0.0,
             "tree_method": "hist",
             "nthread": 1,
             "reg_lambda": self.reg_lambda,
