@@ -6,6 +6,7 @@ sessions hardly any fault is found, and a test that passes says little.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import exp
 
 import numpy as np
@@ -93,6 +94,7 @@ def _more_often(at_risk: Floats, mean: Floats, level: float) -> float:
     return min((1.0 - level) * exp(min(below, 5.0)), 0.5)
 
 
+@lru_cache(maxsize=16)
 def _found_clusters(sessions: int, chance: float, times: int = 200) -> float:
     from vartests import duration_test
 
