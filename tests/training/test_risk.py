@@ -185,6 +185,13 @@ def test_what_cannot_be_learnt_from_is_named() -> None:
             EXPERTS.get(name)().fit(bare, RISK.head)
 
 
+@pytest.mark.parametrize("name", [*EXPERT_NAMES, "historical_simulation"])
+def test_few_rows_are_enough(name: str, samples: Samples) -> None:
+    few = samples.take(np.arange(len(samples) - 120, len(samples)))
+    expert = EXPERTS.get(name)()
+    RISK.head.require(expert.forecast(expert.fit(few, RISK.head), few))
+
+
 # Markets
 
 

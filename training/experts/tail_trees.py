@@ -20,7 +20,7 @@ from training.experts.filtered_simulation import FilteredSimulation
 from training.forecast import Floats, Head, Tails
 from training.objectives.risk import HEAD, losses_of, right
 from training.samples.folds import inner_split
-from training.samples.samples import Samples
+from training.samples.samples import MINIMUM_ROWS, Samples
 
 if TYPE_CHECKING:
     from xgboost import Booster
@@ -54,7 +54,7 @@ class TailTrees(Expert[Product]):
         """The scale, and a booster of quantiles over it; the same ones for the same samples."""
         samples.require_trainable()
         older, newest = inner_split(samples, self.inner)
-        if not len(older):
+        if len(older) < MINIMUM_ROWS:
             older = newest = samples
         scale = FilteredSimulation(ridge=self.ridge).scale(older, head)
         start = np.quantile(self._left(scale, older), QUANTILES)
