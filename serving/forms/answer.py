@@ -88,8 +88,9 @@ class Prediction(BaseModel):
     p_down: float | None
     p_neutral: float | None
     p_up: float | None
-    signal: Literal["buy", "sell", "hold"] | None = Field(
-        description="by the model's thresholds; null in forecasts older than signals are"
+    signal: Literal["buy", "sell", "hold", "abstain"] | None = Field(
+        description="by the model's thresholds, abstain where it is not sure enough; null in "
+        "forecasts older than signals are"
     )
     as_of: datetime = Field(description="when the forecast was decided: the session's close")
     snapshot: int = Field(description="newest load that the forecast has seen")

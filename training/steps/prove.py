@@ -22,7 +22,8 @@ def prove(store: Store, scope: Scope, explained: str) -> tuple[dict[str, Evidenc
     """
     names = (*scope.recipe.experts, scope.recipe.ensemble)
     fits = [records.read_fit(scope, name) for name in names]
-    walks = {name: records.read_walk(scope, name) for name in names}
+    shown = (*names, records.UNCALIBRATED) if scope.recipe.calibration else names
+    walks = {name: records.read_walk(scope, name) for name in shown}
     samples = scope.training(store)
     biased = survivors_only(store, scope.universe, scope.cut.end, scope.snapshot)
     with step(store, scope, "evidence") as run:
