@@ -18,7 +18,7 @@ from training.evidence.score import tally
 from training.evidence.walk import Learner, mean_score
 from training.expert import EXPERTS, Expert
 from training.objective import OBJECTIVES, Objective
-from training.samples.folds import WalkForward
+from training.samples.folds import WalkForward, inner_split
 from training.samples.samples import Samples, TrainingError, from_matrix
 
 PAIRS = [
@@ -32,7 +32,9 @@ TREND = OBJECTIVES.get("trend")
 QUICK: dict[str, dict[str, Any]] = {
     "logistic": {"strength": 1.0},
     "lstm": {"window": 4, "batch": 32, "learning_rate": 0.02, "dropout": 0.0, "epochs": 15},
+    "transformer": {"window": 4, "batch": 32, "learning_rate": 0.01, "dropout": 0.0, "epochs": 15},
 }
+NETWORKS = ("lstm", "transformer")
 # What has nothing to learn from features.
 BLIND = {"class_prior", "mean_22"}
 
@@ -45,7 +47,7 @@ def pair(request: pytest.FixtureRequest) -> tuple[str, str]:
 
 @pytest.fixture
 def expert(pair: tuple[str, str]) -> Expert[Any]:
-    few = {"epochs": 2} if pair[0] == "lstm" else {}
+    few = {"epochs": 2} if pair[0] in NETWORKS else {}
     return EXPERTS.get(pair[0])(**few)
 
 
@@ -91,7 +93,7 @@ def manifest(expert: Expert[Any], objective: Objective, samples: Samples) -> Man
 
 
 def test_the_experts_are_found() -> None:
-    names = ("class_prior", "logistic", "lstm", "xgboost")
+    names = ("class_prior", "logistic", "lstm", "transformer", "xgboost")
     assert {(name, "trend") for name in names} <= set(PAIRS)
     names = ("har", "mean_22", "xgboost")
     assert {(name, "volatility") for name in names} <= set(PAIRS)
@@ -213,11 +215,46 @@ def test_a_network_finds_what_lies_sessions_back(matrix: Callable[..., pa.Table]
     known = samples.with_truth(np.digitize(np.nan_to_num(mood), (-0.5, 0.5)).astype(np.int64))
     train, test = known.take(np.arange(900)), known.take(np.arange(900, 1200))
     hits = {}
-    for name in ("logistic", "lstm"):
+    for name in ("logistic", *NETWORKS):
         expert, fitted = trained(name, train)
         hits[name] = (expert.forecast(fitted, test).argmax(axis=1) == test.truth).mean()
-    assert hits["lstm"] > 0.7
+    assert min(hits[name] for name in NETWORKS) > 0.7
     assert hits["logistic"] < 0.5
+
+
+@pytest.mark.parametrize("shape", [(1, 6, 1, 1), (7, 10, 4, 2), (3, 5, 2, 3)])
+def test_a_transformer_of_any_shape_is_the_same_in_onnx(
+    shape: tuple[int, int, int, int], matrix: Callable[..., pa.Table]
+) -> None:
+    window, width, heads, blocks = shape
+    samples = from_matrix(matrix())
+    fields = {"window": window, "width": width, "attentions": heads, "blocks": blocks, "epochs": 1}
+    fitted = EXPERTS.get("transformer")(**fields).fit(samples, TREND.head)
+    again = read(fitted.files(), TREND.head)
+    windows = samples.windows(window)
+    for count in (1, 7, len(samples)):
+        said = again.forecast(windows[:count])
+        assert np.abs(said - fitted.forecast(windows[:count])).max() < 1e-5
+
+
+def test_networks_are_not_stopped_by_what_they_are_tested_on(
+    matrix: Callable[..., pa.Table],
+) -> None:
+    """What stops them is the newest of the rows that they are given, and none besides."""
+    samples = from_matrix(matrix())
+    train = samples.take(np.arange(900))
+    older, newest = inner_split(train, 0.2)
+    assert newest.sessions.max() == train.sessions.max()
+    assert older.settled_at.max() <= newest.as_of.min()
+    for name in NETWORKS:
+        member = EXPERTS.get(name)(**QUICK[name])
+        own, truth = member.fit(train, TREND.head).files(), train.truth.copy()
+        # Another truth of the sessions that stop it changes when it stops, but not how it learns.
+        truth[train.sessions >= newest.sessions.min()] = 0
+        fewer = replace(member, epochs=1)
+        one, other = (fewer.fit(t, TREND.head).files() for t in (train, train.with_truth(truth)))
+        assert one == other, name
+        assert own != one
 
 
 def test_keras_on_another_backend_is_refused() -> None:
