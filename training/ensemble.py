@@ -32,8 +32,11 @@ class Ensemble(ABC):
     def combine(self, parameters: Mapping[str, Any], said: Floats, head: Head) -> Floats:
         """Values (n, columns), of the head that the members answer by."""
 
-    def thresholds(self, parameters: Mapping[str, Any]) -> Mapping[str, float]:  # noqa: ARG002
-        """Those of its signals that follow from its parameters, unless a recipe states others."""
+    def thresholds(self, head: Head, served: Floats) -> Mapping[str, float]:  # noqa: ARG002
+        """Those of its signals, unless a recipe states others.
+
+        served: what it said out of sample (n, columns), calibrated as it is served.
+        """
         return {}
 
 

@@ -233,7 +233,7 @@ def test_the_threshold_leaves_the_surer_half_its_signals() -> None:
     parameters = threshold.fit(TREND, chances, truth)
     joined = threshold.combine(parameters, chances, TREND.head)
     assert joined == pytest.approx(chances.mean(axis=0))
-    asked = {**TREND.thresholds, **threshold.thresholds(parameters)}
+    asked = {**TREND.thresholds, **threshold.thresholds(TREND.head, joined)}
     signals = np.array(TREND.signals(Forecasts(TREND, joined), asked))
     assert (signals == ABSTAIN).mean() == pytest.approx(0.5, abs=0.01)
     sure = joined.max(axis=1)

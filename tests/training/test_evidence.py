@@ -10,12 +10,15 @@ from training.bundle.checks import Leak
 from training.calibration import CALIBRATIONS
 from training.ensemble import ENSEMBLES
 from training.evidence.evidence import (
+    CONFIDENCE,
     Evidence,
     LeakUntilExplained,
+    covered,
     gather,
     require_plausible,
 )
 from training.evidence.guards import require_out_of_sample
+from training.evidence.plots import coverage
 from training.evidence.walk import (
     Learner,
     Walk,
@@ -28,7 +31,7 @@ from training.evidence.walk import tested as rows_of
 from training.experts.class_prior import ClassPrior
 from training.experts.logistic import Logistic
 from training.experts.trees import Trees
-from training.objective import Forecasts
+from training.objective import OBJECTIVES, Forecasts
 from training.objectives.trend import Trend
 from training.samples.folds import WalkForward
 from training.samples.samples import Samples, from_matrix
@@ -230,3 +233,32 @@ def test_what_members_had_learnt_their_ensemble_had(samples: Samples) -> None:
         assert (joined.learnt[of] >= newest).all()
         assert (joined.learnt[of] <= samples.as_of[fold.test].min()).all()
     require_out_of_sample([joined], test)
+
+
+def test_the_surer_rows_are_right_more_often(planted: Evidence, samples: Samples) -> None:
+    shares = [f"{tenth}0%" for tenth in range(1, 11)]
+    assert list(planted.coverage) == shares
+    hits = [planted.coverage[share]["accuracy"].value for share in shares]
+    assert hits[0] > hits[4] > hits[-1] and hits[-1] == planted.own["accuracy"].value
+    least = [planted.coverage[share][CONFIDENCE].value for share in shares]
+    assert least == sorted(least, reverse=True)
+    assert planted.coverage["100%"]["log_loss"] == planted.own["log_loss"]
+    assert coverage(planted).startswith(b"\x89PNG")
+
+
+def test_the_curve_of_coverage_is_that_of_the_rows_above_a_threshold(samples: Samples) -> None:
+    folds = CUT.split(samples)
+    said, test = walk(Learner(QUICK, TREND), samples, folds).forecasts, samples.take(rows_of(folds))
+    curve = covered(said, test)
+    for share in ("20%", "70%"):
+        least = curve[share][CONFIDENCE].value
+        chosen = said.values.max(axis=1) >= least
+        assert chosen.mean() == pytest.approx(float(share[:-1]) / 100, abs=0.01)
+        right = (said.values.argmax(axis=1) == test.truth)[chosen].mean()
+        assert curve[share]["accuracy"].value == pytest.approx(right, abs=1e-9)
+
+
+def test_answers_that_do_not_tell_how_sure_they_are_have_no_curve() -> None:
+    volatility = OBJECTIVES.get("volatility")
+    said = Forecasts(volatility, np.ones((5, 1)))
+    assert covered(said, None) == {}  # type: ignore[arg-type]

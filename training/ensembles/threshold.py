@@ -7,7 +7,7 @@ import numpy as np
 
 from training.ensemble import Ensemble, ensemble
 from training.forecast import Classes, Floats, Head
-from training.objective import Objective, Truth
+from training.objective import ABSTAIN, Objective, Truth
 
 
 @ensemble("threshold", heads=(Classes,))
@@ -21,17 +21,17 @@ class Threshold(Ensemble):
 
     coverage: ClassVar[float] = 0.5
 
-    def fit(self, objective: Objective, said: Floats, truth: Truth) -> Mapping[str, Any]:
-        """`abstain`: the chance of its most probable class below which it gives no signal."""
-        if not len(truth):
-            return {}
-        sure = objective.head.confidence(said.mean(axis=0))
-        return {"abstain": float(np.quantile(sure, 1 - self.coverage))} if sure is not None else {}
+    def fit(self, _objective: Objective, _said: Floats, _truth: Truth) -> Mapping[str, Any]:
+        """No parameters."""
+        return {}
 
     def combine(self, parameters: Mapping[str, Any], said: Floats, head: Head) -> Floats:  # noqa: ARG002
         """The mean over members."""
         return np.asarray(said.mean(axis=0))
 
-    def thresholds(self, parameters: Mapping[str, Any]) -> Mapping[str, float]:
-        """When its signals abstain."""
-        return parameters
+    def thresholds(self, head: Head, served: Floats) -> Mapping[str, float]:
+        """`abstain`: the chance of the most probable class below which there is no signal."""
+        sure = head.confidence(served)
+        if sure is None or not len(sure):
+            return {}
+        return {ABSTAIN: float(np.quantile(sure, 1 - self.coverage))}

@@ -84,7 +84,7 @@ class Trend(Objective):
     )
     learned = "log_loss"
     metrics = ("accuracy", "macro_f1", "mcc", "log_loss", "brier", "direction_loss", "ece")
-    coarse = ("accuracy", "macro_f1", "mcc")
+    coarse = ("accuracy", "macro_f1", "mcc", "ece")
     baselines: ClassVar[Mapping[str, Baseline]] = {
         "class_prior": class_prior,
         "persistence": persistence,

@@ -1,7 +1,7 @@
 """The step `ensemble`: the fitted experts as one bundle, by what they said out of sample."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -38,14 +38,16 @@ def combine(store: Store, scope: Scope) -> Fit:
         walked = walk_together(ensemble, said, samples, folds)
         values = np.stack([s.values for s in said])
         parameters = ensemble.fit(scope.objective, values, test.truth)
-        mended: dict[str, Any] = {}
+        served, mended = walked.forecasts.values, dict[str, Any]()
         if calibration:
             records.write_walk(scope, UNCALIBRATED, walked)
-            found = calibration.fit(walked.forecasts.values, test.truth)
+            found = calibration.fit(served, test.truth)
+            served = calibration.apply(found, served)
             mended = {"name": calibration.name, "parameters": found}
             walked = walk_calibrated(calibration, walked, samples, folds)
             run.log({"calibration": calibration.name})
-        packed = pack_together(scope, members, parameters, samples, mended)
+        finish = Finish(mended, ensemble.thresholds(scope.objective.head, served))
+        packed = pack_together(scope, members, parameters, samples, finish)
         run.log({"ensemble": ensemble.name, "members": ", ".join(members), **parameters})
         log_scores(run, walked, test)
         return keep(run, ensemble.name, packed, walked)
@@ -65,12 +67,20 @@ def calibration_of(scope: Scope) -> Calibration | None:
     return member()
 
 
+@dataclass(frozen=True)
+class Finish:
+    """What becomes of an ensemble's answers: their calibration, and when they are a signal."""
+
+    calibration: Mapping[str, Any] = field(default_factory=dict)
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+
+
 def pack_together(
     scope: Scope,
     members: Mapping[str, Bundle],
     parameters: Mapping[str, Any],
     samples: Samples,
-    calibration: Mapping[str, Any] | None = None,
+    finish: Finish = Finish(),
 ) -> Bundle:
     """Store the recipe's ensemble as one bundle that holds its members' files."""
     _require_one_text_model(scope, members)
@@ -78,15 +88,14 @@ def pack_together(
         name: bundle.files_of(m.hash, [file for file in m.manifest.files if file != bundle.GOLDEN])
         for name, m in members.items()
     }
-    files = Together.packed(scope.recipe.ensemble, parameters, held, calibration)
+    files = Together.packed(scope.recipe.ensemble, parameters, held, finish.calibration)
     libraries = sorted({name for m in members.values() for name in m.manifest.libraries})
     manifest = manifest_of(scope, scope.recipe.ensemble, samples.features, libraries)
-    own = ENSEMBLES.get(scope.recipe.ensemble)().thresholds(parameters)
     manifest = replace(
         manifest,
         hyperparameters={n: dict(m.manifest.hyperparameters) for n, m in members.items()},
         window=max(m.manifest.window for m in members.values()),
-        thresholds={**scope.objective.thresholds, **own, **scope.recipe.thresholds},
+        thresholds={**scope.objective.thresholds, **finish.thresholds, **scope.recipe.thresholds},
     )
     return save(manifest, files, samples)
 

@@ -43,6 +43,8 @@ def prove(store: Store, scope: Scope, explained: str) -> tuple[dict[str, Evidenc
 def _log(run: Run, evidence: Evidence, said: dict[str, Forecasts], test: Samples) -> None:
     run.attach("evidence.json", evidence.as_json())
     run.attach_file("intervals.png", plots.intervals(evidence))
+    if evidence.coverage:
+        run.attach_file("coverage.png", plots.coverage(evidence))
     run.attach_file("reliability.png", plots.reliability(said, test.truth))
     for name, values in evidence.scores.items():
         # One child per row of the table, the same metric names in each: MLflow compares them.
