@@ -27,6 +27,11 @@ class Together(Model):
     head: Head
     calibration: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def parts(self) -> Mapping[str, Model]:
+        """The members."""
+        return self.members
+
     def forecast(self, values: Values) -> Floats:
         """The ensemble of what the members say."""
         said = np.stack([member.forecast(values) for member in self.members.values()])
