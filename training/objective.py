@@ -71,6 +71,10 @@ class Rows(Protocol):
     """What baselines look at: n rows with their truth, and what naive forecasts are made of."""
 
     @property
+    def features(self) -> tuple[str, ...]:
+        """What the columns are called."""
+
+    @property
     def truth(self) -> Truth:
         """What came, (n,): whole numbers of classes, else float64."""
 

@@ -33,7 +33,12 @@ def said(objective: Objective, members: int, n: int, seed: int = 0) -> tuple[Flo
 
 
 def test_the_ensembles_are_found() -> None:
-    assert {("soft", "trend"), ("soft", "volatility"), ("weighted", "trend")} <= set(PAIRS)
+    assert {
+        ("soft", "trend"),
+        ("soft", "volatility"),
+        ("soft", "signal"),
+        ("weighted", "trend"),
+    } <= set(PAIRS)
 
 
 @pytest.mark.parametrize(("name", "of"), PAIRS)
