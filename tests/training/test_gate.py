@@ -283,7 +283,7 @@ def test_the_volatility_part_weighs_more_in_the_storm_where_that_is_planted(
 ) -> None:
     found = regimes.fitted(planted)
     weights = found.gate.combine(found.parameters, found.heard(planted.windows)).weights
-    [storm] = [i for i, part in enumerate(found.parts) if part.name == "storm"]
+    [storm] = [i for i, part in enumerate(found.joined) if part.name == "storm"]
     calm, turbulent = (weights[planted.turbulent == on, storm].mean() for on in (False, True))
     assert found.parameters["shrinkage"] < 1.0
     assert turbulent > 0.7 and calm < 0.4, (calm, turbulent)

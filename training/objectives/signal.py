@@ -1,7 +1,7 @@
 """What to do: a signed position for the next five sessions, by its utility after costs."""
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -87,6 +87,25 @@ class Signal(Objective):
     coarse = ("turnover",)
     baselines: ClassVar[Mapping[str, Baseline]] = {"hold": hold, "equal_weights": equal_weights}
     zero = "hold"
+    tells: ClassVar[Mapping[str, str]] = {
+        "signal": "buy, sell, hold, or abstain: nothing is known",
+        "size": "share of the largest position, from 0 to 1",
+        "score": "what the parts say together, from -1, to sell, to 1, to buy",
+        "reason": "why it abstains or holds; empty where the score says it",
+        "mode": "the gate",
+        "weights": "part -> its weight",
+        "entropy": "of the weights, in nats: 0 where one part has all",
+        "inputs": "part -> what it said, null where it said nothing",
+        "notices": "whom it had to do without",
+    }
+
+    def derived(self, values: Floats) -> dict[str, Floats]:
+        """The size, whichever way."""
+        return {"size": np.abs(values[:, 1])}
+
+    def answer(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """What was kept; champion zero joins nothing, and has no grounds."""
+        return {name: row.get(name) for name in self.tells}
 
     def statistics(self, said: Forecasts, truth: Truth) -> Floats:
         """The losses, what is left after costs, and what is traded: each position's two ways."""

@@ -13,6 +13,7 @@ from training.bundle.models.together import Together
 from training.ensemble import ENSEMBLES
 from training.evidence.walk import tested, walk_together
 from training.run import records
+from training.run.heard import training
 from training.run.records import Fit
 from training.run.scope import Scope
 from training.run.tracking import step
@@ -26,7 +27,7 @@ def combine(store: Store, scope: Scope) -> Fit:
     ensemble = ENSEMBLES.get(recipe.ensemble)()
     said = [records.read_walk(scope, name).forecasts for name in recipe.experts]
     members = {name: bundle.load(records.read_fit(scope, name).bundle) for name in recipe.experts}
-    samples = scope.training(store)
+    samples = training(store, scope)
     with step(store, scope, "ensemble", ensemble.name) as run:
         folds = recipe.cut.split(samples)
         test = samples.take(tested(folds))

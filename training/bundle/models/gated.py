@@ -19,11 +19,11 @@ TIMID = "its training shows no gain after costs"
 @dataclass(frozen=True)
 class Gated(Model):
     """mode: the gate's name; terms: its fields. state: places of the features that tell the
-    market's state, scaled by `scaler`."""
+    market's state, scaled by `scaler`. joined: whom it hears."""
 
     mode: str
     terms: Mapping[str, Any]
-    parts: tuple[Part, ...]
+    joined: tuple[Part, ...]
     state: tuple[int, ...]
     scaler: Scaler
     parameters: Mapping[str, Any]
@@ -38,7 +38,7 @@ class Gated(Model):
     def heard(self, values: Values) -> Heard:
         """What windows (n, window, k) hold for the gate, in the last row of each."""
         inputs = values[:, -1]
-        return Heard.of(self.parts, inputs, self.scaler.apply(inputs[:, list(self.state)]))
+        return Heard.of(self.joined, inputs, self.scaler.apply(inputs[:, list(self.state)]))
 
     def forecast(self, values: Values) -> Floats:
         """Score, position, abstention."""
@@ -56,7 +56,7 @@ class Gated(Model):
         return [self._ground(heard, found, float(spread[row]), row) for row in range(len(heard))]
 
     def _ground(self, heard: Heard, found: Verdict, spread: float, row: int) -> dict[str, Any]:
-        names = [part.name for part in self.parts]
+        names = [part.name for part in self.joined]
         there = heard.present[row].tolist()
         said = zip(names, heard.answers, there, strict=True)
         timid = TIMID if not self.sizing.boldness and not found.abstains[row] else ""
@@ -78,7 +78,7 @@ class Gated(Model):
         fields = {
             "mode": self.mode,
             "terms": dict(self.terms),
-            "parts": [asdict(part) for part in self.parts],
+            "parts": [asdict(part) for part in self.joined],
             "state": self.state,
             "scaler": self.scaler.as_json(),
             "parameters": dict(self.parameters),
