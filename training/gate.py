@@ -10,120 +10,22 @@ the interval, alike for every gate (`Sizing`).
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.expected import Expected
 from contracts.registry import Registry
-from training.forecast import Classes, Floats, Head, Position, Quantiles, Value
-from training.objective import OBJECTIVES
+from training.forecast import Floats, Head, Quantiles, Value
+from training.part import GateError, Part, sizes
 
 Flags: TypeAlias = NDArray[np.bool_]
 
-# Between the name of a part and that of a column of its answers; no feature's name has one.
-SEPARATOR = "."
 NOBODY = "no part says which way"
 # Calm beyond this makes nobody bolder.
 CALMEST = 0.1
-
-
-class GateError(Expected, ValueError):
-    """Parts that a gate cannot join; the message says what was expected and found."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """Somebody who is heard: a name, the objective by which it answers, and where among the inputs
-    its answers stand. usual: the volatility, or width of an interval, that it told in training."""
-
-    name: str
-    objective: str
-    places: tuple[int, ...]
-    usual: float = 1.0
-
-    @property
-    def head(self) -> Head:
-        """The form of its answers."""
-        return OBJECTIVES.get(self.objective).head
-
-    def answers(self, inputs: NDArray[np.floating]) -> Floats:
-        """Its answers (n, width) among inputs (n, k); a row that is not whole is null."""
-        found = inputs[:, list(self.places)].astype(np.float64)
-        whole = np.asarray(np.isfinite(found).all(axis=1))
-        if isinstance(self.head, Value) and self.head.link == "log":
-            whole &= found[:, 0] > 0
-        return np.where(whole[:, None], found, np.nan)
-
-    def learnt(self, inputs: NDArray[np.floating]) -> "Part":
-        """With what is usual in those inputs."""
-        found = sizes(self.head, self.answers(inputs))
-        known = found[np.isfinite(found) & (found > 0)]
-        return replace(self, usual=float(np.median(known)) if len(known) else 1.0)
-
-
-def parts_of(features: tuple[str, ...]) -> tuple[Part, ...]:
-    """The parts whose answers are among the features; raises GateError for columns of nobody."""
-    places: dict[str, list[int]] = {}
-    for place, feature in enumerate(features):
-        if SEPARATOR in feature:
-            places.setdefault(feature.partition(SEPARATOR)[0], []).append(place)
-    return tuple(
-        Part(
-            name, _objective(name, tuple(features[i].partition(SEPARATOR)[2] for i in own)), (*own,)
-        )
-        for name, own in places.items()
-    )
-
-
-def _objective(part: str, columns: tuple[str, ...]) -> str:
-    for one in OBJECTIVES:
-        if one.columns == columns:
-            return one.name
-    raise GateError(f"expected {part} to answer as an objective does, found {', '.join(columns)}")
-
-
-def leans(head: Head, values: Floats, usual: float = 1.0) -> Floats:
-    """Which way answers (n, width) lean, (n,): from -1, to sell, to 1, to buy.
-
-    The chance of the highest class less that of the lowest; of quantiles the chance of a gain less
-    that of a loss; of a volatility how far it lies below the usual one: risk that is higher is not
-    paid for (Moreira and Muir 2017, "Volatility-managed portfolios").
-    """
-    if isinstance(head, Classes):
-        found = values[:, -1] - values[:, 0]
-    elif isinstance(head, Quantiles):
-        found = 1.0 - 2.0 * _below_zero(np.array(head.levels), values)
-    elif isinstance(head, Position):
-        found = values[:, 0]
-    elif isinstance(head, Value):
-        log = head.link == "log"
-        found = np.tanh(np.log(usual / values[:, 0]) if log else values[:, 0] / usual)
-    else:
-        raise GateError(f"expected a head that leans, found {head}")
-    return np.asarray(np.clip(found, -1.0, 1.0))
-
-
-def _below_zero(levels: Floats, values: Floats) -> Floats:
-    # Between two quantiles the chance rises evenly; beyond the outermost it is theirs.
-    row, count = np.arange(len(values)), (values <= 0).sum(axis=1)
-    upper = np.clip(count, 1, len(levels) - 1)
-    low, high = values[row, upper - 1], values[row, upper]
-    share = np.clip(-low / np.where(high > low, high - low, 1.0), 0.0, 1.0)
-    within = levels[upper - 1] + share * (levels[upper] - levels[upper - 1])
-    found = np.where(count == 0, levels[0], np.where(count == len(levels), levels[-1], within))
-    return np.where(np.isfinite(values).all(axis=1), found, np.nan)
-
-
-def sizes(head: Head, values: Floats) -> Floats:
-    """What makes a position smaller, (n,): a volatility, or an interval's width; else null."""
-    if isinstance(head, Quantiles):
-        return np.asarray(values[:, -1] - values[:, 0])
-    known = isinstance(head, Value)
-    return np.abs(values[:, 0]) if known else np.full(len(values), np.nan)
 
 
 @dataclass(frozen=True)
@@ -156,7 +58,7 @@ class Heard:
     @cached_property
     def leans(self) -> Floats:
         """(n, parts), null where a part says nothing."""
-        found = [leans(p.head, a, p.usual) for p, a in zip(self.parts, self.answers, strict=True)]
+        found = [p.leans(a) for p, a in zip(self.parts, self.answers, strict=True)]
         return np.stack(found, axis=1) if found else np.zeros((len(self), 0))
 
     @property

@@ -150,6 +150,11 @@ class Objective(ABC):
         """By what stored predictions are put in order, the largest first."""
         return float(row[self.columns[0]])
 
+    def leans(self, values: Floats) -> Floats | None:  # noqa: ARG002
+        """Which way answers (n, columns) lean, (n,) from -1, to sell, to 1, to buy; None: as those
+        of that form do (`training.part.leans`)."""
+        return None
+
     def implausible(self, scores: Mapping[str, float]) -> str:  # noqa: ARG002
         """Why the scores are too good to be true; empty when they are not."""
         return ""

@@ -5,31 +5,17 @@ from itertools import product
 
 import numpy as np
 import pytest
-import regimes
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.optimize import check_grad
 
-from training.experts.gate import SHRINKAGE, Joined
-from training.forecast import Classes, Floats, Quantiles, Value
-from training.gate import (
-    GATES,
-    GateError,
-    Heard,
-    Part,
-    Sizing,
-    entropy,
-    leans,
-    normalised,
-    parts_of,
-    require_whole,
-    score,
-    shares,
-)
+from training.experts.gate import SHRINKAGE
+from training.forecast import Classes, Quantiles, Value
+from training.gate import GATES, Heard, Sizing, entropy, normalised, require_whole, score, shares
 from training.gates.dual import CONFIDENCE, TABLE
 from training.gates.softmax import loss_of
 from training.objective import OBJECTIVES
-from training.samples.samples import Samples, TrainingError
+from training.part import GateError, Part, leans, parts_of
 
 NAMES = GATES.names()
 TREND = OBJECTIVES.get("trend")
@@ -160,6 +146,16 @@ def test_quantiles_lean_by_the_chance_of_a_gain(seed: int, m: int) -> None:
     assert leans(Quantiles(tuple(levels)), values) == pytest.approx(wanted)
 
 
+def test_classes_without_an_order_are_refused_unless_the_objective_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(GateError, match="let the objective say which way"):
+        leans(Classes(4), np.full((1, 4), 0.25))
+    part = Part("trend", "trend", (0, 1, 2))
+    monkeypatch.setattr(type(TREND), "leans", lambda _, values: values[:, 0])
+    assert part.leans(np.array([[0.2, 0.3, 0.5]])) == pytest.approx([0.2])
+
+
 def test_columns_of_nobody_are_refused() -> None:
     [first, second] = parts_of(("mood", *COLUMNS))
     assert (first.objective, first.places) == ("trend", (1, 2, 3))
@@ -271,56 +267,3 @@ def test_the_gradient_of_the_softmax_is_that_of_its_loss() -> None:
     for seed in range(3):
         at = np.random.default_rng(seed).normal(size=2 * 4)
         assert check_grad(lambda x: loss(x)[0], lambda x: loss(x)[1], at) < 1e-5
-
-
-@pytest.fixture(scope="module")
-def planted() -> regimes.Regimes:
-    return regimes.made(effect=0.02)
-
-
-def test_the_volatility_part_weighs_more_in_the_storm_where_that_is_planted(
-    planted: regimes.Regimes,
-) -> None:
-    found = regimes.fitted(planted)
-    weights = found.gate.combine(found.parameters, found.heard(planted.windows)).weights
-    [storm] = [i for i, part in enumerate(found.joined) if part.name == "storm"]
-    calm, turbulent = (weights[planted.turbulent == on, storm].mean() for on in (False, True))
-    assert found.parameters["shrinkage"] < 1.0
-    assert turbulent > 0.7 and calm < 0.4, (calm, turbulent)
-    # And a gate that knows the regime earns more than equal weights and than one that does not.
-    gain = regimes.gain(planted)
-    mixed = regimes.gain(planted.permuted())
-    assert gain.low > 0, gain
-    assert mixed.value < gain.value / 4 and mixed.low <= 0, mixed
-
-
-def test_on_noise_a_gate_is_no_better_than_equal_weights() -> None:
-    sure = 0
-    for seed in range(8):
-        found = regimes.gain(regimes.made(effect=0.0, seed=seed))
-        sure += found.low > 0
-    assert sure <= 1
-
-
-def test_the_expert_refuses_rows_without_parts(samples: Samples) -> None:
-    with pytest.raises(TrainingError, match="expected parts for the gate to join"):
-        Joined().fit(samples, OBJECTIVES.get("signal").head)
-
-
-@pytest.mark.parametrize("mode", [n for n in NAMES if n != "dual"])
-def test_every_gate_is_an_expert(mode: str, planted: regimes.Regimes) -> None:
-    head = OBJECTIVES.get("signal").head
-    found = Joined(mode).fit(planted.samples, head)
-    again = type(found).read(found.files(), head)
-    answers = found.forecast(planted.windows)
-    head.require(answers)
-    assert (again.forecast(planted.windows) == answers).all()
-    [ground] = again.grounds(planted.windows[:1])
-    assert set(ground) == {"mode", "weights", "entropy", "inputs", "reason", "notices"}
-    assert ground["mode"] == mode and set(ground["weights"]) == {"trend", "storm"}
-    without: Floats = planted.windows.copy()
-    without[:, :, planted.samples.features.index("storm.volatility")] = np.nan
-    [told] = again.grounds(without[:1])
-    assert told["notices"] == ["without storm, which says nothing"]
-    assert told["weights"]["storm"] == 0 and told["inputs"]["storm"] is None
-    head.require(again.forecast(without))

@@ -11,11 +11,15 @@ from training.evidence.guards import require_best_chances
 from training.evidence.score import tally
 from training.experts.gate import Joined, luck
 from training.forecast import Floats
+from training.gate import GATES
 from training.objective import ABSTAIN, BUY, HOLD, SELL, Forecasts
 from training.objectives.signal import Signal, factor, utilities
 from training.samples.folds import WalkForward
+from training.samples.samples import Samples, TrainingError
 
 SIGNAL = Signal()
+# Dual confirmation asks for two forecasters of classes.
+MODES = [name for name in GATES.names() if name != "dual"]
 
 
 def said(*rows: tuple[float, float, float]) -> Forecasts:
@@ -90,3 +94,59 @@ def test_luck_is_measured_between_spans() -> None:
 def test_who_gains_too_much_is_doubted() -> None:
     assert SIGNAL.implausible({"net_return": 25.0}).startswith("25.0 basis points per session")
     assert SIGNAL.implausible({"net_return": 5.0}) == ""
+
+
+# Whom to listen to in which regime
+
+
+@pytest.fixture(scope="module")
+def planted() -> regimes.Regimes:
+    return regimes.made(effect=0.02)
+
+
+def test_the_volatility_part_weighs_more_in_the_storm_where_that_is_planted(
+    planted: regimes.Regimes,
+) -> None:
+    found = regimes.fitted(planted)
+    weights = found.gate.combine(found.parameters, found.heard(planted.windows)).weights
+    [storm] = [i for i, part in enumerate(found.joined) if part.name == "storm"]
+    calm, turbulent = (weights[planted.turbulent == on, storm].mean() for on in (False, True))
+    assert found.parameters["shrinkage"] < 1.0
+    assert turbulent > 0.7 and calm < 0.4, (calm, turbulent)
+    # And a gate that knows the regime earns more than equal weights and than one that does not.
+    gain = regimes.gain(planted)
+    mixed = regimes.gain(planted.permuted())
+    assert gain.low > 0, gain
+    assert mixed.value < gain.value / 4 and mixed.low <= 0, mixed
+
+
+def test_on_noise_a_gate_is_no_better_than_equal_weights() -> None:
+    sure = 0
+    for seed in range(8):
+        found = regimes.gain(regimes.made(effect=0.0, seed=seed))
+        sure += found.low > 0
+    assert sure <= 1
+
+
+def test_the_expert_refuses_rows_without_parts(samples: Samples) -> None:
+    with pytest.raises(TrainingError, match="expected parts for the gate to join"):
+        Joined().fit(samples, SIGNAL.head)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_gate_is_an_expert(mode: str, planted: regimes.Regimes) -> None:
+    head = SIGNAL.head
+    found = Joined(mode).fit(planted.samples, head)
+    again = type(found).read(found.files(), head)
+    answers = found.forecast(planted.windows)
+    head.require(answers)
+    assert (again.forecast(planted.windows) == answers).all()
+    [ground] = again.grounds(planted.windows[:1])
+    assert set(ground) == {"mode", "weights", "entropy", "inputs", "reason", "notices"}
+    assert ground["mode"] == mode and set(ground["weights"]) == {"trend", "storm"}
+    without: Floats = planted.windows.copy()
+    without[:, :, planted.samples.features.index("storm.volatility")] = np.nan
+    [told] = again.grounds(without[:1])
+    assert told["notices"] == ["without storm, which says nothing"]
+    assert told["weights"]["storm"] == 0 and told["inputs"]["storm"] is None
+    head.require(again.forecast(without))

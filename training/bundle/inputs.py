@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 
 from contracts.cut import Cut
@@ -18,7 +17,7 @@ from training.bundle.bundle import load
 from training.bundle.history import History, lookback
 from training.bundle.manifest import Manifest
 from training.bundle.text_model import text_model
-from training.gate import SEPARATOR
+from training.part import SEPARATOR
 
 if TYPE_CHECKING:
     from training.forecast import Floats
@@ -90,6 +89,8 @@ def nothing(columns: list[str]) -> pa.Table:
 
 def beside(matrix: pa.Table, said: pa.Table, how: Literal["left", "inner"]) -> pa.Table:
     """The matrix with the columns of `said` by ROW; its other columns keep their types."""
+    import polars as pl
+
     keys = pl.DataFrame(matrix.select(list(ROW))).with_row_index("row")
     right = pl.DataFrame(said).cast({"as_of": keys.schema["as_of"]})
     both = keys.join(right, on=ROW, how=how, maintain_order="left")

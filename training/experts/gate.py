@@ -10,8 +10,9 @@ from training.bundle.models.gated import Gated
 from training.bundle.scaler import Scaler
 from training.expert import Expert, expert
 from training.forecast import Floats, Head, Position
-from training.gate import GATES, SEPARATOR, Gate, Heard, Sizing, parts_of
+from training.gate import GATES, Gate, Heard, Sizing
 from training.objectives.signal import AVERSION, COST
+from training.part import SEPARATOR, parts_of
 from training.samples.folds import WalkForward
 from training.samples.samples import Samples, TrainingError
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from training.forecast import Classes, Floats
-from training.gate import Gate, GateError, Heard, Verdict, gate
+from training.gate import Gate, Heard, Verdict, gate
+from training.part import GateError
 
 DOWN, NEUTRAL, UP = range(3)
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from training.forecast import Floats
-from training.gate import Gate, GateError, Heard, Verdict, gate, judged, require_whole, shares
+from training.gate import Gate, Heard, Verdict, gate, judged, require_whole, shares
+from training.part import GateError
 
 
 @gate("weighted")

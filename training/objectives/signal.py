@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from training.forecast import Floats, Position
-from training.gate import Heard, parts_of, score, shares
+from training.gate import Heard, score, shares
 from training.objective import (
     ABSTAIN,
     BUY,
@@ -20,6 +20,7 @@ from training.objective import (
     Truth,
     objective,
 )
+from training.part import parts_of
 
 HORIZON = 5  # sessions that a position is held
 COST = 0.001  # of a position, to enter and to leave it
@@ -55,7 +56,9 @@ def factor(held: Floats, returns: Floats) -> float:
     tried = _TRIED / largest
     found = [utilities(np.clip(x * held, -1, 1), returns).sum() for x in tried.tolist()]
     best = int(np.argmax(found))
-    return float(tried[best]) if found[best] > 0 else 0.0
+    near = np.linspace(tried[max(best - 1, 0)], tried[min(best + 1, len(tried) - 1)], 25)
+    found = [utilities(np.clip(x * held, -1, 1), returns).sum() for x in near.tolist()]
+    return float(near[int(np.argmax(found))]) if max(found) > 0 else 0.0
 
 
 def hold(train: Rows, test: Rows) -> Forecasts:  # noqa: ARG001

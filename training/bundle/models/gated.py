@@ -10,7 +10,8 @@ import numpy as np
 from training.bundle.model import Model, model
 from training.bundle.scaler import Scaler
 from training.forecast import Floats, Head, Values
-from training.gate import GATES, Gate, Heard, Part, Sizing, Verdict, entropy
+from training.gate import GATES, Gate, Heard, Sizing, Verdict, entropy
+from training.part import Part
 
 TIMID = "its training shows no gain after costs"
 
