@@ -100,7 +100,8 @@ class Objective(ABC):
     shown; coarse: those of which three digits tell enough. baselines: naive forecasts at their
     best, fitted on the first rows for the second. zero: the expert that is in office first.
     thresholds: of its signals, unless a recipe has others. tells: what callers are told, field ->
-    what it is, in an object beside the forecasts of an objective that tells nothing, which lead.
+    what it is, in an object beside the forecasts of an objective that tells nothing, which lead;
+    the object is called by `told_as`, else by the objective's name.
     """
 
     name: ClassVar[str]
@@ -115,6 +116,12 @@ class Objective(ABC):
     zero: ClassVar[str]
     thresholds: ClassVar[Mapping[str, float]] = {}
     tells: ClassVar[Mapping[str, str]] = {}
+    told_as: ClassVar[str] = ""
+
+    @property
+    def called(self) -> str:
+        """The name of what callers are told of it."""
+        return self.told_as or self.name
 
     def losses(self, said: Forecasts, truth: Truth) -> dict[str, Floats]:
         """Each judged loss of each row by name, (n,), null where the row does not count."""
