@@ -35,6 +35,10 @@ class Part:
         """The form of its answers."""
         return OBJECTIVES.get(self.objective).head
 
+    def named(self, answer: Floats) -> dict[str, float]:
+        """One answer (width,) by column."""
+        return dict(zip(OBJECTIVES.get(self.objective).columns, answer.tolist(), strict=True))
+
     def leans(self, answers: Floats) -> Floats:
         """Which way its answers (n, width) lean, (n,); null where they are."""
         own = OBJECTIVES.get(self.objective).leans(answers)

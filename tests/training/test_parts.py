@@ -153,7 +153,8 @@ def parts_are_heard(store: Store, gate: str) -> None:
         assert said["size"] == abs(said["position"]) and said["mode"] == "softmax"
         assert set(said["weights"]) == set(said["inputs"]) == {"trend", "volatility"}
         assert sum(said["weights"].values()) == pytest.approx(1.0)
-        assert sum(said["inputs"]["trend"]) == pytest.approx(1.0, abs=1e-5)
+        assert sum(said["inputs"]["trend"].values()) == pytest.approx(1.0, abs=1e-5)
+        assert tuple(said["inputs"]["trend"]) == CHANCES
         word = {1.0: "buy", -1.0: "sell", 0.0: "hold"}[float(np.sign(said["position"]))]
         assert row["signal"] == word
         told = ["without volatility, which says nothing"] if place >= 8 else []

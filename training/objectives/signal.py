@@ -90,6 +90,8 @@ class Signal(Objective):
     coarse = ("turnover",)
     baselines: ClassVar[Mapping[str, Baseline]] = {"hold": hold, "equal_weights": equal_weights}
     zero = "hold"
+    # A trend's own signal stands as `signal` in each answer.
+    told_as = "advice"
     tells: ClassVar[Mapping[str, str]] = {
         "signal": "buy, sell, hold, or abstain: nothing is known",
         "size": "share of the largest position, from 0 to 1",
@@ -98,7 +100,7 @@ class Signal(Objective):
         "mode": "the gate",
         "weights": "part -> its weight",
         "entropy": "of the weights, in nats: 0 where one part has all",
-        "inputs": "part -> what it said, null where it said nothing",
+        "inputs": "part -> its answer by column, null where it said nothing",
         "notices": "whom it had to do without",
     }
 

@@ -59,13 +59,13 @@ class Gated(Model):
     def _ground(self, heard: Heard, found: Verdict, spread: float, row: int) -> dict[str, Any]:
         names = [part.name for part in self.joined]
         there = heard.present[row].tolist()
-        said = zip(names, heard.answers, there, strict=True)
+        said = zip(self.joined, heard.answers, there, strict=True)
         timid = TIMID if not self.sizing.boldness and not found.abstains[row] else ""
         return {
             "mode": self.mode,
             "weights": dict(zip(names, found.weights[row].tolist(), strict=True)),
             "entropy": spread,
-            "inputs": {name: a[row].tolist() if here else None for name, a, here in said},
+            "inputs": {p.name: p.named(a[row]) if here else None for p, a, here in said},
             "reason": found.reasons[row] or timid,
             "notices": [
                 f"without {name}, which says nothing"
