@@ -13,6 +13,7 @@ from contracts.universe import universe
 from training.bundle import bundle
 from training.bundle.bundle import Bundle, manifest_of
 from training.bundle.history import History, lookback
+from training.bundle.inputs import with_answers
 from training.bundle.manifest import BundleError
 from training.bundle.models.constant import Constant
 from training.bundle.text_model import text_model
@@ -67,6 +68,7 @@ class Baseline:
         cut = Cut(universe(manifest.universe), days[0], days[-1], snapshot)
         cut = cut.since(days[0] - lookback(manifest.window, chosen.interval))
         matrix = load_matrix(self.store, cut, chosen, text_model(self.store, manifest))
+        matrix = with_answers(self.store, cut, manifest, matrix)
         whole, history = History.of_matrix(matrix, manifest.features)
         places = np.arange(whole.num_rows)
         answers = self.zero.forecast(history.windows(places, manifest.window))

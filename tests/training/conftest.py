@@ -20,7 +20,7 @@ from contracts.universe import Universe
 from training.evidence.evidence import Evidence, gather
 from training.evidence.walk import Learner, Permuted, walk
 from training.expert import Expert
-from training.forecast import Classes, Head, Value
+from training.forecast import Classes, Head, Position, Value
 from training.objective import OBJECTIVES, Objective
 from training.recipe import recipe
 from training.run.mlflow_api import Mlflow
@@ -36,6 +36,7 @@ REALISED = (
     *("realised_volatility_66", "realised_volatility_decayed"),
     *("market_volatility_1", "market_volatility_5"),
 )
+TREND = OBJECTIVES.get("trend")
 CALENDAR = "XNYS"
 LAST = date(2025, 6, 30)
 
@@ -78,7 +79,8 @@ def make_matrix(
 def told(table: pa.Table, head: Head) -> pa.Table:
     """The same rows with a truth of another form: what moved the class, as a number.
 
-    Above 0 it is a volatility, of which those realised before tell what `mood` does.
+    Above 0 it is a volatility, of which those realised before tell what `mood` does; of a position
+    it is what parts say.
     """
     if isinstance(head, Classes):
         return table
@@ -89,6 +91,13 @@ def told(table: pa.Table, head: Head) -> pa.Table:
         known = table[FEATURES[(place - 1) % len(FEATURES)]].to_numpy()
         own = pa.array(np.exp(0.4 * known - 4.0).astype(np.float32), from_pandas=True)
         table = table.add_column(table.column_names.index("label"), name, own)
+    if isinstance(head, Position):
+        mood = table["mood"].to_numpy()
+        chances = Classes().from_scores(np.outer(mood, (-1.0, 0.0, 1.0)))
+        said = {f"trend.{name}": chances[:, k] for k, name in enumerate(TREND.columns)}
+        for name, values in {**said, "storm.volatility": np.exp(0.3 * mood[::-1] - 4.0)}.items():
+            own = pa.array(values.astype(np.float32), from_pandas=True)
+            table = table.add_column(table.column_names.index("label"), name, own)
     return table.set_column(table.column_names.index("label"), "label", pa.array(truth))
 
 

@@ -40,6 +40,7 @@ def test_the_ensembles_are_found() -> None:
     assert {(name, "trend") for name in names} <= set(PAIRS)
     names = ("weighted", "soft", "stacking", "bma")
     assert {(name, "volatility") for name in names} <= set(PAIRS)
+    assert ("soft", "signal") in PAIRS
 
 
 @pytest.mark.parametrize(("name", "of"), PAIRS)

@@ -36,7 +36,7 @@ QUICK: dict[str, dict[str, Any]] = {
 }
 NETWORKS = ("lstm", "transformer")
 # What has nothing to learn from features.
-BLIND = {"class_prior", "mean_22"}
+BLIND = {"class_prior", "hold", "mean_22"}
 
 
 @pytest.fixture(params=PAIRS, ids="-".join)
@@ -97,6 +97,7 @@ def test_the_experts_are_found() -> None:
     assert {(name, "trend") for name in names} <= set(PAIRS)
     names = ("har", "mean_22", "xgboost")
     assert {(name, "volatility") for name in names} <= set(PAIRS)
+    assert {("gate", "signal"), ("hold", "signal")} <= set(PAIRS)
 
 
 def test_any_rows_have_answers(

@@ -14,6 +14,7 @@ from training.calibration import CALIBRATIONS, Calibration
 from training.ensemble import ENSEMBLES
 from training.evidence.walk import tested, walk_calibrated, walk_together
 from training.run import records
+from training.run.heard import training
 from training.run.records import UNCALIBRATED, Fit
 from training.run.scope import Scope
 from training.run.tracking import step
@@ -31,7 +32,7 @@ def combine(store: Store, scope: Scope) -> Fit:
     calibration = calibration_of(scope)
     said = [records.read_walk(scope, name).forecasts for name in recipe.experts]
     members = {name: bundle.load(records.read_fit(scope, name).bundle) for name in recipe.experts}
-    samples = scope.training(store)
+    samples = training(store, scope)
     with step(store, scope, "ensemble", ensemble.name) as run:
         folds = recipe.cut.split(samples)
         test = samples.take(tested(folds))
