@@ -108,7 +108,11 @@ PREDICTIONS = Table(
         Column("origin", TEXT),
         Column("issued_at", TIME),
     ),
-    indexes=(("bundle", "symbol", "as_of"), ("universe", "target", "session")),
+    indexes=(
+        ("bundle", "symbol", "as_of"),
+        ("universe", "target", "session"),
+        ("prediction_id",),
+    ),
 )
 
 # The truth is a class (`label`) or a number (`value`).
