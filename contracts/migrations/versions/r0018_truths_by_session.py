@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0018"
-down_revision = "0015"
+down_revision = "0017"
 
 # A truth knows its forecast's id alone, so the rows of both are joined once, as they are added.
 # One whose forecast is not there counts in the table's number all the same.
