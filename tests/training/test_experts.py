@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from made_models import MADE
 
 from training.bundle import bundle
 from training.bundle.manifest import Manifest
-from training.bundle.model import Model, read
+from training.bundle.model import MODELS, Model, read
 from training.evidence.score import tally
 from training.evidence.walk import Learner, mean_score
 from training.expert import EXPERTS, Expert
@@ -98,6 +99,19 @@ def test_the_experts_are_found() -> None:
     names = ("har", "mean_22", "xgboost")
     assert {(name, "volatility") for name in names} <= set(PAIRS)
     assert {("gate", "signal"), ("hold", "signal")} <= set(PAIRS)
+
+
+def test_no_kind_of_model_is_left_out(rows_for: Callable[[Objective], Samples]) -> None:
+    left = set(MODELS.names())
+    for make in MADE:
+        left -= make(TREND.head).files().keys()
+    for name, asked in PAIRS:
+        if not left:
+            break
+        few = {"epochs": 1} if name == "lstm" else {}
+        rows, head = rows_for(OBJECTIVES.get(asked)), OBJECTIVES.get(asked).head
+        left -= EXPERTS.get(name)(**few).fit(rows, head).files().keys()
+    assert not left, "no expert writes them: make one of each in tests/fixtures/made_models.py"
 
 
 def test_any_rows_have_answers(
