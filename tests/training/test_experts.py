@@ -32,9 +32,18 @@ TREND = OBJECTIVES.get("trend")
 QUICK: dict[str, dict[str, Any]] = {
     "logistic": {"strength": 1.0},
     "lstm": {"window": 4, "batch": 32, "learning_rate": 0.02, "dropout": 0.0, "epochs": 15},
+    "bilstm": {
+        **{"window": 4, "first": 8, "second": 4, "attention": 2, "dense": 8},
+        **{"batch": 32, "learning_rate": 0.01, "dropout": 0.0, "epochs": 6},
+    },
+}
+# What any rows show as well.
+FEW: dict[str, dict[str, Any]] = {
+    "lstm": {"epochs": 2},
+    "bilstm": QUICK["bilstm"] | {"batch": 512, "epochs": 2},
 }
 # What has nothing to learn from features.
-BLIND = {"class_prior", "mean_22"}
+BLIND = {"class_prior", "mean_22", "unconditional"}
 
 
 @pytest.fixture(params=PAIRS, ids="-".join)
@@ -45,8 +54,7 @@ def pair(request: pytest.FixtureRequest) -> tuple[str, str]:
 
 @pytest.fixture
 def expert(pair: tuple[str, str]) -> Expert[Any]:
-    few = {"epochs": 2} if pair[0] == "lstm" else {}
-    return EXPERTS.get(pair[0])(**few)
+    return EXPERTS.get(pair[0])(**FEW.get(pair[0], {}))
 
 
 @pytest.fixture
@@ -95,6 +103,8 @@ def test_the_experts_are_found() -> None:
     assert {(name, "trend") for name in names} <= set(PAIRS)
     names = ("har", "mean_22", "xgboost")
     assert {(name, "volatility") for name in names} <= set(PAIRS)
+    names = ("bilstm", "quantile_trees", "unconditional", "xgboost")
+    assert {(name, "return") for name in names} <= set(PAIRS)
 
 
 def test_any_rows_have_answers(

@@ -10,6 +10,7 @@ from training.bundle.model import MODELS, Model, ModelError, read
 from training.bundle.models.constant import Constant
 from training.bundle.models.linear import Linear
 from training.bundle.models.loglinear import LogLinear, logarithms
+from training.bundle.models.scaled import Scaled
 from training.bundle.models.together import Together
 from training.bundle.scaler import Scaler
 from training.forecast import Classes, Head, Values
@@ -39,8 +40,12 @@ def together(head: Head) -> Model:
     return Together("soft", {}, {"one": constant(head), "other": linear(head)}, head)
 
 
+def scaled(head: Head) -> Model:
+    return Scaled(linear(head), np.linspace(-0.1, 0.2, head.width), 2, 1.5, head)
+
+
 @pytest.mark.parametrize("head", HEADS, ids=str)
-@pytest.mark.parametrize("make", [constant, linear, loglinear, together])
+@pytest.mark.parametrize("make", [constant, linear, loglinear, together, scaled])
 def test_a_model_read_back_answers_alike(make: Callable[[Head], Model], head: Head) -> None:
     model = make(head)
     again = read(model.files(), head)
@@ -85,6 +90,7 @@ def test_files_of_none_or_two_models_are_refused() -> None:
         "model.ubj",
         "network.onnx",
         "prior.json",
+        "scaled.json",
     }
     assert known <= set(MODELS.names())
 
