@@ -95,7 +95,9 @@ class Objective(ABC):
     harmed. learned: the score that fitting and tuning make small. metrics: the scores that are
     shown; coarse: those of which three digits tell enough. baselines: naive forecasts at their
     best, fitted on the first rows for the second. zero: the expert that is in office first.
-    thresholds: of its signals, unless a recipe has others.
+    thresholds: of its signals, unless a recipe has others. tells: what callers are told, field ->
+    what it is, in an object beside the forecasts of an objective that tells nothing, which lead;
+    the object is called by `told_as`, else by the objective's name.
     """
 
     name: ClassVar[str]
@@ -109,6 +111,13 @@ class Objective(ABC):
     baselines: ClassVar[Mapping[str, Baseline]]
     zero: ClassVar[str]
     thresholds: ClassVar[Mapping[str, float]] = {}
+    tells: ClassVar[Mapping[str, str]] = {}
+    told_as: ClassVar[str] = ""
+
+    @property
+    def called(self) -> str:
+        """The name of what callers are told of it."""
+        return self.told_as or self.name
 
     def losses(self, said: Forecasts, truth: Truth) -> dict[str, Floats]:
         """Each judged loss of each row by name, (n,), null where the row does not count."""
@@ -131,6 +140,18 @@ class Objective(ABC):
     @abstractmethod
     def calibration(self, said: Forecasts, truth: Truth) -> dict[str, tuple[Floats, Floats]]:
         """Pictures by title: what was said and what came, (n,) each, equal on average when true."""
+
+    def derived(self, values: Floats) -> dict[str, Floats]:  # noqa: ARG002
+        """Numbers that follow from answers (n, columns) and are kept with them by name, (n,)."""
+        return {}
+
+    def answer(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """What `tells` names, of a stored prediction with its columns and what follows by name."""
+        return {name: row[name] for name in self.tells}
+
+    def rank(self, row: Mapping[str, Any]) -> float:
+        """By what stored predictions are put in order, the largest first."""
+        return float(row[self.columns[0]])
 
     def implausible(self, scores: Mapping[str, float]) -> str:  # noqa: ARG002
         """Why the scores are too good to be true; empty when they are not."""
