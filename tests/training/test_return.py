@@ -201,7 +201,7 @@ def test_a_scaled_model_read_back_answers_and_explains_alike(
     found = model.forecast(values)
     RETURN.head.require(found)
     np.testing.assert_allclose(again.forecast(values), found, rtol=1e-6)
-    why = again.explain(values)
+    why = again.explain(values, values[1])
     assert why is not None
     np.testing.assert_allclose(RETURN.head.from_scores(why.sum(axis=2)), found, atol=1e-6)
 

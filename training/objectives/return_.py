@@ -90,6 +90,7 @@ class Return(Objective):
         "mean": mean,
     }
     zero = "unconditional"
+    told_as = "returns"
     tells: ClassVar[Mapping[str, str]] = {
         "expected_return": "what a position is expected to gain over the horizon, a fraction",
         "interval_80": "the return lies between these two in four of five cases",
@@ -145,6 +146,10 @@ class Return(Objective):
     def derived(self, values: Floats) -> dict[str, Floats]:
         """The expected return, (n,)."""
         return {"expected_return": expected(values)}
+
+    def rank(self, row: Mapping[str, Any]) -> float:
+        """By the expected return."""
+        return float(row["expected_return"])
 
     def answer(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """The quantiles by level, and what follows from them."""

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -21,6 +21,8 @@ class Scaled(Model):
     place: of the feature that is the scale, among all of them; usual: the scale where it is null.
     """
 
+    method: ClassVar[str] = "within_scale"
+
     inner: Model
     shifts: Floats
     place: int
@@ -29,18 +31,24 @@ class Scaled(Model):
 
     def forecast(self, values: Values) -> Floats:
         """The inner answers, moved, times the scale."""
-        return self._told(values, self.inner.forecast(values))
+        said = self.inner.forecast(values) + self.shifts
+        return self.head.from_scores(said * self._scale(values)[:, None])
 
-    def explain(self, values: Values) -> Floats | None:
-        """What the features add within the inner model, times the scale."""
-        why = self.inner.explain(values)
+    def explain(self, values: Values, typical: Values) -> Floats:
+        """What the features add within the inner model, times the scale.
+
+        What is said without any feature carries the scale; so does all of a model that has none.
+        """
+        why = self.inner.explain(values, typical)
         if why is None:
-            return None
+            inner = self.inner.forecast(values)
+            why = np.zeros((*inner.shape, values.shape[2] + 1))
+            why[:, :, -1] = inner
         # Quantiles that cross are brought into order before they are moved, and so are reasons.
         order = why.sum(axis=2).argsort(axis=1, kind="stable")
-        sorted_ = np.take_along_axis(why, order[:, :, None], axis=1)
-        sorted_[:, :, -1] += self.shifts
-        return np.asarray(sorted_ * self._scale(values)[:, None, None], dtype=np.float64)
+        found = np.take_along_axis(why.astype(np.float64), order[:, :, None], axis=1)
+        found[:, :, -1] += self.shifts
+        return np.asarray(found * self._scale(values)[:, None, None])
 
     def files(self) -> Mapping[str, bytes]:
         """One JSON file, and those of the inner model in a folder."""
@@ -54,9 +62,6 @@ class Scaled(Model):
         own = json.loads(files[cls.file])
         inner = read(files_of(files, _INNER), head)
         return cls(inner, np.array(own["shifts"]), int(own["place"]), float(own["usual"]), head)
-
-    def _told(self, values: Values, inner: Floats) -> Floats:
-        return self.head.from_scores((inner + self.shifts) * self._scale(values)[:, None])
 
     def _scale(self, values: Values) -> Floats:
         return positive(values[:, -1, self.place], self.usual)
