@@ -34,10 +34,20 @@ QUICK: dict[str, dict[str, Any]] = {
     "logistic": {"strength": 1.0},
     "lstm": {"window": 4, "batch": 32, "learning_rate": 0.02, "dropout": 0.0, "epochs": 15},
     "transformer": {"window": 4, "batch": 32, "learning_rate": 0.01, "dropout": 0.0, "epochs": 15},
+    "bilstm": {
+        **{"window": 4, "first": 8, "second": 4, "attention": 2, "dense": 8},
+        **{"batch": 32, "learning_rate": 0.01, "dropout": 0.0, "epochs": 6},
+    },
+}
+# What any rows show as well.
+FEW: dict[str, dict[str, Any]] = {
+    "lstm": {"epochs": 2},
+    "transformer": {"epochs": 2},
+    "bilstm": QUICK["bilstm"] | {"batch": 512, "epochs": 2},
 }
 NETWORKS = ("lstm", "transformer")
 # What has nothing to learn from features.
-BLIND = {"class_prior", "hold", "mean_22"}
+BLIND = {"class_prior", "hold", "mean_22", "unconditional"}
 
 
 @pytest.fixture(params=PAIRS, ids="-".join)
@@ -48,8 +58,7 @@ def pair(request: pytest.FixtureRequest) -> tuple[str, str]:
 
 @pytest.fixture
 def expert(pair: tuple[str, str]) -> Expert[Any]:
-    few = {"epochs": 2} if pair[0] in NETWORKS else {}
-    return EXPERTS.get(pair[0])(**few)
+    return EXPERTS.get(pair[0])(**FEW.get(pair[0], {}))
 
 
 @pytest.fixture
@@ -99,6 +108,8 @@ def test_the_experts_are_found() -> None:
     names = ("har", "mean_22", "xgboost")
     assert {(name, "volatility") for name in names} <= set(PAIRS)
     assert {("gate", "signal"), ("hold", "signal")} <= set(PAIRS)
+    names = ("bilstm", "quantile_trees", "unconditional", "xgboost")
+    assert {(name, "return") for name in names} <= set(PAIRS)
 
 
 def test_no_kind_of_model_is_left_out(rows_for: Callable[[Objective], Samples]) -> None:
@@ -108,9 +119,8 @@ def test_no_kind_of_model_is_left_out(rows_for: Callable[[Objective], Samples]) 
     for name, asked in PAIRS:
         if not left:
             break
-        few = {"epochs": 1} if name == "lstm" else {}
         rows, head = rows_for(OBJECTIVES.get(asked)), OBJECTIVES.get(asked).head
-        left -= EXPERTS.get(name)(**few).fit(rows, head).files().keys()
+        left -= EXPERTS.get(name)(**FEW.get(name, {})).fit(rows, head).files().keys()
     assert not left, "no expert writes them: make one of each in tests/fixtures/made_models.py"
 
 
