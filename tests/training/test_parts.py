@@ -131,6 +131,7 @@ def test_a_signal_hears_its_parts_from_training_to_truth(
 
     issued(store, place, replace(first, bundle=gate))
     parts_are_heard(store, gate)
+    what_each_part_adds_is_kept(store, gate)
     settled(store, place, gate)
 
 
@@ -154,7 +155,7 @@ def parts_are_heard(store: Store, gate: str) -> None:
         assert set(said["weights"]) == set(said["inputs"]) == {"trend", "volatility"}
         assert sum(said["weights"].values()) == pytest.approx(1.0)
         assert sum(said["inputs"]["trend"].values()) == pytest.approx(1.0, abs=1e-5)
-        assert tuple(said["inputs"]["trend"]) == CHANCES
+        assert set(said["inputs"]["trend"]) == set(CHANCES)
         word = {1.0: "buy", -1.0: "sell", 0.0: "hold"}[float(np.sign(said["position"]))]
         assert row["signal"] == word
         told = ["without volatility, which says nothing"] if place >= 8 else []
@@ -162,6 +163,18 @@ def parts_are_heard(store: Store, gate: str) -> None:
         assert (said["inputs"]["volatility"] is None) == (place >= 8)
         answer = OBJECTIVES.get("signal").answer({**row, **said})
         assert set(answer) == {"signal", "size", "score"} | GROUNDS
+
+
+def what_each_part_adds_is_kept(store: Store, gate: str) -> None:
+    asked = (
+        "SELECT e.* FROM explanations e JOIN predictions USING (prediction_id) WHERE bundle = %s"
+    )
+    rows = store.query(asked, (gate,)).to_pylist()
+    assert len(rows) == 16
+    for row in rows:
+        [part] = json.loads(row["parts"])
+        assert (part["model"], part["method"]) == ("gate", "gate_weights")
+        assert set(part["said"]["score"]["features"]) <= {"trend.p_up", "volatility.volatility"}
 
 
 def settled(store: Store, place: Place, gate: str) -> None:

@@ -51,6 +51,11 @@ def with_answers(
     return matrix
 
 
+def is_answer(feature: str) -> bool:
+    """Whether an input is an answer of a part, and no feature of a view."""
+    return SEPARATOR in feature
+
+
 def answers_of(store: Store, cut: Cut, name: str, bundle: str) -> pa.Table:
     """What a stored bundle answers to the cut's decisions, as columns `name.column`, by ROW."""
     from features.matrix.matrix import load_matrix

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
@@ -21,6 +21,9 @@ TIMID = "its training shows no gain after costs"
 class Gated(Model):
     """mode: the gate's name; terms: its fields. state: places of the features that tell the
     market's state, scaled by `scaler`. joined: whom it hears."""
+
+    method: ClassVar[str] = "gate_weights"
+    scale: ClassVar[Literal["scores", "answers"]] = "answers"
 
     mode: str
     terms: Mapping[str, Any]
@@ -48,6 +51,22 @@ class Gated(Model):
         scores, abstains = np.clip(found.score, -1.0, 1.0), found.abstains
         held = self.sizing.positions(scores, heard.calm, abstains)
         return np.column_stack([np.where(abstains, 0.0, scores), held, abstains.astype(np.float64)])
+
+    def explain(self, values: Values, typical: Values) -> Floats:  # noqa: ARG002
+        """What each part adds to score and position, its lean times its weight, told at the last of
+        its columns; what a rule makes of them otherwise is shared out by their size."""
+        heard, said = self.heard(values), self.forecast(values)
+        weights = self.gate.combine(self.parameters, heard).weights
+        adds = weights * np.nan_to_num(heard.leans)
+        size = np.abs(adds) + 1e-12 * heard.present
+        share = size / np.maximum(size.sum(axis=1, keepdims=True), 1e-300)
+        adds += share * (said[:, 0] - adds.sum(axis=1))[:, None]
+        held = said[:, 1] / np.where(said[:, 0] == 0, 1.0, said[:, 0])
+        found = np.zeros((*said.shape, values.shape[2] + 1))
+        places = [part.places[-1] for part in self.joined]
+        found[:, 0, places], found[:, 1, places] = adds, adds * held[:, None]
+        found[:, 2, -1] = said[:, 2]
+        return found
 
     def grounds(self, values: Values) -> Sequence[Mapping[str, Any]]:
         """Mode, weights and their entropy, what each part said, who was missing, and the reason."""
