@@ -20,7 +20,7 @@ class Part(BaseModel):
 
     model: str
     method: str = Field(
-        description="tree_shap, terms, integrated_gradients, within_scale: its part times volatility"
+        description="tree_shap, terms, integrated_gradients, within_scale: its own in volatilities"
     )
     scale: Literal["scores", "answers"] = Field(
         description="what totals are: answers, or what the model's link makes answers of"
