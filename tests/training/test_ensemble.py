@@ -7,10 +7,11 @@ import pytest
 from answers import answers, truths
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import norm
 
 from training.ensemble import ENSEMBLES, Ensemble, cheapest, learned
 from training.ensembles.stacking import fitted
-from training.forecast import Classes, Floats, Value
+from training.forecast import Classes, Floats, Quantiles, Value
 from training.objective import ABSTAIN, OBJECTIVES, Forecasts, Objective, Truth
 
 PAIRS = [
@@ -118,13 +119,18 @@ def tellers(objective: Objective, n: int, noise: tuple[float, ...], seed: int = 
     """Members who know the truths of `truths_of`, each beside its own noise."""
     random = np.random.default_rng(seed + 1)
     known = scores_of(objective, n, seed)
+    # Of quantiles it is where they lie that is known more or less well.
+    wide = (n, 1) if isinstance(objective.head, Quantiles) else known.shape
     return np.stack(
-        [objective.head.from_scores(known + s * random.normal(size=known.shape)) for s in noise]
+        [objective.head.from_scores(known + s * random.normal(size=wide)) for s in noise]
     )
 
 
 def scores_of(objective: Objective, n: int, seed: int) -> Floats:
-    return np.random.default_rng(seed).normal(size=(n, objective.head.width))
+    random, head = np.random.default_rng(seed), objective.head
+    if isinstance(head, Quantiles):
+        return np.asarray(random.normal(size=(n, 1)) + norm.ppf(head.levels))
+    return random.normal(size=(n, head.width))
 
 
 def truths_of(objective: Objective, n: int, seed: int = 0) -> Truth:
@@ -133,6 +139,8 @@ def truths_of(objective: Objective, n: int, seed: int = 0) -> Truth:
     if isinstance(objective.head, Classes):
         ends = objective.head.from_scores(scores).cumsum(axis=1)
         return np.minimum((random.random(n)[:, None] > ends).sum(axis=1), objective.head.width - 1)
+    if isinstance(objective.head, Quantiles):
+        return np.asarray(scores.mean(axis=1) + random.normal(size=n))
     noise = np.abs(random.normal(size=n)) if isinstance(objective.head, Value) else 1.0
     return np.asarray(objective.head.from_scores(scores)[:, 0] * noise)
 

@@ -1,7 +1,5 @@
 """The conformance suite: every discovered expert passes all of it, with each head it bears."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,7 +17,7 @@ from training.evidence.score import tally
 from training.evidence.walk import Learner, mean_score
 from training.expert import EXPERTS, Expert
 from training.objective import OBJECTIVES, Objective
-from training.samples.folds import WalkForward, inner_split
+from training.samples.folds import WalkForward
 from training.samples.samples import Samples, TrainingError, from_matrix
 
 PAIRS = [
@@ -45,7 +43,6 @@ FEW: dict[str, dict[str, Any]] = {
     "transformer": {"epochs": 2},
     "bilstm": QUICK["bilstm"] | {"batch": 512, "epochs": 2},
 }
-NETWORKS = ("lstm", "transformer")
 # What has nothing to learn from features.
 BLIND = {"class_prior", "hold", "mean_22", "unconditional"}
 
@@ -233,67 +230,6 @@ def test_a_class_that_never_came_is_no_obstacle(matrix: Callable[..., pa.Table])
             expert, fitted = trained(name, two)
             said = expert.forecast(fitted, two)
             assert said.shape == (len(two), 3) and said[:, 1].max() < 0.05
-
-
-def test_a_network_finds_what_lies_sessions_back(matrix: Callable[..., pa.Table]) -> None:
-    # Labels from the instrument's own `mood` three rows before: only a sequence knows it.
-    samples = from_matrix(matrix())
-    mood = samples.windows(4)[:, 0, samples.features.index("mood")]
-    known = samples.with_truth(np.digitize(np.nan_to_num(mood), (-0.5, 0.5)).astype(np.int64))
-    train, test = known.take(np.arange(900)), known.take(np.arange(900, 1200))
-    hits = {}
-    for name in ("logistic", *NETWORKS):
-        expert, fitted = trained(name, train)
-        hits[name] = (expert.forecast(fitted, test).argmax(axis=1) == test.truth).mean()
-    assert min(hits[name] for name in NETWORKS) > 0.7
-    assert hits["logistic"] < 0.5
-
-
-@pytest.mark.parametrize("shape", [(1, 6, 1, 1), (7, 10, 4, 2), (3, 5, 2, 3)])
-def test_a_transformer_of_any_shape_is_the_same_in_onnx(
-    shape: tuple[int, int, int, int], matrix: Callable[..., pa.Table]
-) -> None:
-    window, width, heads, blocks = shape
-    samples = from_matrix(matrix())
-    fields = {"window": window, "width": width, "attentions": heads, "blocks": blocks, "epochs": 1}
-    fitted = EXPERTS.get("transformer")(**fields).fit(samples, TREND.head)
-    again = read(fitted.files(), TREND.head)
-    windows = samples.windows(window)
-    for count in (1, 7, len(samples)):
-        said = again.forecast(windows[:count])
-        assert np.abs(said - fitted.forecast(windows[:count])).max() < 1e-5
-
-
-def test_networks_are_not_stopped_by_what_they_are_tested_on(
-    matrix: Callable[..., pa.Table],
-) -> None:
-    """What stops them is the newest of the rows that they are given, and none besides."""
-    samples = from_matrix(matrix())
-    train = samples.take(np.arange(900))
-    older, newest = inner_split(train, 0.2)
-    assert newest.sessions.max() == train.sessions.max()
-    assert older.settled_at.max() <= newest.as_of.min()
-    for name in NETWORKS:
-        member = EXPERTS.get(name)(**QUICK[name])
-        own, truth = member.fit(train, TREND.head).files(), train.truth.copy()
-        # Another truth of the sessions that stop it changes when it stops, but not how it learns.
-        truth[train.sessions >= newest.sessions.min()] = 0
-        fewer = replace(member, epochs=1)
-        one, other = (fewer.fit(t, TREND.head).files() for t in (train, train.with_truth(truth)))
-        assert one == other, name
-        assert own != one
-
-
-def test_keras_on_another_backend_is_refused() -> None:
-    code = (
-        "import sys, types\n"
-        "backend = types.SimpleNamespace(backend=lambda: 'jax')\n"
-        "sys.modules['keras'] = types.SimpleNamespace(backend=backend)\n"
-        "from training.network import keras\n"
-        "keras(7)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert "expected Keras on torch, found it on jax" in done.stderr
 
 
 def test_folds_side_by_side_answer_as_one_after_the_other(
