@@ -28,12 +28,14 @@ class Forecasts:
     """What somebody said of n rows: `values` (n, columns of the objective).
 
     named: the one number of each row, where it is not what follows from the values (a naive rule
-    names its own class). Raises ForecastError on what is no answer of the objective's form.
+    names its own class). learnt: up to when truths were known to who said it, datetime64 (n,); None
+    where nobody tells. Raises ForecastError on what is no answer of the objective's form.
     """
 
     objective: "Objective"
     values: Floats
     named: Floats | None = None
+    learnt: NDArray[np.datetime64] | None = None
 
     def __post_init__(self) -> None:
         self.objective.head.require(self.values)
@@ -69,6 +71,10 @@ class Loss:
 
 class Rows(Protocol):
     """What baselines look at: n rows with their truth, and what naive forecasts are made of."""
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """What the columns are called."""
 
     @property
     def truth(self) -> Truth:
@@ -156,6 +162,11 @@ class Objective(ABC):
     def rank(self, row: Mapping[str, Any]) -> float:
         """By what stored predictions are put in order, the largest first."""
         return float(row[self.columns[0]])
+
+    def leans(self, values: Floats) -> Floats | None:  # noqa: ARG002
+        """Which way answers (n, columns) lean, (n,) from -1, to sell, to 1, to buy; None: as those
+        of that form do (`training.part.leans`)."""
+        return None
 
     def implausible(self, scores: Mapping[str, float]) -> str:  # noqa: ARG002
         """Why the scores are too good to be true; empty when they are not."""

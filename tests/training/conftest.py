@@ -20,7 +20,7 @@ from contracts.universe import Universe
 from training.evidence.evidence import Evidence, gather
 from training.evidence.walk import Learner, Permuted, walk
 from training.expert import Expert
-from training.forecast import Classes, Head, Tails, Value
+from training.forecast import Classes, Head, Position, Quantiles, Tails, Value
 from training.objective import OBJECTIVES, Objective
 from training.recipe import recipe
 from training.run.mlflow_api import Mlflow
@@ -38,6 +38,7 @@ REALISED = (
     *("fall_1", "fall_5", "market_fall_1", "return_1"),
     *("historical_loss_95_252", "historical_loss_99_252"),
 )
+TREND = OBJECTIVES.get("trend")
 CALENDAR = "XNYS"
 LAST = date(2025, 6, 30)
 
@@ -81,7 +82,8 @@ def told(table: pa.Table, head: Head) -> pa.Table:
     """The same rows with a truth of another form: what moved the class, as a number.
 
     Above 0 it is a volatility, of which those realised before tell what `mood` does; of tails it is
-    a return whose deviation `mood` moves.
+    a return whose deviation `mood` moves; of a position it is what parts say. Beside quantiles lie
+    such volatilities, too, which tell nothing more of the return.
     """
     if isinstance(head, Classes):
         return table
@@ -91,10 +93,18 @@ def told(table: pa.Table, head: Head) -> pa.Table:
     if isinstance(head, Tails):
         drawn = np.random.default_rng(5).standard_t(5, len(returns))
         truth = 0.01 * drawn * np.exp(0.6 * np.nan_to_num(table["mood"].to_numpy()))
-    for place, name in enumerate(REALISED if positive or isinstance(head, Tails) else ()):
+    beside = positive or isinstance(head, (Quantiles, Tails))
+    for place, name in enumerate(REALISED if beside else ()):
         known = table[FEATURES[(place - 1) % len(FEATURES)]].to_numpy()
         own = pa.array(np.exp(0.4 * known - 4.0).astype(np.float32), from_pandas=True)
         table = table.add_column(table.column_names.index("label"), name, own)
+    if isinstance(head, Position):
+        mood = table["mood"].to_numpy()
+        chances = Classes().from_scores(np.outer(mood, (-1.0, 0.0, 1.0)))
+        said = {f"trend.{name}": chances[:, k] for k, name in enumerate(TREND.columns)}
+        for name, values in {**said, "storm.volatility": np.exp(0.3 * mood[::-1] - 4.0)}.items():
+            own = pa.array(values.astype(np.float32), from_pandas=True)
+            table = table.add_column(table.column_names.index("label"), name, own)
     return table.set_column(table.column_names.index("label"), "label", pa.array(truth))
 
 

@@ -42,12 +42,12 @@ def fz0(returns: Floats, value: float, shortfall: float, level: float) -> Floats
 
 @pytest.fixture(scope="module")
 def samples() -> Samples:
-    return from_matrix(storms.matrix(True, sessions=700, recipe_name="demo_risk"), DEMO.features)
+    return from_matrix(storms.matrix_of(storms.panel(True, 8, 700), DEMO), DEMO.features)
 
 
 @pytest.fixture(scope="module")
 def calm() -> Samples:
-    return from_matrix(storms.matrix(False, sessions=700, recipe_name="demo_risk"), DEMO.features)
+    return from_matrix(storms.matrix_of(storms.panel(False, 8, 700), DEMO), DEMO.features)
 
 
 # Losses
