@@ -17,7 +17,9 @@ from training.objective import OBJECTIVES
 @pytest.mark.parametrize("span", [1, 5, 20])
 def test_gains_are_what_they_are_said_to_be(span: int) -> None:
     gains = Gains(0.3, span, sessions=40_000).drawn(1)
-    assert len(gains) == 40_000 and sharpe(gains) == pytest.approx(0.3, abs=3 * np.sqrt(span / 40_000))
+    assert len(gains) == 40_000 and sharpe(gains) == pytest.approx(
+        0.3, abs=3 * np.sqrt(span / 40_000)
+    )
     apart = [np.corrcoef(gains[:-lag], gains[lag:])[0, 1] for lag in (1, span)]
     assert apart == pytest.approx([1 - 1 / span, 0.0], abs=0.04)
 

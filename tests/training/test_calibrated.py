@@ -17,7 +17,6 @@ from training.objective import ABSTAIN, Forecasts
 from training.run import records
 from training.run.mlflow_api import Mlflow
 from training.run.scope import Scope
-from training.run.tracking import step
 from training.run.trials import trials_of
 from training.samples.samples import TrainingError
 from training.steps import combine, fit, prove
@@ -91,14 +90,17 @@ def pa_buffer(content: bytes) -> object:
     return pa.BufferReader(content)
 
 
-def test_a_calibration_of_other_answers_is_refused(
-    store: Store, tracking: Mlflow, market: Callable[..., Scope]
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"calibration": "isotonic"}, "the calibration isotonic mends classes"),
+        ({"ensemble": "majority"}, "the ensemble majority combines classes"),
+    ],
+)
+def test_what_does_not_suit_the_answers_is_refused(
+    fields: dict[str, str], message: str, store: Store, market: Callable[..., Scope]
 ) -> None:
     scope = market()
-    other = replace(
-        scope.recipe, objective="volatility", target="volatility_5", calibration="isotonic"
-    )
-    with pytest.raises(TrainingError, match="mends classes, volatility_5 asks for value"):
-        combine.combine(store, replace(scope, recipe=other))
-    with step(store, scope, "evidence"):
-        pass
+    asked = {"objective": "volatility", "target": "volatility_5"} | fields
+    with pytest.raises(TrainingError, match=f"{message}, volatility_5 asks for value"):
+        combine.combine(store, replace(scope, recipe=replace(scope.recipe, **asked)))
