@@ -35,6 +35,8 @@ QUICK: dict[str, dict[str, Any]] = {
     "transformer": {"window": 4, "batch": 32, "learning_rate": 0.01, "dropout": 0.0, "epochs": 15},
 }
 NETWORKS = ("lstm", "transformer")
+# What any rows show as well.
+FEW: dict[str, dict[str, Any]] = {name: {"epochs": 2} for name in NETWORKS}
 # What has nothing to learn from features.
 BLIND = {"class_prior", "mean_22"}
 
@@ -47,8 +49,7 @@ def pair(request: pytest.FixtureRequest) -> tuple[str, str]:
 
 @pytest.fixture
 def expert(pair: tuple[str, str]) -> Expert[Any]:
-    few = {"epochs": 2} if pair[0] in NETWORKS else {}
-    return EXPERTS.get(pair[0])(**few)
+    return EXPERTS.get(pair[0])(**FEW.get(pair[0], {}))
 
 
 @pytest.fixture
