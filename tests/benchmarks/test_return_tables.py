@@ -11,9 +11,12 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
+from return_contests import market, won
 from return_quality import rank_information
 from return_table import MCX, NSE, panel_of
 from tune_speed import made
+
+from training.objectives.return_ import SCALE
 
 
 def test_ranks_are_compared_within_sessions() -> None:
@@ -47,3 +50,12 @@ def test_each_exchange_has_its_own_sessions_and_closes() -> None:
     assert (len(here.session), len(there.session)) == (3, 2), "nothing is filled in"
     assert here.as_of[1] < there.as_of[0], "gold closes after the stocks of its day"
     assert str(here.as_of[0]) == "2016-01-04T10:00:00.000000"
+
+
+def test_noise_has_nothing_to_find_and_a_planted_effect_has() -> None:
+    noise, planted = market(1, 0.0), market(1, 0.5)
+    for rows, correlated in ((noise, False), (planted, True)):
+        own = np.corrcoef(rows.column("noise_1"), rows.truth)[0, 1]
+        assert (abs(own) > 0.2) == correlated
+        assert np.corrcoef(rows.column(SCALE), np.abs(rows.truth))[0, 1] > 0.2
+    assert not won(1, 0.0) and won(1, 0.5)
