@@ -62,6 +62,8 @@ def test_parts_are_trained_in_a_wave_before_those_who_hear_them() -> None:
         for part in known.parts.values():
             heard = recipe(part.recipe)
             assert (part.expert or heard.ensemble) in (*heard.experts, heard.ensemble)
+        if known.parts:
+            assert 3 <= len(known.features) <= 5, "what tells the market's state are a few features"
 
 
 @pytest.mark.troubleshooting("no recipe is named ...")
