@@ -47,6 +47,10 @@ class Head(ABC):
     def point(self, values: Floats) -> Floats:
         """The one number that each answer comes down to, (n,)."""
 
+    def confidence(self, _values: Floats) -> Floats | None:
+        """How sure each answer is of its point, (n,), 0 to 1; None where the form tells not."""
+        return None
+
     def kept(self, values: Floats) -> Floats:
         """Answers that were written down, as they are to be told."""
         return values
@@ -102,6 +106,10 @@ class Classes(Head):
     def point(self, values: Floats) -> Floats:
         """The most probable class."""
         return np.asarray(values.argmax(axis=1), dtype=np.float64)
+
+    def confidence(self, values: Floats) -> Floats:
+        """The chance of the most probable class."""
+        return np.asarray(values.max(axis=1, initial=0.0))
 
 
 def frequencies(truth: NDArray[np.integer], head: Head, added: float = 1.0) -> Floats:
@@ -239,3 +247,15 @@ def head(fields: Mapping[str, Any]) -> Head:
 
 def _largest(values: Floats) -> float:
     return float(np.abs(values).max(initial=0.0)) or 1.0
+
+
+def positive(values: NDArray[np.floating], instead: float) -> Floats:
+    """The values, and `instead` where they are no number above 0."""
+    wide = values.astype(np.float64)
+    return np.asarray(np.where(np.isfinite(wide) & (wide > 0), wide, instead))
+
+
+def typical(values: NDArray[np.floating]) -> float:
+    """The median of the values that are numbers above 0; 1 where there is none."""
+    known = values[np.isfinite(values) & (values > 0)]
+    return float(np.median(known)) if len(known) else 1.0

@@ -28,12 +28,14 @@ class Forecasts:
     """What somebody said of n rows: `values` (n, columns of the objective).
 
     named: the one number of each row, where it is not what follows from the values (a naive rule
-    names its own class). Raises ForecastError on what is no answer of the objective's form.
+    names its own class). learnt: up to when truths were known to who said it, datetime64 (n,); None
+    where nobody tells. Raises ForecastError on what is no answer of the objective's form.
     """
 
     objective: "Objective"
     values: Floats
     named: Floats | None = None
+    learnt: NDArray[np.datetime64] | None = None
 
     def __post_init__(self) -> None:
         self.objective.head.require(self.values)

@@ -25,11 +25,12 @@ class Member:
 class Recipe:
     """A view and a target, the objective by which it is answered, experts, and their ensemble.
 
-    features: those of the view that are learnt from, all of them when empty. tuned: the experts
-    whose hyperparameters are searched, beginning at what `fixed` says of them (expert -> field ->
-    value). thresholds: of signals, where they are not the objective's. permutations: fits with
-    permuted truths, for the evidence. parts: whose out-of-sample answers are learnt from beside the
-    features, by the name that each has there; their recipes are trained at the same cut before.
+    calibration: of the ensemble's answers, none when empty. features: those of the view that are
+    learnt from, all of them when empty. tuned: the experts whose hyperparameters are searched,
+    beginning at what `fixed` says of them (expert -> field -> value). thresholds: of signals, where
+    they are not the objective's. permutations: fits with permuted truths, for the evidence. parts:
+    whose out-of-sample answers are learnt from beside the features, by the name that each has
+    there; their recipes are trained at the same cut before.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Recipe:
     objective: str
     experts: tuple[str, ...]
     ensemble: str = "soft"
+    calibration: str = ""
     features: tuple[str, ...] = ()
     tuned: tuple[str, ...] = ()
     fixed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

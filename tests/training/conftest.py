@@ -20,7 +20,7 @@ from contracts.universe import Universe
 from training.evidence.evidence import Evidence, gather
 from training.evidence.walk import Learner, Permuted, walk
 from training.expert import Expert
-from training.forecast import Classes, Head, Position, Value
+from training.forecast import Classes, Head, Position, Quantiles, Value
 from training.objective import OBJECTIVES, Objective
 from training.recipe import recipe
 from training.run.mlflow_api import Mlflow
@@ -80,14 +80,16 @@ def told(table: pa.Table, head: Head) -> pa.Table:
     """The same rows with a truth of another form: what moved the class, as a number.
 
     Above 0 it is a volatility, of which those realised before tell what `mood` does; of a position
-    it is what parts say.
+    it is what parts say. Beside quantiles lie such volatilities, too, which tell nothing more of
+    the return.
     """
     if isinstance(head, Classes):
         return table
     returns = table["total_return"].to_numpy()
     positive = isinstance(head, Value) and head.link == "log"
     truth = np.exp(40.0 * returns - 4.0) if positive else returns
-    for place, name in enumerate(REALISED if positive else ()):
+    beside = positive or isinstance(head, Quantiles)
+    for place, name in enumerate(REALISED if beside else ()):
         known = table[FEATURES[(place - 1) % len(FEATURES)]].to_numpy()
         own = pa.array(np.exp(0.4 * known - 4.0).astype(np.float32), from_pandas=True)
         table = table.add_column(table.column_names.index("label"), name, own)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from training.ensemble import Ensemble, ensemble
-from training.forecast import Classes, Floats, Position, Quantiles, Value
+from training.forecast import Classes, Floats, Head, Position, Quantiles, Value
 from training.objective import Objective, Truth
 
 
@@ -18,6 +18,6 @@ class Soft(Ensemble):
         """No parameters."""
         return {}
 
-    def combine(self, parameters: Mapping[str, Any], said: Floats) -> Floats:  # noqa: ARG002
+    def combine(self, parameters: Mapping[str, Any], said: Floats, head: Head) -> Floats:  # noqa: ARG002
         """The mean over members."""
         return np.asarray(said.mean(axis=0))

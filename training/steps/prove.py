@@ -23,7 +23,8 @@ def prove(store: Store, scope: Scope, explained: str) -> tuple[dict[str, Evidenc
     """
     names = (*scope.recipe.experts, scope.recipe.ensemble)
     fits = [records.read_fit(scope, name) for name in names]
-    walks = {name: records.read_walk(scope, name) for name in names}
+    shown = (*names, records.UNCALIBRATED) if scope.recipe.calibration else names
+    walks = {name: records.read_walk(scope, name) for name in shown}
     samples = training(store, scope)
     biased = survivors_only(store, scope.universe, scope.cut.end, scope.snapshot)
     with step(store, scope, "evidence") as run:
@@ -43,6 +44,8 @@ def prove(store: Store, scope: Scope, explained: str) -> tuple[dict[str, Evidenc
 def _log(run: Run, evidence: Evidence, said: dict[str, Forecasts], test: Samples) -> None:
     run.attach("evidence.json", evidence.as_json())
     run.attach_file("intervals.png", plots.intervals(evidence))
+    if evidence.coverage:
+        run.attach_file("coverage.png", plots.coverage(evidence))
     run.attach_file("reliability.png", plots.reliability(said, test.truth))
     for name, values in evidence.scores.items():
         # One child per row of the table, the same metric names in each: MLflow compares them.
