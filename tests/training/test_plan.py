@@ -57,6 +57,7 @@ def test_every_recipe_names_experts_that_exist() -> None:
 def test_parts_are_trained_in_a_wave_before_those_who_hear_them() -> None:
     names = ("demo_signal", "demo_volatility", "demo")
     assert waves(names) == [("demo", "demo_volatility"), ("demo_signal",)]
+    assert waves(("signal_dual", "trend_5")) == [("trend_5",), ("signal_dual",)]
     assert waves(("demo_signal",)) == [("demo_signal",)], "others are not trained unasked"
     for known in RECIPES:
         for part in known.parts.values():
