@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 Floats: TypeAlias = NDArray[np.float64]
 Values: TypeAlias = NDArray[np.float32]
 
+LOWER, UPPER = 1, 2
+
 _TOLERANCE = 1e-6
 
 
@@ -104,6 +106,24 @@ class Classes(Head):
         return np.asarray(values.argmax(axis=1), dtype=np.float64)
 
 
+@dataclass(frozen=True)
+class Touches(Classes):
+    """Classes of which both of two barriers, one of them or neither are touched.
+
+    A class is the sum of those that are: LOWER, UPPER.
+    """
+
+    kind: ClassVar[str] = "touches"
+
+    count: int = 4
+
+    @staticmethod
+    def of_each(values: Floats) -> Floats:
+        """The chances that the lower, and that the upper barrier is touched, (n, 2)."""
+        both = values[:, LOWER | UPPER]
+        return np.stack([values[:, LOWER] + both, values[:, UPPER] + both], axis=1)
+
+
 def frequencies(truth: NDArray[np.integer], head: Head, added: float = 1.0) -> Floats:
     """How often each class of the head came, (width,).
 
@@ -190,7 +210,7 @@ class Quantiles(Head):
         return _largest(values)
 
 
-_HEADS: dict[str, type[Head]] = {one.kind: one for one in (Classes, Value, Quantiles)}
+_HEADS: dict[str, type[Head]] = {one.kind: one for one in (Classes, Touches, Value, Quantiles)}
 
 
 def head(fields: Mapping[str, Any]) -> Head:

@@ -1,0 +1,37 @@
+"""Recipes that foretell whether support and resistance are touched."""
+
+from training.recipe import Recipe, declare
+
+_EXPERTS = ("barrier", "xgboost")
+# What `make demo` learns from: the levels, the law's chances of a touch, and calm or storm.
+_FEW = tuple(
+    f"{side}_{what}"
+    for side in ("support", "resistance")
+    for what in ("distance_60", "away_60", "touches_60", "age_60", "kind_60", "chance")
+) + (
+    *("realised_volatility_1", "realised_volatility_5", "realised_volatility_22"),
+    *("realised_volatility_decayed", "market_volatility_1", "market_volatility_5"),
+    *("return_1", "momentum_5"),
+)
+
+declare(
+    Recipe(
+        name="levels",
+        view="daily_6",
+        target="levels_5",
+        objective="levels",
+        experts=_EXPERTS,
+        ensemble="weighted",
+        tuned=("xgboost",),
+    ),
+    Recipe(
+        name="demo_levels",
+        view="daily_6",
+        target="levels_5",
+        objective="levels",
+        experts=_EXPERTS,
+        features=_FEW,
+        fixed={"xgboost": {"learning_rate": 0.1, "rounds": 60}},
+        permutations=1,
+    ),
+)
