@@ -12,12 +12,13 @@ import pyarrow.compute as pc
 from contracts.champion import FIRST_TARGET, Champion
 from contracts.cut import Cut
 from contracts.store import Store
-from contracts.tables import PREDICTIONS
+from contracts.tables import EXPLANATIONS, PREDICTIONS
 from contracts.time.calendar import session_close
+from serving.served.explained import explanations
 from training.bundle.bundle import Bundle
 from training.bundle.history import History, lookback
 from training.bundle.text_model import text_model
-from training.forecast import Floats
+from training.forecast import Floats, Values
 
 
 def predict(store: Store, champion: Champion, bundle: Bundle, cut: Cut, now: datetime) -> int:
@@ -34,8 +35,14 @@ def predict(store: Store, champion: Champion, bundle: Bundle, cut: Cut, now: dat
     if not missed:
         return 0
     matrix = _matrix(store, bundle, cut, missed)
-    forecast = _forecast(matrix, bundle, missed)
-    return store.record(PREDICTIONS, _rows(forecast, champion, bundle, cut, now))
+    forecast, windows = _forecast(matrix, bundle, missed)
+    rows = _rows(forecast, champion, bundle, cut, now)
+    live = pc.equal(rows["origin"], "live").to_numpy()
+    ids = rows["prediction_id"].filter(pa.array(live)).to_pylist()
+    # First what they rest on: whoever is killed in between writes both again, each row once.
+    if ids and (why := explanations(bundle, windows[live], ids, now)) is not None:
+        store.record(EXPLANATIONS, why)
+    return store.record(PREDICTIONS, rows)
 
 
 def _sessions(store: Store, bundle: Bundle, cut: Cut) -> Sequence[date]:
@@ -73,8 +80,10 @@ def _matrix(store: Store, bundle: Bundle, cut: Cut, sessions: Sequence[date]) ->
     return load_matrix(store, asked, chosen, pinned, missing="write")
 
 
-def _forecast(matrix: pa.Table, bundle: Bundle, sessions: Sequence[date]) -> pa.Table:
-    """The rows of those sessions with their forecasts and signals."""
+def _forecast(
+    matrix: pa.Table, bundle: Bundle, sessions: Sequence[date]
+) -> tuple[pa.Table, Values]:
+    """The rows of those sessions with their forecasts and signals, and the windows they saw."""
     whole, history = History.of_matrix(matrix, bundle.manifest.features)
     rows = np.flatnonzero(pc.is_in(whole["session"], pa.array(sessions, pa.date32())).to_numpy())
     windows = history.windows(rows, bundle.manifest.window)
@@ -83,15 +92,17 @@ def _forecast(matrix: pa.Table, bundle: Bundle, sessions: Sequence[date]) -> pa.
     known = whole.select(["instrument_id", "symbol", "session", "as_of"]).take(pa.array(rows))
     for name, column in told(bundle, answers).items():
         known = known.append_column(name, pa.array(column))
-    return known
+    return known, windows
 
 
 def told(bundle: Bundle, answers: Floats) -> dict[str, Sequence[object]]:
-    """Answers (n, columns of the objective) as columns of `predictions`: all of them as JSON, those
-    that have a column of their own in it as well, and the signals where there are any."""
-    names = bundle.manifest.asked.columns
-    rows = (dict(zip(names, row, strict=True)) for row in answers.tolist())
-    plain = {n: answers[:, k].tolist() for k, n in enumerate(names) if n in PREDICTIONS.names}
+    """Answers (n, columns of the objective) as columns of `predictions`: them and what follows from
+    them as JSON, those that have a column of their own in it as well, and signals, if any."""
+    asked = bundle.manifest.asked
+    numbers = dict(zip(asked.columns, answers.T, strict=True)) | asked.derived(answers)
+    columns = {name: values.tolist() for name, values in numbers.items()}
+    rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+    plain = {name: values for name, values in columns.items() if name in PREDICTIONS.names}
     signals = bundle.signals(answers)
     written = [orjson.dumps(row).decode() for row in rows]
     return {"forecast": written, **plain} | ({"signal": signals} if signals else {})

@@ -95,7 +95,8 @@ class Objective(ABC):
     harmed. learned: the score that fitting and tuning make small. metrics: the scores that are
     shown; coarse: those of which three digits tell enough. baselines: naive forecasts at their
     best, fitted on the first rows for the second. zero: the expert that is in office first.
-    thresholds: of its signals, unless a recipe has others.
+    thresholds: of its signals, unless a recipe has others. tells: what callers are told, field ->
+    what it is, in an object beside the forecasts of an objective that tells nothing, which lead.
     """
 
     name: ClassVar[str]
@@ -109,6 +110,7 @@ class Objective(ABC):
     baselines: ClassVar[Mapping[str, Baseline]]
     zero: ClassVar[str]
     thresholds: ClassVar[Mapping[str, float]] = {}
+    tells: ClassVar[Mapping[str, str]] = {}
 
     def losses(self, said: Forecasts, truth: Truth) -> dict[str, Floats]:
         """Each judged loss of each row by name, (n,), null where the row does not count."""
@@ -131,6 +133,18 @@ class Objective(ABC):
     @abstractmethod
     def calibration(self, said: Forecasts, truth: Truth) -> dict[str, tuple[Floats, Floats]]:
         """Pictures by title: what was said and what came, (n,) each, equal on average when true."""
+
+    def derived(self, values: Floats) -> dict[str, Floats]:  # noqa: ARG002
+        """Numbers that follow from answers (n, columns) and are kept with them by name, (n,)."""
+        return {}
+
+    def answer(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """What `tells` names, of a stored prediction with its columns and what follows by name."""
+        return {name: row[name] for name in self.tells}
+
+    def rank(self, row: Mapping[str, Any]) -> float:
+        """By what stored predictions are put in order, the largest first."""
+        return float(row[self.columns[0]])
 
     def implausible(self, scores: Mapping[str, float]) -> str:  # noqa: ARG002
         """Why the scores are too good to be true; empty when they are not."""

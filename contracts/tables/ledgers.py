@@ -111,6 +111,20 @@ PREDICTIONS = Table(
     indexes=(("bundle", "symbol", "as_of"), ("universe", "target", "session")),
 )
 
+# What a live forecast rests on: what each model's features add, and the largest of their values.
+EXPLANATIONS = Table(
+    "explanations",
+    "ledger",
+    key=("prediction_id",),
+    columns=(
+        Column("prediction_id", TEXT),
+        Column("parts", TEXT, json=True),
+        Column("given", TEXT, json=True),
+        Column("news", TEXT, json=True),
+        Column("explained_at", TIME),
+    ),
+)
+
 # The truth is a class (`label`) or a number (`value`).
 OUTCOMES = Table(
     "outcomes",

@@ -30,6 +30,7 @@ from up import Start
 from contracts.settings import Settings
 from contracts.time.calendar import shift
 from contracts.universe import UNIVERSES, Universe, universe
+from training.recipe import RECIPES
 
 say = partial(print, flush=True)
 
@@ -41,10 +42,6 @@ DECISIVE = (
 )
 
 
-# What is trained, side by side: which way, and how far.
-RECIPES = ("demo", "demo_volatility")
-
-
 @dataclass(frozen=True)
 class Span:
     """What the demo works on: history `first` to `before`, of which all before `fresh` is known
@@ -54,6 +51,11 @@ class Span:
     fresh: date
     before: date
     last: date
+
+
+def demo_recipes() -> tuple[str, ...]:
+    """What is trained, side by side: `demo`, and each recipe whose name begins with `demo_`."""
+    return tuple(name for name in RECIPES.names() if name.split("_")[0] == "demo")
 
 
 def chosen(asked: Settings, name: str) -> tuple[Universe, str]:
@@ -139,7 +141,7 @@ class Demo:
         return {
             "backfill_market": facts | {"first": str(span.fresh), "last": str(span.before)},
             "train_models": place
-            | {"first": str(span.first), "session": str(span.before), "recipe": RECIPES[0]},
+            | {"first": str(span.first), "session": str(span.before), "recipe": demo_recipes()[0]},
             day: facts | {"session": str(span.last)},
         }
 
@@ -158,7 +160,7 @@ class Demo:
 
         for dag, conf in self.runs(span).items():
             say(f"\n{dag}")
-            recipes = RECIPES if "recipe" in conf else ("",)
+            recipes = demo_recipes() if "recipe" in conf else ("",)
             confs = [conf | {"recipe": name} if name else conf for name in recipes]
             began = datetime.now(UTC)
             found = airflow.run_all(dag, {named(each): each for each in confs})

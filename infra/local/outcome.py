@@ -1,5 +1,6 @@
 """What a demo leaves to see: how far it came, predictions as served, and where to look."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -13,13 +14,12 @@ from stack import Stack, StackError
 from contracts.champion import FIRST_TARGET, Office, model_name
 from contracts.store import Store
 from contracts.tables import TABLES
+from training.objective import OBJECTIVES
 
 _SWAP_SECONDS = 60
 WIDTH = 126
-_SHOWN = (
-    *("symbol", "p_down", "p_neutral", "p_up", "signal", "volatility"),
-    *("as_of", "version", "origin", "data"),
-)
+_SHOWN = ("symbol", "p_down", "p_neutral", "p_up", "signal")
+_ABOUT = ("as_of", "version", "origin", "data")
 
 client = httpx.Client(trust_env=False, timeout=60)
 
@@ -58,13 +58,14 @@ def newest(stack: Stack, universe: str) -> date | None:
     return found
 
 
-def _symbols(stack: Stack, universe: str, session: date, which: str) -> list[str]:
+def _forecast(stack: Stack, universe: str, session: date) -> dict[str, list[str]]:
+    """The symbols that were forecast for the session, by target."""
     rows = Store(stack.facts).query(
-        "SELECT DISTINCT symbol FROM predictions WHERE universe = %s AND session = %s "
-        f"AND {which} ORDER BY 1",
+        "SELECT target, array_agg(DISTINCT symbol ORDER BY symbol) AS symbols FROM predictions "
+        "WHERE universe = %s AND session = %s GROUP BY 1",
         (universe, session),
     )
-    return [str(symbol) for symbol in rows["symbol"].to_pylist()]
+    return {row["target"]: row["symbols"] for row in rows.to_pylist()}
 
 
 def ask(stack: Stack, symbols: list[str], **more: str) -> httpx.Response:
@@ -74,21 +75,33 @@ def ask(stack: Stack, symbols: list[str], **more: str) -> httpx.Response:
     return client.post(f"{stack.predictor}/predict", json=body, headers=headers)
 
 
+def _newest_by(stack: Stack, universe: str, target: str) -> dict[str, str]:
+    """The session of each symbol's newest forecast that is served of a target."""
+    answer = client.get(
+        f"{stack.predictor}/assets",
+        params={"universe": universe, "target": target},
+        headers={"X-API-Key": stack.api_key},
+    )
+    return {row["symbol"]: row["session"] for row in answer.json().get("assets", [])}
+
+
 def served(stack: Stack, universe: str, session: date, patience: Patience) -> list[dict[str, Any]]:
     """The predictor's answer for every symbol of the session; waits while it swaps champions."""
-    symbols = _symbols(stack, universe, session, f"target = '{FIRST_TARGET}'")
-    beside = _symbols(stack, universe, session, "volatility IS NOT NULL")
-    if not symbols:
+    symbols = _forecast(stack, universe, session)
+    if FIRST_TARGET not in symbols:
         raise StackError(f"no prediction of {session} was recorded: see the task `predict`")
     rows: list[dict[str, Any]] = []
 
     def asked() -> bool:
-        answer = ask(stack, symbols, universe=universe)
+        for target, forecast in symbols.items():
+            known = _newest_by(stack, universe, target)
+            if any(known.get(symbol) != str(session) for symbol in forecast):
+                return False
+        answer = ask(stack, symbols[FIRST_TARGET], universe=universe)
         if not answer.is_success:
             raise ValueError(f"it does not serve {session}: {answer.text[:500]}")
         rows[:] = answer.json()["predictions"]
-        newest = all(row["session"] == str(session) for row in rows)
-        return newest and all(row["volatility"] for row in rows if row["symbol"] in beside)
+        return True
 
     replace(patience, seconds=_SWAP_SECONDS).until("predictor", asked)
     return rows
@@ -98,16 +111,24 @@ def predictions(stack: Stack, universe: str, session: date, patience: Patience) 
     """The table of predictions, as POST /predict answers them."""
     told = f"Predictions of {session} for {universe}, from POST {stack.predictor}/predict"
     table = Table(title=told)
-    for name in _SHOWN:
-        number = name == "volatility" or name.startswith("p_")
-        table.add_column(name, justify="right" if number else "left")
-    for row in served(stack, universe, session, patience):
+    rows = served(stack, universe, session, patience)
+    beside = [one.name for one in OBJECTIVES if one.tells and any(row[one.name] for row in rows)]
+    for name in (*_SHOWN, *beside, *_ABOUT):
+        table.add_column(name, justify="right" if name[:2] == "p_" or name in beside else "left")
+    for row in rows:
         shown = row | {"version": row["model_version"], "data": row["data_origin"]}
-        beside = row["volatility"]
-        shown["volatility"] = f"{beside['value']:.2%}" if beside else ""
-        cells = [shown.get(name, "") for name in _SHOWN]
+        shown |= {name: _first(name, row[name]) for name in beside}
+        cells = [shown[name] for name in (*_SHOWN, *beside, *_ABOUT)]
         table.add_row(*(f"{c:.3f}" if isinstance(c, float) else str(c) for c in cells))
     return printed(table)
+
+
+def _first(name: str, told: Mapping[str, Any] | None) -> str:
+    """The first of what an objective tells; a number below 1 is a share."""
+    value = told[next(iter(OBJECTIVES.get(name).tells))] if told else ""
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.2%}" if abs(value) < 1 else f"{value:,.2f}"
 
 
 def printed(table: Table) -> str:

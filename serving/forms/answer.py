@@ -60,58 +60,6 @@ class PredictRequest(BaseModel):
         return list(dict.fromkeys([self.symbol] if self.symbol else self.symbols))
 
 
-class Volatility(BaseModel):
-    """How much a price moves, as a champion of the same universe foretells it."""
-
-    value: float = Field(description="standard deviation of a session's return")
-    target: str
-    horizon: int = Field(description="sessions ahead")
-    model_version: int
-    bundle: str = Field(description="hash of the model")
-    prediction_id: str
-    as_of: datetime = Field(description="when this forecast was decided")
-
-
-class Prediction(BaseModel):
-    """One forecast: the chance that the price goes down, nowhere or up within the horizon.
-
-    In a universe that has no champion for the trend the three are null, and all else is said of
-    the forecast that there is.
-    """
-
-    universe: str = Field(description="whose champion answers")
-    symbol: str
-    instrument_id: str
-    session: date
-    target: str
-    horizon: int = Field(description="sessions ahead")
-    p_down: float | None
-    p_neutral: float | None
-    p_up: float | None
-    signal: Literal["buy", "sell", "hold"] | None = Field(
-        description="by the model's thresholds; null in forecasts older than signals are"
-    )
-    as_of: datetime = Field(description="when the forecast was decided: the session's close")
-    snapshot: int = Field(description="newest load that the forecast has seen")
-    data_age_seconds: float = Field(description="now minus as_of")
-    model_version: int
-    bundle: str = Field(description="hash of the model")
-    prediction_id: str
-    origin: str = Field(description="live, or backfill when issued for an earlier session")
-    issued_at: datetime = Field(description="when it was written down; it never changes")
-    data_origin: str = Field(description="simulated or real")
-    volatility: Volatility | None = Field(
-        description="null where no champion of the universe foretells it for the symbol"
-    )
-
-
-class PredictAnswer(BaseModel):
-    """Forecasts of one universe by one model version, in the order asked."""
-
-    predictions: list[Prediction]
-    request_id: str
-
-
 class Asset(BaseModel):
     """A symbol that can be asked about, and its newest forecast."""
 

@@ -8,9 +8,11 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import ValidationError
 
+from contracts.champion import Office
 from contracts.store import StoreUnavailable
 from serving.edge.errors import ApiError, invalid
-from serving.forms.answer import AsOf, PredictAnswer, PredictRequest, Symbol, Universe
+from serving.forms.answer import AsOf, PredictRequest, Symbol, Universe
+from serving.forms.prediction import PredictAnswer
 from serving.routes.admission import ALWAYS, Direct, admit, refusals, service_of
 from serving.routes.choice import UNIVERSE, absent, answers, served
 from serving.served.served import Row, decided_by
@@ -121,16 +123,17 @@ def _absent(
 async def _earlier(
     service: Service, found: Answers, symbols: Sequence[str], as_of: datetime
 ) -> Mapping[str, Told]:
-    def ask() -> list[Mapping[str, Row]]:
-        views = (found.main, *found.beside)
-        bundles = (view.champion.bundle for view in views)
-        return [decided_by(service.store, bundle, symbols, as_of) for bundle in bundles]
+    def ask() -> dict[Office, Mapping[str, Row]]:
+        return {
+            view.office: decided_by(service.store, view.champion.bundle, symbols, as_of)
+            for view in found.views
+        }
 
     try:
         # Whoever asks a database that is known to be away would only keep others waiting.
         if not service.watch.database:
             raise StoreUnavailable("the last look at the ledger was not answered")
-        main, *beside = await service.readers.call(ask, EARLIER_SECONDS)
+        known = await service.readers.call(ask, EARLIER_SECONDS)
     except (StoreUnavailable, TimeoutError) as error:
         raise ApiError(
             503,
@@ -138,4 +141,5 @@ async def _earlier(
             "earlier forecasts lie in the database, which does not answer: leave as_of out for "
             "the newest ones, or ask again later",
         ) from error
-    return {symbol: found.tell(row, beside) for symbol, row in main.items()}
+    main = known[found.main.office]
+    return {symbol: found.tell(row, known) for symbol, row in main.items()}

@@ -15,7 +15,7 @@ Row = Mapping[str, Any]
 
 _SERVED = (
     "symbol, instrument_id, session, target, horizon, p_down, p_neutral, p_up, signal, "
-    "volatility, as_of, snapshot, bundle, prediction_id, origin, issued_at"
+    "forecast, as_of, snapshot, bundle, prediction_id, origin, issued_at"
 )
 
 

@@ -1,19 +1,20 @@
 """All that is served at one moment: every office's seat, and what callers are told, immutable."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from itertools import groupby
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
 from contracts.champion import Champion, Office
 from serving.served.served import Row, View
+from training.objective import OBJECTIVES
 
-TREND, VOLATILITY = "trend", "volatility"
-_BESIDE = ("target", "horizon", "bundle", "prediction_id", "as_of")
+_ABOUT = ("target", "horizon", "bundle", "prediction_id", "as_of")
 
 
 class Told(NamedTuple):
@@ -31,34 +32,62 @@ class Told(NamedTuple):
 
 @dataclass(frozen=True)
 class Answers:
-    """What is told of one universe at one horizon: the forecasts of `main`, and with each the
-    volatility by the first of `beside` that foretells it."""
+    """What is told of one universe at one horizon: the forecasts of `main`, and with each what the
+    first view of each objective in `beside` that has some of its symbol foretells."""
 
     main: View
-    beside: tuple[View, ...] = ()
+    beside: Mapping[str, tuple[View, ...]] = field(default_factory=lambda: MappingProxyType({}))
 
     @cached_property
     def told(self) -> Mapping[str, Told]:
         """The newest forecasts as they are told to callers."""
-        newest = [view.newest for view in self.beside]
+        newest = {view.office: view.newest for view in self.views}
         return {symbol: self.tell(row, newest) for symbol, row in self.main.newest.items()}
 
-    def tell(self, row: Row, beside: Iterable[Mapping[str, Row]]) -> Told:
+    @property
+    def views(self) -> Iterator[View]:
+        """The main one, and those beside it."""
+        yield self.main
+        for views in self.beside.values():
+            yield from views
+
+    def tell(self, row: Row, known: Mapping[Office, Mapping[str, Row]]) -> Told:
         """A stored prediction made ready for its callers: all but its age never changes.
 
-        beside: symbol -> row of each of the views beside.
+        known: symbol -> row of each of the views beside.
         """
-        champion, volatility, decided = self.main.champion, None, row["as_of"]
-        last = decided
-        for view, rows in zip(self.beside, beside, strict=True):
-            if (found := rows.get(row["symbol"])) is not None:
-                volatility = {"value": found["volatility"]} | {n: found[n] for n in _BESIDE}
-                volatility["model_version"] = view.champion.model_version
-                last = max(decided, found["as_of"])
-                break
+        champion, decided = self.main.champion, row["as_of"]
+        said, last = {}, decided
+        for name, views in self.beside.items():
+            said[name], at = _beside(views, row["symbol"], known)
+            last = max(last, at or last)
         named = {"universe": champion.universe, "model_version": champion.model_version}
-        told = {**row, **named, "data_origin": self.main.data_origin, "volatility": volatility}
+        main = {field: value for field, value in row.items() if field != "forecast"}
+        told = {**main, **named, "data_origin": self.main.data_origin, **said}
         return Told(orjson.dumps(told)[:-1], decided.timestamp(), last.timestamp())
+
+
+def _beside(
+    views: Iterable[View], symbol: str, known: Mapping[Office, Mapping[str, Row]]
+) -> tuple[dict[str, Any] | None, datetime | None]:
+    """What the first of the views that foretells the symbol says, and when it was decided."""
+    for view in views:
+        if (row := known[view.office].get(symbol)) is not None:
+            return foretold(view, row), row["as_of"]
+    return None, None
+
+
+def numbers(row: Row) -> dict[str, Any]:
+    """A stored prediction with the numbers of its forecast by name."""
+    return {**row, **orjson.loads(row["forecast"])}
+
+
+def foretold(view: View, row: Row) -> dict[str, Any]:
+    """What a stored prediction says, and whose it is."""
+    asked, known = view.manifest.asked, numbers(row)
+    told = asked.answer(known) if asked.tells else {n: known[n] for n in (*asked.columns, "signal")}
+    told |= {name: row[name] for name in _ABOUT}
+    return told | {"model_version": view.champion.model_version}
 
 
 @dataclass(frozen=True)
@@ -99,8 +128,9 @@ class State:
 def arranged(views: Iterable[View], first: str) -> Mapping[str, Mapping[int, Answers]]:
     """What is told of each universe, by its views; `first` is the name of the one to begin with.
 
-    An answer is the trend's; where a universe has none, that of any other office, the shortest
-    horizon first. The volatility beside it is that of the same horizon, or else the shortest.
+    An answer is that of an objective which leads; where a universe has none such, that of any
+    other office, the shortest horizon first. What each other objective says beside it is that of
+    the same horizon, or else of the shortest.
     """
     ordered = sorted(views, key=lambda v: (v.office.universe != first, v.office))
     found = {}
@@ -110,18 +140,23 @@ def arranged(views: Iterable[View], first: str) -> Mapping[str, Mapping[int, Ans
 
 
 def _by_horizon(views: list[View]) -> Mapping[int, Answers]:
-    trends = [view for view in views if view.manifest.objective == TREND]
-    foretold = [view for view in views if view.manifest.objective == VOLATILITY]
-    volatilities = sorted(foretold, key=_horizon)
+    leading = [view for view in views if not view.manifest.asked.tells]
+    told: dict[str, list[View]] = {one.name: [] for one in OBJECTIVES if one.tells}
+    for view in sorted(views, key=_horizon):
+        if view.manifest.asked.tells:
+            told[view.manifest.objective].append(view)
     found: dict[int, Answers] = {}
-    for main in sorted(trends or views, key=_horizon):
+    for main in sorted(leading or views, key=_horizon):
         horizon = _horizon(main)
-        same = [view for view in volatilities if _horizon(view) == horizon]
-        other = [view for view in volatilities if _horizon(view) != horizon]
-        answers = found.setdefault(horizon, Answers(main, (*same, *other)))
+        beside = {name: _nearest(beside, horizon) for name, beside in told.items()}
+        answers = found.setdefault(horizon, Answers(main, MappingProxyType(beside)))
         # Written down here, not while the first caller waits.
         assert len(answers.told) == len(answers.main.newest)
     return MappingProxyType(found)
+
+
+def _nearest(views: list[View], horizon: int) -> tuple[View, ...]:
+    return tuple(sorted(views, key=lambda view: _horizon(view) != horizon))
 
 
 def _horizon(view: View) -> int:

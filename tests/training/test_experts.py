@@ -138,10 +138,12 @@ def test_who_explains_says_what_adds_up_to_the_answer(
     model = read(learn(samples).files(), objective.head)
     windows = samples.windows(expert.window)[:50]
     for values in (windows, windows[:0]):
-        why = model.explain(values)
+        why = model.explain(values, np.zeros(windows.shape[1:], dtype=np.float32))
+        assert (why is None) == (not model.method)
         if why is not None:
             assert why.shape == (len(values), objective.head.width, len(samples.features) + 1)
-            found = objective.head.from_scores(why.sum(axis=2))
+            adds = why.sum(axis=2)
+            found = adds if model.scale == "answers" else objective.head.from_scores(adds)
             assert np.abs(found - model.forecast(values)).max(initial=0) < 1e-4
 
 

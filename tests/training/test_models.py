@@ -55,18 +55,18 @@ def test_a_model_read_back_answers_alike(make: Callable[[Head], Model], head: He
 @pytest.mark.parametrize("head", HEADS, ids=str)
 def test_terms_of_a_sum_are_its_reasons(head: Head) -> None:
     model = linear(head)
-    why = model.explain(VALUES)
+    why = model.explain(VALUES, VALUES[0])
     assert why is not None and why.shape == (40, head.width, 4)
     np.testing.assert_allclose(head.from_scores(why.sum(axis=2)), model.forecast(VALUES))
     scaled = model.scaler.apply(VALUES[:, -1])  # type: ignore[attr-defined]
     assert (why[:, :, 1][scaled[:, 1] == 0] == 0).all(), "a null adds nothing"
-    assert constant(head).explain(VALUES) is None
+    assert constant(head).explain(VALUES, VALUES[0]) is None
 
 
 @pytest.mark.parametrize("head", HEADS, ids=str)
 def test_terms_of_logarithms_are_those_of_the_features_that_are_looked_at(head: Head) -> None:
     model = loglinear(head)
-    why = model.explain(VALUES)
+    why = model.explain(VALUES, VALUES[0])
     assert why is not None and why.shape == (40, head.width, 4)
     np.testing.assert_allclose(head.from_scores(why.sum(axis=2)), model.forecast(VALUES))
     assert (why[:, :, 1] == 0).all() and why[:, :, 0].any() and why[:, :, 2].any()

@@ -8,6 +8,7 @@ an equal hash. Light: neither mlflow nor scikit-learn, and no pickle.
 
 import hashlib
 import json
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +29,16 @@ GOLDEN_ROWS = 50
 
 # The kinds of files that a bundle may hold: none of them can run code when it is read.
 KINDS = (".json", ".onnx", ".ubj")
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What the features of one of a bundle's models add to what it says, (n, width, k + 1); the
+    last is what it says without any."""
+
+    name: str
+    model: Model
+    adds: Floats
 
 
 @dataclass(frozen=True)
@@ -52,6 +63,15 @@ class Bundle:
                 f"{', '.join(features)}; found shape {values.shape}"
             )
         return self.model.forecast(np.ascontiguousarray(windows, dtype=np.float32))
+
+    def explain(self, values: Values) -> list[Explained]:
+        """What each of its models that explains itself says of windows (n, window, k)."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a feature that never had a value
+            typical = np.nan_to_num(np.nanmean(self.golden, axis=0))
+        parts = self.model.parts or {self.manifest.expert: self.model}
+        found = ((name, part, part.explain(values, typical)) for name, part in parts.items())
+        return [Explained(name, part, adds) for name, part, adds in found if adds is not None]
 
     def signals(self, values: Floats) -> list[str] | None:
         """The signal of each answer (n, columns); None where the objective gives none."""

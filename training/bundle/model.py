@@ -8,7 +8,7 @@ A file's name says how it is read; in which form the numbers come, the bundle's 
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import ClassVar, Self, TypeVar
+from typing import ClassVar, Literal, Self, TypeVar
 
 from contracts.expected import Expected
 from contracts.registry import Registry
@@ -22,21 +22,30 @@ class ModelError(Expected, ValueError):
 class Model(ABC):
     """A fitted model of one head; members are classes under `@model`.
 
-    file: the file that it is known by. A model that looks back on fewer rows than a window has sees
-    the last of them; its own window is empty or whole, and no rows give no answers.
+    file: the file that it is known by. method: how `explain` explains, empty where it does not, and
+    scale: what that adds up to. A model that looks back on fewer rows than a window has sees the
+    last of them; its own window is empty or whole, and no rows give no answers.
     """
 
     file: ClassVar[str]
+    method: ClassVar[str] = ""
+    scale: ClassVar[Literal["scores", "answers"]] = "scores"
     head: Head
 
     @abstractmethod
     def forecast(self, values: Values) -> Floats:
         """Answers (n, width of the head) to windows, float32 (n, window, k), nulls are NaN."""
 
-    def explain(self, values: Values) -> Floats | None:  # noqa: ARG002
+    @property
+    def parts(self) -> Mapping[str, "Model"]:
+        """The models that it is made of, each of which explains itself; empty for one alone."""
+        return {}
+
+    def explain(self, values: Values, typical: Values) -> Floats | None:  # noqa: ARG002
         """What each feature adds, (n, width, k + 1), the last what is said without any; else None.
 
-        They add up to scores, from which the head makes the answers.
+        They add up to the scores from which the head makes the answers, or to the answers.
+        typical: (window, k), what a model without a start of its own sets out from.
         """
         return None
 

@@ -1,7 +1,7 @@
 """Which way: probabilities of down, neutral and up."""
 
 from collections.abc import Mapping
-from typing import ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,6 +126,10 @@ class Trend(Objective):
         """For each class the chance that it was given, and whether it came."""
         came = np.eye(_K)[truth]
         return {name: (said.values[:, i], came[:, i]) for i, name in enumerate(CLASSES)}
+
+    def rank(self, row: Mapping[str, Any]) -> float:
+        """By how much up outweighs down."""
+        return float(row["p_up"] - row["p_down"])
 
     def implausible(self, scores: Mapping[str, float]) -> str:
         """Nobody knows the way of a price that often."""

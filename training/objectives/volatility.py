@@ -1,7 +1,7 @@
 """How much a price moves per session: one volatility, the root of a mean variance."""
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -72,6 +72,11 @@ class Volatility(Objective):
     metrics = ("qlike", "log_error")
     baselines: ClassVar[Mapping[str, Baseline]] = {"mean_22": mean_22, "ewma": ewma}
     zero = "mean_22"
+    tells: ClassVar[Mapping[str, str]] = {"value": "standard deviation of a session's return"}
+
+    def answer(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """The number, under the name that every answer of one number has."""
+        return {"value": row["volatility"]}
 
     def recalibrated(self, said: Forecasts, truth: Truth, asked: Forecasts) -> Forecasts:
         """Multiplied so that variances are right on average, as a share of what was said."""

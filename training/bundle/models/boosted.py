@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 class Boosted(Model):
     """A booster that knows its own link: what it predicts are means, and its margins scores."""
 
+    method: ClassVar[str] = "tree_shap"
+
     booster: "Booster"
     head: Head
 
@@ -27,7 +29,7 @@ class Boosted(Model):
             return np.empty((0, self.head.width))
         return self.head.from_means(self.booster.inplace_predict(_last(values), missing=np.nan))
 
-    def explain(self, values: Values) -> Floats:
+    def explain(self, values: Values, typical: Values) -> Floats:  # noqa: ARG002
         """SHAP contributions of the trees (Lundberg et al. 2020), exact, on their margins."""
         from xgboost import DMatrix
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from training.forecast import Floats, Head, Values
 class Linear(Model):
     """A scaler, weights (width, k) and intercept (width,): scores of the head."""
 
+    method: ClassVar[str] = "terms"
+
     scaler: Scaler
     weights: Floats
     intercept: Floats
@@ -28,7 +30,7 @@ class Linear(Model):
             self.scaler.apply(values[:, -1]) @ self.weights.T + self.intercept
         )
 
-    def explain(self, values: Values) -> Floats:
+    def explain(self, values: Values, typical: Values) -> Floats:  # noqa: ARG002
         """The terms of the sums."""
         terms = self.scaler.apply(values[:, -1])[:, None, :] * self.weights
         own = np.broadcast_to(self.intercept[:, None], (len(values), self.head.width, 1))

@@ -27,9 +27,9 @@ class LogLinear(Linear):
         """The head's answers from the sums."""
         return super().forecast(self._taken(values))
 
-    def explain(self, values: Values) -> Floats:
+    def explain(self, values: Values, typical: Values) -> Floats:
         """The terms of the sums; features that are not looked at add nothing."""
-        terms = super().explain(self._taken(values))
+        terms = super().explain(self._taken(values), typical)
         found = np.zeros((*terms.shape[:2], values.shape[2] + 1))
         found[:, :, [*self.places, -1]] = terms
         return found

@@ -22,6 +22,11 @@ class Together(Model):
     members: Mapping[str, Model]
     head: Head
 
+    @property
+    def parts(self) -> Mapping[str, Model]:
+        """The members."""
+        return self.members
+
     def forecast(self, values: Values) -> Floats:
         """The ensemble of what the members say."""
         said = np.stack([member.forecast(values) for member in self.members.values()])
