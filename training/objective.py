@@ -20,6 +20,8 @@ from training.forecast import Floats, Head, Values
 
 Truth: TypeAlias = NDArray[Any]
 
+CLOSE = "close"  # the last price at a decision, as it was quoted and known then
+
 BUY, SELL, HOLD, ABSTAIN = "buy", "sell", "hold", "abstain"
 
 
@@ -97,6 +99,7 @@ class Objective(ABC):
     best, fitted on the first rows for the second. zero: the expert that is in office first.
     thresholds: of its signals, unless a recipe has others. tells: what callers are told, field ->
     what it is, in an object beside the forecasts of an objective that tells nothing, which lead.
+    keeps: what of a decision's row is kept with its answer: features of the view, and CLOSE.
     """
 
     name: ClassVar[str]
@@ -111,6 +114,7 @@ class Objective(ABC):
     zero: ClassVar[str]
     thresholds: ClassVar[Mapping[str, float]] = {}
     tells: ClassVar[Mapping[str, str]] = {}
+    keeps: ClassVar[tuple[str, ...]] = ()
 
     def losses(self, said: Forecasts, truth: Truth) -> dict[str, Floats]:
         """Each judged loss of each row by name, (n,), null where the row does not count."""

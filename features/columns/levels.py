@@ -52,8 +52,6 @@ def volume_node(x: Inputs, w: int) -> Values:
     return roll.node(x.typical_price, x.volume, w, PARTS) / x.close - 1.0
 
 
-
-
 @_level(unit="return")
 def support_distance(x: Inputs, w: int) -> Values:
     """The logarithm of the close over the support of w sessions, above 0."""
@@ -80,7 +78,7 @@ def support_age(x: Inputs, w: int) -> Values:
 
 @_level(unit="score")
 def support_kind(x: Inputs, w: int) -> Values:
-    """What the support is: 1 swings, 2 the volume node, 3 both, 0 two ranges away, for want of any."""
+    """What the support is: 1 swings, 2 the volume node, 3 both, 0 neither: two ranges away."""
     return _support(x, w)[candidates.KIND]
 
 
@@ -116,7 +114,7 @@ def resistance_age(x: Inputs, w: int) -> Values:
 
 @_level(unit="score")
 def resistance_kind(x: Inputs, w: int) -> Values:
-    """What the resistance is: 1 swings, 2 the volume node, 3 both, 0 two ranges away, for want of any."""
+    """What the resistance is: 1 swings, 2 the volume node, 3 both, 0 neither: two ranges away."""
     return _resistance(x, w)[candidates.KIND]
 
 

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 from answers import HEADS, answers
 
+from training.barriers import Barriers
 from training.bundle.model import MODELS, Model, ModelError, read
+from training.bundle.models.barriers import TwoBarriers
 from training.bundle.models.constant import Constant
 from training.bundle.models.linear import Linear
 from training.bundle.models.loglinear import LogLinear, logarithms
 from training.bundle.models.together import Together
 from training.bundle.scaler import Scaler
-from training.forecast import Classes, Head, Values
+from training.forecast import Classes, Head, Touches, Values
 
 VALUES = np.random.default_rng(0).normal(size=(40, 2, 3)).astype(np.float32)
 VALUES[::7, -1, 1] = np.nan
@@ -35,12 +37,19 @@ def loglinear(head: Head) -> Model:
     return LogLinear(scaler, weights, intercept, head, (2, 0), 1e-4)
 
 
+def barriers(head: Head) -> Model:
+    law = Barriers(1.1, 0.9, np.array([0.0, 0.1, -0.2, 0.3]), answers(head, 1)[0])
+    return TwoBarriers(law, (2, 0, 1), head)
+
+
 def together(head: Head) -> Model:
     return Together("soft", {}, {"one": constant(head), "other": linear(head)}, head)
 
 
-@pytest.mark.parametrize("head", HEADS, ids=str)
-@pytest.mark.parametrize("make", [constant, linear, loglinear, together])
+MADE = [(make, head) for make in (constant, linear, loglinear, together) for head in HEADS]
+
+
+@pytest.mark.parametrize(("make", "head"), [*MADE, (barriers, Touches())], ids=str)
 def test_a_model_read_back_answers_alike(make: Callable[[Head], Model], head: Head) -> None:
     model = make(head)
     again = read(model.files(), head)
@@ -79,6 +88,7 @@ def test_files_of_none_or_two_models_are_refused() -> None:
         with pytest.raises(ModelError, match="expected one model file of"):
             read(files, head)
     known = {
+        "barriers.json",
         "ensemble.json",
         "linear.json",
         "loglinear.json",

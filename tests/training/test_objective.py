@@ -70,7 +70,7 @@ def days(n: int, sessions: int = 60) -> np.ndarray:
 
 
 def test_the_objectives_are_found() -> None:
-    assert {"trend", "volatility"} <= set(NAMES)
+    assert {"levels", "trend", "volatility"} <= set(NAMES)
 
 
 def test_its_words_agree(objective: Objective) -> None:

@@ -8,7 +8,16 @@ import numpy as np
 
 from training.barriers import HEAD, Barriers, mended, mending
 from training.forecast import LOWER, UPPER, Floats, frequencies
-from training.objective import Baseline, Forecasts, Loss, Objective, Rows, Truth, objective
+from training.objective import (
+    CLOSE,
+    Baseline,
+    Forecasts,
+    Loss,
+    Objective,
+    Rows,
+    Truth,
+    objective,
+)
 
 # What the law of touches is made of: distances, logarithms, and the volatility of a session.
 FEATURES = ("support_distance_60", "resistance_distance_60", "realised_volatility_decayed")
@@ -55,7 +64,7 @@ class Levels(Objective):
     metrics = ("touch_brier", "log_loss")
     baselines: ClassVar[Mapping[str, Baseline]] = {"barrier": barrier, "class_prior": class_prior}
     zero = "barrier"
-    keeps = ("close", "support_distance_60", "resistance_distance_60")
+    keeps = (CLOSE, *FEATURES[:2])
     tells: ClassVar[Mapping[str, str]] = {
         "support": "a price below the close of as_of, in its currency; null where none was known",
         "resistance": "a price above it, likewise",
@@ -69,12 +78,10 @@ class Levels(Objective):
 
     def answer(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Prices from the close and the distances that were kept with the chances."""
-        told = super().answer({**row, "support": None, "resistance": None})
-        below, above = row.get("support_distance_60"), row.get("resistance_distance_60")
-        if row.get("close") and below is not None and above is not None:
-            told["support"] = row["close"] * exp(-below)
-            told["resistance"] = row["close"] * exp(above)
-        return told
+        close, below, above = (row[name] for name in self.keeps)
+        known = None not in (close, below, above)
+        prices = (close * exp(-below), close * exp(above)) if known else (None, None)
+        return super().answer({**row, **dict(zip(_SIDES, prices, strict=True))})
 
     def recalibrated(self, said: Forecasts, truth: Truth, asked: Forecasts) -> Forecasts:
         """Its logarithms shifted and stretched so that the log loss of what came is smallest."""

@@ -4,11 +4,11 @@ from training.recipe import Recipe, declare
 
 _EXPERTS = ("barrier", "xgboost")
 # What `make demo` learns from: the levels, the law's chances of a touch, and calm or storm.
-_FEW = tuple(
-    f"{side}_{what}"
-    for side in ("support", "resistance")
-    for what in ("distance_60", "away_60", "touches_60", "age_60", "kind_60", "chance")
-) + (
+_FEW = (
+    *("support_distance_60", "support_away_60", "support_touches_60", "support_age_60"),
+    *("support_kind_60", "support_chance"),
+    *("resistance_distance_60", "resistance_away_60", "resistance_touches_60"),
+    *("resistance_age_60", "resistance_kind_60", "resistance_chance"),
     *("realised_volatility_1", "realised_volatility_5", "realised_volatility_22"),
     *("realised_volatility_decayed", "market_volatility_1", "market_volatility_5"),
     *("return_1", "momentum_5"),
