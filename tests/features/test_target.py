@@ -38,5 +38,5 @@ def test_the_trend_of_one_session_is_what_the_view_of_before_was_for() -> None:
 
 
 def test_an_unknown_target_is_named() -> None:
-    with pytest.raises(UnknownMember, match="no target is named 'trend_2'; found: .*return_1, "):
+    with pytest.raises(UnknownMember, match=r"no target is named 'trend_2'; found: .*return_1, "):
         target("trend_2")

@@ -95,7 +95,7 @@ def test_the_experts_are_found() -> None:
     assert {(name, "trend") for name in names} <= set(PAIRS)
     names = ("har", "mean_22", "xgboost")
     assert {(name, "volatility") for name in names} <= set(PAIRS)
-    names = ("barrier", "class_prior", "logistic", "lstm", "xgboost")
+    names = ("barrier", "barrier_trees", "class_prior", "logistic", "lstm", "xgboost")
     assert {(name, "levels") for name in names} <= set(PAIRS)
     assert ("barrier", "trend") not in PAIRS
 

@@ -89,6 +89,7 @@ def test_files_of_none_or_two_models_are_refused() -> None:
             read(files, head)
     known = {
         "barriers.json",
+        "corrected.json",
         "ensemble.json",
         "linear.json",
         "loglinear.json",

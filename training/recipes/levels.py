@@ -2,7 +2,7 @@
 
 from training.recipe import Recipe, declare
 
-_EXPERTS = ("barrier", "xgboost")
+_EXPERTS = ("barrier", "barrier_trees")
 # What `make demo` learns from: the levels, the law's chances of a touch, and calm or storm.
 _FEW = (
     *("support_distance_60", "support_away_60", "support_touches_60", "support_age_60"),
@@ -22,7 +22,7 @@ declare(
         objective="levels",
         experts=_EXPERTS,
         ensemble="weighted",
-        tuned=("xgboost",),
+        tuned=("barrier_trees",),
     ),
     Recipe(
         name="demo_levels",
@@ -31,7 +31,7 @@ declare(
         objective="levels",
         experts=_EXPERTS,
         features=_FEW,
-        fixed={"xgboost": {"learning_rate": 0.1, "rounds": 60}},
+        fixed={"barrier_trees": {"learning_rate": 0.1, "rounds": 60}},
         permutations=1,
     ),
 )

@@ -25,6 +25,10 @@ class TwoBarriers(Model):
         """What the law says; the usual chances where one of the three is null."""
         return self.law.chances(values[:, -1, list(self.places)].astype(np.float64))
 
+    def scores(self, values: Values) -> Floats:
+        """The logarithms of its chances, (n, width)."""
+        return np.asarray(np.log(self.forecast(values)))
+
     def files(self) -> Mapping[str, bytes]:
         """One JSON file."""
         law = self.law
