@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from training.forecast import Floats, Head, Values
 @dataclass(frozen=True)
 class Corrected(Model):
     """law: where the trees begin. trees: what they add was learnt upon it."""
+
+    method: ClassVar[str] = Boosted.method
 
     law: TwoBarriers
     trees: Boosted
