@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 Floats: TypeAlias = NDArray[np.float64]
 Values: TypeAlias = NDArray[np.float32]
 
+LOWER, UPPER = 1, 2
+
 _TOLERANCE = 1e-6
 
 
@@ -110,6 +112,24 @@ class Classes(Head):
     def confidence(self, values: Floats) -> Floats:
         """The chance of the most probable class."""
         return np.asarray(values.max(axis=1, initial=0.0))
+
+
+@dataclass(frozen=True)
+class Touches(Classes):
+    """Classes of which both of two barriers, one of them or neither are touched.
+
+    A class is the sum of those that are: LOWER, UPPER.
+    """
+
+    kind: ClassVar[str] = "touches"
+
+    count: int = 4
+
+    @staticmethod
+    def of_each(values: Floats) -> Floats:
+        """The chances that the lower, and that the upper barrier is touched, (n, 2)."""
+        both = values[:, LOWER | UPPER]
+        return np.stack([values[:, LOWER] + both, values[:, UPPER] + both], axis=1)
 
 
 def frequencies(truth: NDArray[np.integer], head: Head, added: float = 1.0) -> Floats:
@@ -234,7 +254,9 @@ class Position(Head):
         return values[:, 1]
 
 
-_HEADS: dict[str, type[Head]] = {one.kind: one for one in (Classes, Value, Quantiles, Position)}
+_HEADS: dict[str, type[Head]] = {
+    one.kind: one for one in (Classes, Touches, Value, Quantiles, Position)
+}
 
 
 def head(fields: Mapping[str, Any]) -> Head:

@@ -1,18 +1,25 @@
 """The conformance suite of models: every kind of file, with each head that it was written for."""
 
 from collections.abc import Callable
+from itertools import product
 
 import numpy as np
 import pytest
-from answers import HEADS
+from answers import HEADS, answers
 from made_models import MADE, VALUES, constant, linear, loglinear
 
+from training.barriers import Barriers
 from training.bundle.model import Model, ModelError, read
-from training.forecast import Classes, Head, Values
+from training.bundle.models.barriers import TwoBarriers
+from training.forecast import Classes, Head, Touches, Values
 
 
-@pytest.mark.parametrize("head", HEADS, ids=str)
-@pytest.mark.parametrize("make", MADE)
+def barriers(head: Head) -> Model:
+    law = Barriers(1.1, 0.9, np.array([0.0, 0.1, -0.2, 0.3]), answers(head, 1)[0])
+    return TwoBarriers(law, (2, 0, 1), head)
+
+
+@pytest.mark.parametrize(("make", "head"), [*product(MADE, HEADS), (barriers, Touches())], ids=str)
 def test_a_model_read_back_answers_alike(make: Callable[[Head], Model], head: Head) -> None:
     model = make(head)
     again = read(model.files(), head)
