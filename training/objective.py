@@ -86,6 +86,10 @@ class Rows(Protocol):
     def beside(self) -> Mapping[str, Floats]:
         """What the target's label lays beside the features, null where it was not known."""
 
+    @property
+    def instruments(self) -> NDArray[np.str_]:
+        """Whose rows they are, (n,)."""
+
     def column(self, name: str) -> Values:
         """A feature at each decision, (n,)."""
 
