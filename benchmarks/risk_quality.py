@@ -62,10 +62,12 @@ def evidence_of(
 ) -> Evidence:
     """Evidence of the soft vote beside all others."""
     risk = Risk()
-    walks = {
-        name: Walk(Forecasts(risk, np.concatenate([outside for _, outside in said[name]])), {})
-        for name in EXPERT_NAMES
-    }
+    until = [np.full(len(f.test), samples.settled_at[f.train].max()) for f in folds]
+    learnt = np.concatenate(until)
+    walks = {}
+    for name in EXPERT_NAMES:
+        values = np.concatenate([outside for _, outside in said[name]])
+        walks[name] = Walk(Forecasts(risk, values, learnt=learnt), {})
     members = [walks[name].forecasts for name in EXPERT_NAMES]
     walks["soft"] = walk_together(ENSEMBLES.get("soft")(), members, samples, folds)
     return gather(walks, samples, folds, h)["soft"]
