@@ -1,4 +1,4 @@
-"""Verbs of serving: `python -m serving run | predict`."""
+"""Verbs of serving: `python -m serving run | predict | catch-up | ask`."""
 
 import os
 import shlex
@@ -123,6 +123,15 @@ def catch_up() -> None:
     }
     done = verbs.each(missed, lambda office: _forecast(store, office, missed[office].back(back)))
     typer.echo(sum(done))
+
+
+@app.command()
+def ask(symbol: str, universe: verbs.Universe = "") -> None:
+    """Print what each champion of a universe foretells of a symbol, in words."""
+    from serving.served.spoken import spoken
+
+    for line in spoken(open_store(), universe or settings().universe, symbol):
+        typer.echo(line)
 
 
 def main() -> None:

@@ -1,8 +1,10 @@
 """The champion's forecasts of whole sessions, written once into the ledger."""
 
 import hashlib
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from typing import Any
 
 import numpy as np
 import orjson
@@ -17,9 +19,12 @@ from contracts.time.calendar import session_close
 from serving.served.explained import explanations
 from training.bundle.bundle import Bundle
 from training.bundle.history import History, lookback
+from training.bundle.inputs import with_answers
 from training.bundle.text_model import text_model
 from training.forecast import Floats, Values
 from training.objective import CLOSE
+
+log = logging.getLogger(__name__)
 
 
 def predict(store: Store, champion: Champion, bundle: Bundle, cut: Cut, now: datetime) -> int:
@@ -82,7 +87,12 @@ def _matrix(store: Store, bundle: Bundle, cut: Cut, sessions: Sequence[date]) ->
     matrix = load_matrix(store, asked, chosen, pinned, missing="write")
     if CLOSE in bundle.manifest.asked.keeps:
         matrix = with_closes(store, asked.since(min(sessions)), chosen, matrix)
-    return matrix
+    return with_answers(store, asked, bundle.manifest, matrix, _lost)
+
+
+def _lost(part: str, error: Exception) -> None:
+    # The forecast goes on without it, and says so.
+    log.error("a part cannot be asked", extra={"part": part, "error": str(error)})
 
 
 def _forecast(
@@ -95,25 +105,29 @@ def _forecast(
     bundle.require_units(windows)
     answers = bundle.forecast(windows)
     known = whole.select(["instrument_id", "symbol", "session", "as_of"]).take(pa.array(rows))
-    kept = whole.select(bundle.manifest.asked.keeps).take(pa.array(rows)).to_pydict()
-    for name, column in told(bundle, answers, kept).items():
+    nothing: list[dict[str, Any]] = [{}] * len(rows)
+    kept = whole.select(bundle.manifest.asked.keeps).take(pa.array(rows)).to_pylist() or nothing
+    grounds = bundle.grounds(windows) or nothing
+    beside = [{**row, **ground} for row, ground in zip(kept, grounds, strict=True)]
+    for name, column in told(bundle, answers, beside).items():
         known = known.append_column(name, pa.array(column))
     return known, windows
 
 
 def told(
-    bundle: Bundle, answers: Floats, kept: Mapping[str, Sequence[object]]
+    bundle: Bundle, answers: Floats, beside: Sequence[Mapping[str, Any]] | None = None
 ) -> dict[str, Sequence[object]]:
     """Answers (n, columns of the objective) as columns of `predictions`: them, what follows from
-    them and what is `kept` with them as JSON, those that have a column of their own in it as well,
-    and signals, if any."""
+    them and what is kept `beside` them as JSON, those that have a column of their own in it as
+    well, and signals, if any."""
     asked = bundle.manifest.asked
     numbers = dict(zip(asked.columns, answers.T, strict=True)) | asked.derived(answers)
-    columns = {name: values.tolist() for name, values in numbers.items()} | dict(kept)
+    columns = {name: values.tolist() for name, values in numbers.items()}
     rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
     plain = {name: values for name, values in columns.items() if name in PREDICTIONS.names}
     signals = bundle.signals(answers)
-    written = [orjson.dumps(row).decode() for row in rows]
+    both = zip(rows, beside or [{}] * len(answers), strict=True)
+    written = [orjson.dumps({**row, **more}).decode() for row, more in both]
     return {"forecast": written, **plain} | ({"signal": signals} if signals else {})
 
 

@@ -16,6 +16,7 @@ from training.samples.samples import Samples
 if TYPE_CHECKING:
     from keras import Model
     from keras.utils import PyDataset
+    from torch.nn import Module
 
 _OPSET = 17
 
@@ -73,24 +74,48 @@ def export(model: "Model", scaler: Scaler, window: int) -> bytes:
     Weights are copied into torch's own LSTM, whose graph is many times faster than that of
     Keras' exporter; both keep the gates in the order input, forget, cell, output.
     """
+    return to_onnx(_graph(model, scaler), window, len(scaler.mean), "probabilities")
+
+
+def to_onnx(graph: "Module", window: int, width: int, says: str) -> bytes:
+    """A torch module as ONNX, from windows (n, window, width); says: the name of its output."""
     import torch
 
     buffer = io.BytesIO()
-    graph = _graph(model, scaler).eval()
-    example = torch.zeros(2, window, len(scaler.mean))
+    example = torch.zeros(2, window, width)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a first state for another batch size: it is zero
         torch.onnx.export(
-            graph,
+            graph.eval(),
             (example,),
             buffer,  # type: ignore[arg-type]
             input_names=["values"],
-            output_names=["probabilities"],
-            dynamic_axes={"values": {0: "rows"}, "probabilities": {0: "rows"}},
+            output_names=[says],
+            dynamic_axes={"values": {0: "rows"}, says: {0: "rows"}},
             opset_version=_OPSET,
             dynamo=False,
         )
     return buffer.getvalue()
+
+
+def scaling(scaler: Scaler) -> "Module":
+    """The scaler as a torch module; values (..., k) come out as `Scaler.apply` has them."""
+    import torch
+
+    class Scaling(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.mean, self.deviation = (
+                torch.nn.Parameter(torch.tensor(part, dtype=torch.float64), requires_grad=False)
+                for part in (scaler.mean, scaler.deviation)
+            )
+
+        def forward(self, values: Any) -> Any:
+            scaled = (values.double() - self.mean) / self.deviation
+            known = torch.where(torch.isnan(scaled), torch.zeros_like(scaled), scaled)
+            return known.clamp(-FAR, FAR).float()
+
+    return Scaling()
 
 
 def _graph(model: "Model", scaler: Scaler) -> Any:
@@ -101,17 +126,12 @@ def _graph(model: "Model", scaler: Scaler) -> Any:
     class Graph(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.mean, self.deviation = (
-                torch.nn.Parameter(torch.tensor(part, dtype=torch.float64), requires_grad=False)
-                for part in (scaler.mean, scaler.deviation)
-            )
+            self.scaling = scaling(scaler)
             self.lstm = torch.nn.LSTM(len(scaler.mean), lstm.units, batch_first=True)
             self.dense = torch.nn.Linear(lstm.units, dense.units)
 
         def forward(self, values: Any) -> Any:
-            scaled = (values.double() - self.mean) / self.deviation
-            known = torch.where(torch.isnan(scaled), torch.zeros_like(scaled), scaled)
-            states, _ = self.lstm(known.clamp(-FAR, FAR).float())
+            states, _ = self.lstm(self.scaling(values))
             return self.dense(states[:, -1]).softmax(dim=-1)
 
     graph = Graph()

@@ -14,7 +14,7 @@ from stack import Stack, StackError
 from contracts.champion import FIRST_TARGET, Office, model_name
 from contracts.store import Store
 from contracts.tables import TABLES
-from training.objective import OBJECTIVES
+from training.objective import OBJECTIVES, Objective
 
 _SWAP_SECONDS = 60
 WIDTH = 126
@@ -112,20 +112,21 @@ def predictions(stack: Stack, universe: str, session: date, patience: Patience) 
     told = f"Predictions of {session} for {universe}, from POST {stack.predictor}/predict"
     table = Table(title=told)
     rows = served(stack, universe, session, patience)
-    beside = [one.name for one in OBJECTIVES if one.tells and any(row[one.name] for row in rows)]
+    known = {one.called: one for one in OBJECTIVES if one.tells}
+    beside = {name: one for name, one in known.items() if any(row[name] for row in rows)}
     for name in (*_SHOWN, *beside, *_ABOUT):
         table.add_column(name, justify="right" if name[:2] == "p_" or name in beside else "left")
     for row in rows:
         shown = row | {"version": row["model_version"], "data": row["data_origin"]}
-        shown |= {name: _first(name, row[name]) for name in beside}
+        shown |= {name: _first(one, row[name]) for name, one in beside.items()}
         cells = [shown[name] for name in (*_SHOWN, *beside, *_ABOUT)]
         table.add_row(*(f"{c:.3f}" if isinstance(c, float) else str(c) for c in cells))
     return printed(table)
 
 
-def _first(name: str, told: Mapping[str, Any] | None) -> str:
+def _first(one: Objective, told: Mapping[str, Any] | None) -> str:
     """The first of what an objective tells; a number below 1 is a share."""
-    value = told[next(iter(OBJECTIVES.get(name).tells))] if told else ""
+    value = told[next(iter(one.tells))] if told else ""
     if not isinstance(value, float):
         return str(value)
     return f"{value:.2%}" if abs(value) < 1 else f"{value:,.2f}"

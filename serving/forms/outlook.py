@@ -5,6 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from serving.forms.answer import Target
+
 
 class Said(BaseModel):
     """What one champion foretells of a symbol; `says` has the fields of its objective."""
@@ -33,10 +35,11 @@ class AnalysisAnswer(BaseModel):
 
 
 class Order(BaseModel):
-    """In which order symbols are ranked."""
+    """By which forecasts, and in which order, symbols are ranked."""
 
     model_config = ConfigDict(extra="forbid")
 
+    target: Target | None = Field(default=None, description="default: what /predict answers")
     by: str | None = Field(
         default=None, description="a number of the forecast; default: its objective's"
     )

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field, create_model
 
 from training.objective import OBJECTIVES, Objective
 
-_Said = float | str | list[float] | dict[str, Any] | None
+_Said = float | str | list[float] | list[str] | dict[str, Any] | None
 
 
 class Beside(BaseModel):
@@ -62,12 +62,22 @@ Prediction = create_model(
     "Prediction",
     __base__=Leading,
     __doc__=Leading.__doc__,
-    **{member.name: _object(member) for member in OBJECTIVES if member.tells},
+    **{member.called: _object(member) for member in OBJECTIVES if member.tells},
 )
+
+
+class Missing(BaseModel):
+    """A symbol of a batch of which there is nothing to tell, with the code of its refusal."""
+
+    symbol: str
+    code: str
+    message: str
+
 
 PredictAnswer = create_model(
     "PredictAnswer",
     __doc__="Forecasts of one universe by one model version, in the order asked.",
     predictions=(list[Prediction], ...),  # type: ignore[valid-type]
+    missing=(list[Missing], Field(description="those of the symbols that have no forecast")),
     request_id=(str, ...),
 )

@@ -7,7 +7,6 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from serving.edge.errors import ApiError
 from serving.forms.answer import (
-    AskedTarget,
     AskedUniverse,
     PredictRequest,
     Symbol,
@@ -65,12 +64,11 @@ async def ranking(
     request: Request,
     service: ServiceDep,
     universe: Annotated[Universe, Path()],
-    target: AskedTarget = None,
     order: Annotated[Order, Query()] = Order(),
 ) -> Response:
     """The symbols of a universe in the order of their newest forecasts."""
     state = served(service)
-    found = view(state, universe, target)
+    found = view(state, universe, order.target)
     request.state.universe, request.state.version = universe, found.champion.model_version
     session = max(row["session"] for row in found.newest.values())
     new = {s: row for s, row in found.newest.items() if row["session"] == session}

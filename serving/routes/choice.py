@@ -1,10 +1,15 @@
 """Whom an answer comes from: which universe, which horizon, which office."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
 
 from contracts.champion import Office
 from serving.edge.errors import ApiError
-from serving.forms.answer import PredictRequest
+from serving.forms.answer import AskedTarget, AskedUniverse, PredictRequest
+from serving.routes.admission import ServiceDep
 from serving.served.served import View
 from serving.served.state import Answers, State, Told
 from serving.service import Service
@@ -23,22 +28,28 @@ def served(service: Service) -> State:
 
 
 def answers(state: State, asked: PredictRequest) -> Answers:
-    """Who answers about all the symbols: of the universe asked for, or else of the first that
-    holds them all.
+    """Who answers about the symbols: of the universe asked for, or else of the first that holds
+    all of them, or all that any holds.
 
     Where none does, a question with `as_of` may still be one for the ledger. Raises ApiError:
     unknown_universe, unknown_horizon, unknown_symbol, no_common_universe, no_champion.
     """
     if asked.universe is not None:
         return _at(asked.universe, _universe(state, asked.universe), asked.horizon)
-    for name, horizons in state.answers.items():
-        told = _told(horizons, asked.horizon)
-        if all(symbol in told for symbol in asked.asked):
-            return _at(name, horizons, asked.horizon)
-    if asked.as_of is None:
+    told = {name: _told(horizons, asked.horizon) for name, horizons in state.answers.items()}
+    name = _holder(told, asked.asked)
+    if name is None:
+        held = [s for s in asked.asked if any(s in symbols for symbols in told.values())]
+        name = _holder(told, held) if held else None
+    if name is None and asked.as_of is None:
         raise absent(state, asked, asked.asked)
-    name, horizons = next(iter(state.answers.items()))
-    return _at(name, horizons, asked.horizon)
+    chosen = name or next(iter(told))
+    return _at(chosen, state.answers[chosen], asked.horizon)
+
+
+def _holder(told: Mapping[str, Mapping[str, Told]], symbols: Sequence[str]) -> str | None:
+    every = (name for name, held in told.items() if all(symbol in held for symbol in symbols))
+    return next(every, None)
 
 
 def _universe(state: State, name: str) -> Mapping[int, Answers]:
@@ -86,6 +97,31 @@ def view(state: State, universe: str | None, target: str | None) -> View:
         told = f"no champion is served: {name}/{target}: {seat.waiting}"
         raise ApiError(503, "no_champion", told)
     return seat.view
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The state at a call, and the view in it that the call is about."""
+
+    state: State
+    view: View
+
+
+async def _chosen(
+    request: Request,
+    service: ServiceDep,
+    universe: AskedUniverse = None,
+    target: AskedTarget = None,
+) -> Chosen:
+    # After the key, which the router asks for: first whether anybody is served, then of which
+    # universe, then of which target.
+    state = served(service)
+    found = view(state, universe, target)
+    request.state.universe = found.office.universe
+    return Chosen(state, found)
+
+
+ChosenDep = Annotated[Chosen, Depends(_chosen)]
 
 
 def absent(

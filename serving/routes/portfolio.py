@@ -99,5 +99,4 @@ def _weights(portfolio: str) -> dict[str, float]:
 def _cut(view: View, sessions: int) -> Cut:
     newest = max(view.newest.values(), key=lambda row: row["as_of"])
     about = universe_of(view.champion.universe)
-    # One more: a return is between two.
-    return Cut.at(about, newest["session"], newest["snapshot"]).back(sessions + 1)
+    return Cut.at(about, newest["session"], newest["snapshot"]).back(sessions)

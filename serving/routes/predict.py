@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated
 
+import orjson
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import ValidationError
 
@@ -82,28 +83,35 @@ async def _answer(request: Request, asked: PredictRequest) -> Response:
             "future_as_of",
             f"as_of {asked.as_of} lies in the future: leave it out for the newest forecasts",
         )
-    told = await _told(service, state, found, asked)
-    body = b'{"predictions":[%b],"request_id":"%b"}' % (
-        b",".join(told[symbol].at(now) for symbol in asked.asked),
+    told = await _told(service, found, asked)
+    refused = [symbol for symbol in asked.asked if symbol not in told]
+    if refused and not told:
+        raise _absent(state, found, asked, refused)
+    missing = [_missing(state, found, asked, symbol) for symbol in refused]
+    body = b'{"predictions":[%b],"missing":%b,"request_id":"%b"}' % (
+        b",".join(told[symbol].at(now) for symbol in asked.asked if symbol in told),
+        orjson.dumps(missing),
         request.state.request_id.encode(),
     )
     return Response(body, media_type="application/json")
 
 
-async def _told(
-    service: Service, state: State, found: Answers, asked: PredictRequest
-) -> Mapping[str, Told]:
+async def _told(service: Service, found: Answers, asked: PredictRequest) -> dict[str, Told]:
+    """What is told of those of the symbols of which there is something to tell."""
     newest, as_of = found.told, asked.as_of
+    known = {symbol: newest[symbol] for symbol in asked.asked if symbol in newest}
     if as_of is None:
-        told = newest
-    else:
-        until = as_of.timestamp()
-        told = {s: newest[s] for s in asked.asked if s in newest and newest[s].last <= until}
-        if earlier := [s for s in asked.asked if s not in told]:
-            told |= await _earlier(service, found, earlier, as_of)
-    if missing := [symbol for symbol in asked.asked if symbol not in told]:
-        raise _absent(state, found, asked, missing)
+        return known
+    until = as_of.timestamp()
+    told = {symbol: one for symbol, one in known.items() if one.last <= until}
+    if earlier := [symbol for symbol in asked.asked if symbol not in told]:
+        told |= await _earlier(service, found, earlier, as_of)
     return told
+
+
+def _missing(state: State, found: Answers, asked: PredictRequest, symbol: str) -> dict[str, str]:
+    error = _absent(state, found, asked, [symbol])
+    return {"symbol": symbol, "code": error.code, "message": error.message}
 
 
 def _absent(

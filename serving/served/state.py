@@ -141,10 +141,10 @@ def arranged(views: Iterable[View], first: str) -> Mapping[str, Mapping[int, Ans
 
 def _by_horizon(views: list[View]) -> Mapping[int, Answers]:
     leading = [view for view in views if not view.manifest.asked.tells]
-    told: dict[str, list[View]] = {one.name: [] for one in OBJECTIVES if one.tells}
+    told: dict[str, list[View]] = {one.called: [] for one in OBJECTIVES if one.tells}
     for view in sorted(views, key=_horizon):
         if view.manifest.asked.tells:
-            told[view.manifest.objective].append(view)
+            told[view.manifest.asked.called].append(view)
     found: dict[int, Answers] = {}
     for main in sorted(leading or views, key=_horizon):
         horizon = _horizon(main)

@@ -80,7 +80,7 @@ def test_one_symbol_by_either_verb(client: TestClient) -> None:
 @pytest.mark.parametrize(
     ("body", "status", "code", "told"),
     [
-        ({"symbols": ["SIM001", "XXX", "YYY"]}, 404, "unknown_symbol", "XXX, YYY"),
+        ({"symbols": ["XXX", "YYY"]}, 404, "unknown_symbol", "XXX, YYY"),
         ({"symbol": "SIM001", "horizon": 5}, 422, "unknown_horizon", "ask for 1"),
         ({}, 422, "invalid_request", 'either "symbols"'),
         ({"symbol": "SIM001", "symbols": ["SIM002"]}, 422, "invalid_request", "either"),
@@ -106,8 +106,24 @@ def test_a_refusal_has_a_stable_code_and_says_what_to_do(
 
 
 def test_unknown_symbols_are_listed_for_machines_too(client: TestClient) -> None:
-    refusal = client.post("/predict", json={"symbols": ["SIM001", "XXX"]}).json()
-    assert refusal["unknown"] == ["XXX"]
+    refusal = client.post("/predict", json={"symbols": ["YYY", "XXX"]}).json()
+    assert refusal["unknown"] == ["YYY", "XXX"]
+
+
+def test_unknown_symbols_of_a_batch_are_reported_beside_the_answers_of_the_rest(
+    client: TestClient,
+) -> None:
+    body = {"symbols": ["XXX", "SIM002", "YYY", "SIM001"]}
+    answer = client.post("/predict", json=body)
+    assert answer.status_code == 200
+    found = answer.json()
+    assert [row["symbol"] for row in found["predictions"]] == ["SIM002", "SIM001"]
+    assert [(row["symbol"], row["code"]) for row in found["missing"]] == [
+        ("XXX", "unknown_symbol"),
+        ("YYY", "unknown_symbol"),
+    ]
+    assert all(row["symbol"] in row["message"] for row in found["missing"])
+    assert client.get("/predict/SIM001").json()["missing"] == []
 
 
 def test_as_of_at_the_decision_is_answered_from_memory(client: TestClient) -> None:

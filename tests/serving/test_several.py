@@ -79,6 +79,19 @@ def test_a_refusal_names_who_holds_what(
     assert told in answer.json()["message"]
 
 
+def test_what_one_universe_lacks_is_said_beside_what_it_holds(several: TestClient) -> None:
+    body = {"symbols": ["SIM001", "SIM002", "XXX"], "universe": "london8"}
+    found = several.post("/predict", json=body).json()
+    assert [row["universe"] for row in found["predictions"]] == ["london8"]
+    told = {row["symbol"]: row["message"] for row in found["missing"]}
+    assert "sim20 holds SIM002" in told["SIM002"] and "XXX" in told["XXX"]
+    # Nobody holds XXX: of the others it is asked who holds them all.
+    found = several.post("/predict", json={"symbols": ["SIM001.XLON", "XXX", "SIM001"]}).json()
+    assert {row["universe"] for row in found["predictions"]} == {"london8"}
+    mixed = several.post("/predict", json={"symbols": ["SIM001.XLON", "XXX", "SIM002"]})
+    assert mixed.status_code == 404
+
+
 def test_the_volatility_stands_beside_the_trend_where_somebody_foretells_it(
     several: TestClient,
 ) -> None:

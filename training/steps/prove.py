@@ -10,6 +10,7 @@ from training.evidence.evidence import Evidence, gather, require_plausible
 from training.evidence.walk import tested
 from training.objective import Forecasts
 from training.run import records
+from training.run.heard import training
 from training.run.scope import Scope
 from training.run.tracking import Run, step
 from training.samples.samples import Samples
@@ -22,8 +23,9 @@ def prove(store: Store, scope: Scope, explained: str) -> tuple[dict[str, Evidenc
     """
     names = (*scope.recipe.experts, scope.recipe.ensemble)
     fits = [records.read_fit(scope, name) for name in names]
-    walks = {name: records.read_walk(scope, name) for name in names}
-    samples = scope.training(store)
+    shown = (*names, records.UNCALIBRATED) if scope.recipe.calibration else names
+    walks = {name: records.read_walk(scope, name) for name in shown}
+    samples = training(store, scope)
     biased = survivors_only(store, scope.universe, scope.cut.end, scope.snapshot)
     with step(store, scope, "evidence") as run:
         run.tag({"survivor_biased": str(biased).lower()})
@@ -42,6 +44,8 @@ def prove(store: Store, scope: Scope, explained: str) -> tuple[dict[str, Evidenc
 def _log(run: Run, evidence: Evidence, said: dict[str, Forecasts], test: Samples) -> None:
     run.attach("evidence.json", evidence.as_json())
     run.attach_file("intervals.png", plots.intervals(evidence))
+    if evidence.coverage:
+        run.attach_file("coverage.png", plots.coverage(evidence))
     run.attach_file("reliability.png", plots.reliability(said, test.truth))
     for name, values in evidence.scores.items():
         # One child per row of the table, the same metric names in each: MLflow compares them.

@@ -16,7 +16,7 @@ from training.evidence.evidence import Evidence, Value
 from training.objective import OBJECTIVES
 from training.run import records
 
-WIDTH = 172
+WIDTH = 192
 SURVIVORS = "survivor-biased: no member of this universe was ever told to have left it"
 
 
