@@ -1,4 +1,4 @@
-"""The form of an answer: classes, a value or quantiles, and how models come to it. Light: numpy."""
+"""The form of an answer: classes, a value, quantiles or a position. Light: numpy."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -198,7 +198,43 @@ class Quantiles(Head):
         return _largest(values)
 
 
-_HEADS: dict[str, type[Head]] = {one.kind: one for one in (Classes, Value, Quantiles)}
+@dataclass(frozen=True)
+class Position(Head):
+    """What is to be done: a score and a position from -1 to 1, and an abstention from 0 to 1.
+
+    The score is what is thought, the position what is held, a share of the largest one; who
+    abstains, thinks that nothing is known.
+    """
+
+    kind: ClassVar[str] = "position"
+
+    @property
+    def width(self) -> int:
+        """Score, position, abstention."""
+        return 3
+
+    def require(self, values: Floats) -> None:
+        """They are finite and within their bounds."""
+        self._shaped(values)
+        if (np.abs(values) > 1).any() or (values[:, 2] < 0).any():
+            raise ForecastError("expected positions from -1 to 1, found others")
+
+    def from_scores(self, scores: Floats) -> Floats:
+        """Bounded by the hyperbolic tangent, the abstention by the logistic function."""
+        wide = np.tanh(scores.astype(np.float64))
+        return np.column_stack([wide[:, :2], (1.0 + np.tanh(scores[:, 2] / 2)) / 2])
+
+    def from_means(self, raw: NDArray[np.floating]) -> Floats:
+        """Brought within their bounds."""
+        wide = raw.astype(np.float64).reshape(-1, self.width)
+        return np.clip(wide, (-1.0, -1.0, 0.0), 1.0)
+
+    def point(self, values: Floats) -> Floats:
+        """The position."""
+        return values[:, 1]
+
+
+_HEADS: dict[str, type[Head]] = {one.kind: one for one in (Classes, Value, Quantiles, Position)}
 
 
 def head(fields: Mapping[str, Any]) -> Head:
@@ -211,3 +247,15 @@ def head(fields: Mapping[str, Any]) -> Head:
 
 def _largest(values: Floats) -> float:
     return float(np.abs(values).max(initial=0.0)) or 1.0
+
+
+def positive(values: NDArray[np.floating], instead: float) -> Floats:
+    """The values, and `instead` where they are no number above 0."""
+    wide = values.astype(np.float64)
+    return np.asarray(np.where(np.isfinite(wide) & (wide > 0), wide, instead))
+
+
+def typical(values: NDArray[np.floating]) -> float:
+    """The median of the values that are numbers above 0; 1 where there is none."""
+    known = values[np.isfinite(values) & (values > 0)]
+    return float(np.median(known)) if len(known) else 1.0

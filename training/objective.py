@@ -73,6 +73,10 @@ class Rows(Protocol):
     """What baselines look at: n rows with their truth, and what naive forecasts are made of."""
 
     @property
+    def features(self) -> tuple[str, ...]:
+        """What the columns are called."""
+
+    @property
     def truth(self) -> Truth:
         """What came, (n,): whole numbers of classes, else float64."""
 
@@ -154,6 +158,11 @@ class Objective(ABC):
     def rank(self, row: Mapping[str, Any]) -> float:
         """By what stored predictions are put in order, the largest first."""
         return float(row[self.columns[0]])
+
+    def leans(self, values: Floats) -> Floats | None:  # noqa: ARG002
+        """Which way answers (n, columns) lean, (n,) from -1, to sell, to 1, to buy; None: as those
+        of that form do (`training.part.leans`)."""
+        return None
 
     def implausible(self, scores: Mapping[str, float]) -> str:  # noqa: ARG002
         """Why the scores are too good to be true; empty when they are not."""

@@ -30,7 +30,7 @@ from up import Start
 from contracts.settings import Settings
 from contracts.time.calendar import shift
 from contracts.universe import UNIVERSES, Universe, universe
-from training.recipe import RECIPES
+from training.recipe import RECIPES, waves
 
 say = partial(print, flush=True)
 
@@ -54,7 +54,7 @@ class Span:
 
 
 def demo_recipes() -> tuple[str, ...]:
-    """What is trained, side by side: `demo`, and each recipe whose name begins with `demo_`."""
+    """What is trained: `demo`, and each recipe whose name begins with `demo_`."""
     return tuple(name for name in RECIPES.names() if name.split("_")[0] == "demo")
 
 
@@ -160,16 +160,16 @@ class Demo:
 
         for dag, conf in self.runs(span).items():
             say(f"\n{dag}")
-            recipes = demo_recipes() if "recipe" in conf else ("",)
-            confs = [conf | {"recipe": name} if name else conf for name in recipes]
-            began = datetime.now(UTC)
-            found = airflow.run_all(dag, {named(each): each for each in confs})
-            for name, tasks in zip(recipes, found.values(), strict=True):
-                key = f"{dag} {name}".strip()
-                self.tasks[key] = {task.name: round(task.seconds, 1) for task in tasks}
-            whole = [task for tasks in found.values() for task in tasks]
-            for name, seconds in stages.shares(dag, began, whole).items():
-                self.seconds[name] = self.seconds.get(name, 0.0) + seconds
+            for recipes in waves(demo_recipes()) if "recipe" in conf else [("",)]:
+                confs = [conf | {"recipe": name} if name else conf for name in recipes]
+                began = datetime.now(UTC)
+                found = airflow.run_all(dag, {named(each): each for each in confs})
+                for name, tasks in zip(recipes, found.values(), strict=True):
+                    key = f"{dag} {name}".strip()
+                    self.tasks[key] = {task.name: round(task.seconds, 1) for task in tasks}
+                whole = [task for tasks in found.values() for task in tasks]
+                for name, seconds in stages.shares(dag, began, whole).items():
+                    self.seconds[name] = self.seconds.get(name, 0.0) + seconds
 
     def run(self) -> None:
         """Everything, in order."""

@@ -19,7 +19,10 @@ class Part(BaseModel):
     """What the features add to what one model of the champion says."""
 
     model: str
-    method: str = Field(description="tree_shap, terms or integrated_gradients")
+    method: str = Field(
+        description="tree_shap, terms, integrated_gradients or gate_weights; within_scale: of one "
+        "of them, times volatility"
+    )
     scale: Literal["scores", "answers"] = Field(
         description="what totals are: answers, or what the model's link makes answers of"
     )

@@ -247,10 +247,12 @@ def test_every_recipes_champion_is_forecast_served_and_watched_by_the_images(
     store: Store, shipped: Shipped, mlflow_server: str
 ) -> None:
     market, values = loaded(store), 0
-    bundles = [trained(store, market, recipe) for recipe in RECIPES]
+    # Those that hear others are trained after them by the verbs (tests/training/test_parts.py).
+    recipes = [recipe for recipe in RECIPES if not recipe.parts]
+    bundles = [trained(store, market, recipe) for recipe in recipes]
     numbers = registered(Mlflow(mlflow_server), bundles, market.universe)
     newest = {each.manifest.target: n for each, n in zip(bundles, numbers, strict=True)}
-    assert set(newest) == {recipe.target for recipe in RECIPES} and len(newest) > 1
+    assert set(newest) == {recipe.target for recipe in recipes} and len(newest) > 1
     for version, each in zip(numbers, bundles, strict=True):
         asked = (market, each.manifest.target)
         market.promote(store, market.champion(each, version))

@@ -14,7 +14,7 @@ import postgres
 import pytest
 import stages
 from airflow_client import Airflow, RunFailed
-from demo import RECIPES
+from demo import demo_recipes
 from live_stack import ROOT, Demo, eventually, panel_queries, prometheus, run, web
 from outcome import ask, count
 from processes import marked
@@ -93,14 +93,14 @@ def test_all_runs_succeeded(demo: Demo) -> None:
     airflow, notes = Airflow(demo.stack.settings, print), {}
     for dag in ("backfill_market", "train_models", "market_day"):
         runs = airflow.ask("GET", f"dags/{dag}/dagRuns").json()["dag_runs"]
-        assert len(runs) == (len(RECIPES) if dag == "train_models" else 1)
+        assert len(runs) == (len(demo_recipes()) if dag == "train_models" else 1)
         for one in runs:
             assert one["state"] == "success"
             assert {t.state for t in airflow.tasks(dag, one["dag_run_id"])} == {"success"}
             assert re.match(r"snapshot: [1-9]", one["note"]), one["note"]
         notes[dag] = " ".join(one["note"] for one in runs)
     pages = re.findall(r" · evidence: \S*/runs/(\w+) · ", notes["train_models"])
-    assert len(set(pages)) == len(RECIPES)
+    assert len(set(pages)) == len(demo_recipes())
     for page in pages:
         assert mlflow(demo, f"runs/get?run_id={page}")["run"]["info"]["status"] == "FINISHED"
 

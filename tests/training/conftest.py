@@ -20,7 +20,7 @@ from contracts.universe import Universe
 from training.evidence.evidence import Evidence, gather
 from training.evidence.walk import Learner, Permuted, walk
 from training.expert import Expert
-from training.forecast import Classes, Head, Value
+from training.forecast import Classes, Head, Position, Quantiles, Value
 from training.objective import OBJECTIVES, Objective
 from training.recipe import recipe
 from training.run.mlflow_api import Mlflow
@@ -36,6 +36,7 @@ REALISED = (
     *("realised_volatility_66", "realised_volatility_decayed"),
     *("market_volatility_1", "market_volatility_5"),
 )
+TREND = OBJECTIVES.get("trend")
 CALENDAR = "XNYS"
 LAST = date(2025, 6, 30)
 
@@ -78,17 +79,27 @@ def make_matrix(
 def told(table: pa.Table, head: Head) -> pa.Table:
     """The same rows with a truth of another form: what moved the class, as a number.
 
-    Above 0 it is a volatility, of which those realised before tell what `mood` does.
+    Above 0 it is a volatility, of which those realised before tell what `mood` does; of a position
+    it is what parts say. Beside quantiles lie such volatilities, too, which tell nothing more of
+    the return.
     """
     if isinstance(head, Classes):
         return table
     returns = table["total_return"].to_numpy()
     positive = isinstance(head, Value) and head.link == "log"
     truth = np.exp(40.0 * returns - 4.0) if positive else returns
-    for place, name in enumerate(REALISED if positive else ()):
+    beside = positive or isinstance(head, Quantiles)
+    for place, name in enumerate(REALISED if beside else ()):
         known = table[FEATURES[(place - 1) % len(FEATURES)]].to_numpy()
         own = pa.array(np.exp(0.4 * known - 4.0).astype(np.float32), from_pandas=True)
         table = table.add_column(table.column_names.index("label"), name, own)
+    if isinstance(head, Position):
+        mood = table["mood"].to_numpy()
+        chances = Classes().from_scores(np.outer(mood, (-1.0, 0.0, 1.0)))
+        said = {f"trend.{name}": chances[:, k] for k, name in enumerate(TREND.columns)}
+        for name, values in {**said, "storm.volatility": np.exp(0.3 * mood[::-1] - 4.0)}.items():
+            own = pa.array(values.astype(np.float32), from_pandas=True)
+            table = table.add_column(table.column_names.index("label"), name, own)
     return table.set_column(table.column_names.index("label"), "label", pa.array(truth))
 
 

@@ -7,11 +7,11 @@ import pytest
 from answers import answers, truths
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.special import ndtri
+from scipy.stats import norm
 
 from training.ensemble import ENSEMBLES, Ensemble, cheapest, learned
 from training.ensembles.stacking import fitted
-from training.forecast import Classes, Floats, Quantiles
+from training.forecast import Classes, Floats, Quantiles, Value
 from training.objective import ABSTAIN, OBJECTIVES, Forecasts, Objective, Truth
 
 PAIRS = [
@@ -41,6 +41,7 @@ def test_the_ensembles_are_found() -> None:
     assert {(name, "trend") for name in names} <= set(PAIRS)
     names = ("weighted", "soft", "stacking", "bma")
     assert {(name, "volatility") for name in names} <= set(PAIRS)
+    assert ("soft", "signal") in PAIRS
 
 
 @pytest.mark.parametrize(("name", "of"), PAIRS)
@@ -116,17 +117,20 @@ LEARNERS = [pair for pair in PAIRS if pair[0] in {"weighted", "stacking", "bma"}
 
 def tellers(objective: Objective, n: int, noise: tuple[float, ...], seed: int = 0) -> Floats:
     """Members who know the truths of `truths_of`, each beside its own noise."""
-    random, head = np.random.default_rng(seed + 1), objective.head
+    random = np.random.default_rng(seed + 1)
     known = scores_of(objective, n, seed)
-    errors = [s * random.normal(size=known.shape) for s in noise]
-    # Of quantiles the middle is known, and from there they lie as those of a normal law do.
-    apart = ndtri(head.levels) if isinstance(head, Quantiles) else 0.0
-    return np.stack([head.from_scores(known + error + apart) for error in errors])
+    # Of quantiles it is where they lie that is known more or less well.
+    wide = (n, 1) if isinstance(objective.head, Quantiles) else known.shape
+    return np.stack(
+        [objective.head.from_scores(known + s * random.normal(size=wide)) for s in noise]
+    )
 
 
 def scores_of(objective: Objective, n: int, seed: int) -> Floats:
-    width = 1 if isinstance(objective.head, Quantiles) else objective.head.width
-    return np.random.default_rng(seed).normal(size=(n, width))
+    random, head = np.random.default_rng(seed), objective.head
+    if isinstance(head, Quantiles):
+        return np.asarray(random.normal(size=(n, 1)) + norm.ppf(head.levels))
+    return random.normal(size=(n, head.width))
 
 
 def truths_of(objective: Objective, n: int, seed: int = 0) -> Truth:
@@ -136,8 +140,9 @@ def truths_of(objective: Objective, n: int, seed: int = 0) -> Truth:
         ends = objective.head.from_scores(scores).cumsum(axis=1)
         return np.minimum((random.random(n)[:, None] > ends).sum(axis=1), objective.head.width - 1)
     if isinstance(objective.head, Quantiles):
-        return np.asarray(scores[:, 0] + random.normal(size=n))
-    return np.asarray(objective.head.from_scores(scores)[:, 0] * np.abs(random.normal(size=n)))
+        return np.asarray(scores.mean(axis=1) + random.normal(size=n))
+    noise = np.abs(random.normal(size=n)) if isinstance(objective.head, Value) else 1.0
+    return np.asarray(objective.head.from_scores(scores)[:, 0] * noise)
 
 
 @pytest.mark.parametrize(("name", "of"), LEARNERS)

@@ -4,43 +4,15 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from answers import HEADS, answers
+from answers import HEADS
+from made_models import MADE, VALUES, constant, linear, loglinear
 
-from training.bundle.model import MODELS, Model, ModelError, read
-from training.bundle.models.constant import Constant
-from training.bundle.models.linear import Linear
-from training.bundle.models.loglinear import LogLinear, logarithms
-from training.bundle.models.together import Together
-from training.bundle.scaler import Scaler
+from training.bundle.model import Model, ModelError, read
 from training.forecast import Classes, Head, Values
-
-VALUES = np.random.default_rng(0).normal(size=(40, 2, 3)).astype(np.float32)
-VALUES[::7, -1, 1] = np.nan
-
-
-def constant(head: Head) -> Model:
-    return Constant(answers(head, 1)[0], head)
-
-
-def linear(head: Head) -> Model:
-    random = np.random.default_rng(1)
-    weights, intercept = random.normal(size=(head.width, 3)), random.normal(size=head.width)
-    return Linear(Scaler.fit(VALUES[:, -1]), weights, intercept, head)
-
-
-def loglinear(head: Head) -> Model:
-    random = np.random.default_rng(2)
-    weights, intercept = random.normal(size=(head.width, 2)), random.normal(size=head.width)
-    scaler = Scaler.fit(logarithms(VALUES[:, -1, [2, 0]], 1e-4))
-    return LogLinear(scaler, weights, intercept, head, (2, 0), 1e-4)
-
-
-def together(head: Head) -> Model:
-    return Together("soft", {}, {"one": constant(head), "other": linear(head)}, head)
 
 
 @pytest.mark.parametrize("head", HEADS, ids=str)
-@pytest.mark.parametrize("make", [constant, linear, loglinear, together])
+@pytest.mark.parametrize("make", MADE)
 def test_a_model_read_back_answers_alike(make: Callable[[Head], Model], head: Head) -> None:
     model = make(head)
     again = read(model.files(), head)
@@ -78,15 +50,6 @@ def test_files_of_none_or_two_models_are_refused() -> None:
     for files in ({}, {"notes.json": b""}, both):
         with pytest.raises(ModelError, match="expected one model file of"):
             read(files, head)
-    known = {
-        "ensemble.json",
-        "linear.json",
-        "loglinear.json",
-        "model.ubj",
-        "network.onnx",
-        "prior.json",
-    }
-    assert known <= set(MODELS.names())
 
 
 def test_trees_read_back_keep_to_one_core(values: Values = VALUES) -> None:

@@ -34,6 +34,7 @@ class Rows:
 
     truth: Truth
     told: Floats
+    features: tuple[str, ...] = ("trend.p_down", "trend.p_neutral", "trend.p_up")
 
     class Told(dict[str, Floats]):
         def __init__(self, told: Floats) -> None:
@@ -70,7 +71,7 @@ def days(n: int, sessions: int = 60) -> np.ndarray:
 
 
 def test_the_objectives_are_found() -> None:
-    assert {"trend", "volatility"} <= set(NAMES)
+    assert {"return", "signal", "trend", "volatility"} <= set(NAMES)
 
 
 def test_its_words_agree(objective: Objective) -> None:

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 
 from training.ensemble import Ensemble, ensemble
-from training.forecast import Classes, Floats, Head, Quantiles, Value
+from training.forecast import Classes, Floats, Head, Position, Quantiles, Value
 from training.objective import Objective, Truth
 
 
-@ensemble("soft", heads=(Classes, Value, Quantiles))
+@ensemble("soft", heads=(Classes, Value, Quantiles, Position))
 class Soft(Ensemble):
-    """Nothing to fit: the mixture of chances, the mean of values, of each quantile its mean."""
+    """Nothing to fit: the mixture of chances, the mean of all else, of each quantile its own."""
 
     def fit(self, _objective: Objective, _said: Floats, _truth: Truth) -> Mapping[str, Any]:
         """No parameters."""

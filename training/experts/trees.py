@@ -1,4 +1,4 @@
-"""Gradient boosted trees (XGBoost): softmax over classes, or one number."""
+"""Gradient boosted trees (XGBoost): softmax over classes, one number, or its quantiles."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 
 from training.bundle.models.boosted import Boosted
 from training.expert import Expert, Span, expert
-from training.forecast import Classes, Floats, Head, Value
+from training.forecast import Classes, Floats, Head, Quantiles, Value
 from training.samples.folds import inner_split
 from training.samples.samples import Samples
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _LEAST = float(np.finfo(np.float32).tiny)
 
 
-@expert("xgboost", heads=(Classes, Value), libraries=("xgboost", "numpy"))
+@expert("xgboost", heads=(Classes, Value, Quantiles), libraries=("xgboost", "numpy"))
 @dataclass(frozen=True)
 class Trees(Expert[Boosted]):
     """rounds: upper bound on the trees per number; `patience` rounds without gain end it earlier.
@@ -116,6 +116,9 @@ def _means(samples: Samples, head: Head) -> Floats:
 
 
 def _objective(head: Head, taught: Samples) -> dict[str, Any]:
+    if isinstance(head, Quantiles):
+        losses = {"objective": "reg:quantileerror", "eval_metric": "quantile"}
+        return losses | {"quantile_alpha": list(head.levels)}
     if not isinstance(head, Value):
         named = {"objective": "multi:softprob", "eval_metric": "mlogloss"}
         return named | {"num_class": head.width}

@@ -15,6 +15,7 @@ from training.ensemble import ENSEMBLES, Ensemble
 from training.evidence.walk import tested, walk_calibrated, walk_together
 from training.forecast import Head
 from training.run import records
+from training.run.heard import training
 from training.run.records import UNCALIBRATED, Fit
 from training.run.scope import Scope
 from training.run.tracking import step
@@ -32,7 +33,7 @@ def combine(store: Store, scope: Scope) -> Fit:
     calibration = calibration_of(scope)
     said = [records.read_walk(scope, name).forecasts for name in recipe.experts]
     members = {name: bundle.load(records.read_fit(scope, name).bundle) for name in recipe.experts}
-    samples = scope.training(store)
+    samples = training(store, scope)
     with step(store, scope, "ensemble", ensemble.name) as run:
         folds = recipe.cut.split(samples)
         test = samples.take(tested(folds))

@@ -12,6 +12,7 @@ from training.evidence.luck import judge, session_losses
 from training.evidence.walk import tested
 from training.objective import Forecasts
 from training.run import records
+from training.run.heard import training
 from training.run.scope import Scope
 from training.run.tracking import Run, step
 from training.run.trials import SHARPE, trials_of
@@ -27,7 +28,7 @@ def prove(store: Store, scope: Scope, explained: str) -> tuple[dict[str, Evidenc
     fits = [records.read_fit(scope, name) for name in names]
     shown = (*names, records.UNCALIBRATED) if scope.recipe.calibration else names
     walks = {name: records.read_walk(scope, name) for name in shown}
-    samples = scope.training(store)
+    samples = training(store, scope)
     biased = survivors_only(store, scope.universe, scope.cut.end, scope.snapshot)
     with step(store, scope, "evidence") as run:
         run.tag({"survivor_biased": str(biased).lower()})

@@ -1,7 +1,7 @@
 """Several models, combined as an ensemble does."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -40,6 +40,14 @@ class Together(Model):
             return found
         calibrated = CALIBRATIONS.get(self.calibration["name"])()
         return calibrated.apply(self.calibration["parameters"], found)
+
+    def grounds(self, values: Values) -> Sequence[Mapping[str, Any]] | None:
+        """Those of its only member; of several, each under the member's name."""
+        found = {name: member.grounds(values) for name, member in self.members.items()}
+        told = {name: rows for name, rows in found.items() if rows is not None}
+        if len(self.members) == 1 or not told:
+            return next(iter(told.values()), None)
+        return [dict(zip(told, row, strict=True)) for row in zip(*told.values(), strict=True)]
 
     def files(self) -> Mapping[str, bytes]:
         """One JSON file, and those of the members, each in a folder of its name."""

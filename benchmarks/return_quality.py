@@ -1,0 +1,159 @@
+"""How well returns are foretold on real stocks: our experts beside naive quantiles.
+
+    python benchmarks/return_quality.py <folder of data sets> [--stocks 60] [--target return_1]
+
+Daily bars of members of the S&P 500 of April 2021, looked back upon from 2005 to 2019: survivors,
+whose falls ended well. Of those that traded in all sessions, evenly chosen by name. Folds walk
+forward in time; trees have their plain hyperparameters, the network narrower layers than its own.
+Losses are in percent, lower is better; R2 is on raw returns. A rank information coefficient is the
+rank correlation of expected and true returns over the stocks of a session. Intervals are over
+sessions.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pyarrow as pa
+import typer
+from rich.console import Console
+from rich.table import Table
+from scipy.stats import rankdata
+from volatility_quality import bars_of, panel_of
+
+from features.engine import evaluate
+from features.feature import FEATURES
+from features.panel.panel import Panel
+from features.target import target
+from training.ensemble import ENSEMBLES
+from training.evidence.evidence import Evidence, Value, gather
+from training.evidence.intervals import estimate
+from training.evidence.walk import Learner, Walk, tested, walk, walk_together
+from training.expert import EXPERTS
+from training.forecast import Floats
+from training.objectives.return_ import LEVELS, SCALE, Return, expected
+from training.recipe import recipe
+from training.samples.folds import Fold, WalkForward
+from training.samples.samples import Samples, from_matrix
+
+# The set has no texts.
+LEARNT = tuple(f for f in recipe("demo_return").features if not f.startswith("news_"))
+SURE = ("pinball", "r2", "coverage_90")  # shown with their intervals
+NARROW = {"window": 20, "first": 16, "second": 8, "dense": 16, "epochs": 4, "batch": 2048}
+
+
+def samples_of(panel: Panel, name: str) -> Samples:
+    """The settled rows of a target, once a quarter of history is behind each."""
+    found = evaluate(panel, [FEATURES.get(one) for one in LEARNT], dtype=np.float32)
+    label = target(name).label
+    outcome = label.settle(panel, label.basis(panel))
+    stocks = np.array(panel.instruments)[panel.segment]
+    unknown = ~outcome.settled | (panel.place < 67)
+
+    def told(values: np.ndarray) -> pa.Array:
+        return pa.array(values, from_pandas=True, mask=unknown)
+
+    moment = pa.timestamp("us", "UTC")
+    table = pa.table(
+        {
+            "instrument_id": stocks,
+            "symbol": stocks,
+            "session": pa.array(panel.session, pa.date32()),
+            "as_of": pa.array(panel.as_of).cast(moment),
+            **{one: pa.array(values, from_pandas=True) for one, values in found.items()},
+            "label": told(outcome.value),
+            "settled_at": told(outcome.settled_at).cast(moment),
+            "total_return": told(outcome.total_return),
+            "delisted": told(outcome.delisted),
+            "ambiguous": told(outcome.ambiguous),
+        }
+    )
+    return from_matrix(table, LEARNT)
+
+
+def walks_of(samples: Samples, folds: Sequence[Fold], experts: Sequence[str]) -> dict[str, Walk]:
+    """What the experts say out of sample, and the soft vote of several."""
+    asked = Return()
+    fields = {"bilstm": NARROW}
+    walks = {
+        name: walk(Learner(EXPERTS.get(name)(**fields.get(name, {})), asked), samples, folds)
+        for name in experts
+    }
+    if len(walks) > 1:
+        said = [one.forecasts for one in walks.values()]
+        walks["soft"] = walk_together(ENSEMBLES.get("soft")(), said, samples, folds)
+    return walks
+
+
+def rank_information(said: Floats, rows: Samples, overlap: int) -> Value:
+    """The mean over sessions of the rank correlation of expected and true returns."""
+    starts = np.flatnonzero(np.append(True, rows.sessions[1:] != rows.sessions[:-1]))
+    pairs = zip(np.split(said, starts[1:]), np.split(rows.truth, starts[1:]), strict=True)
+    found = np.array([_correlation(rankdata(a), rankdata(b)) for a, b in pairs])
+    found = found[np.isfinite(found)]
+    if len(found) < 2:
+        return Value(0.0, -np.inf, np.inf)
+    left_out = (found.sum() - found) / (len(found) - 1)
+    mean = float(found.mean())
+    return Value(mean, *estimate(mean, left_out, overlap).interval())
+
+
+def _correlation(a: Floats, b: Floats) -> float:
+    flat = len(a) < 5 or not np.ptp(a) or not np.ptp(b)
+    return float("nan") if flat else float(np.corrcoef(a, b)[0, 1])
+
+
+def shown(found: Evidence) -> Table:
+    """Scores with intervals, and by how much the pinball loss of others is larger."""
+    title = f"{found.n:,} rows of {found.sessions} sessions, {found.first} to {found.last}"
+    loss, metrics = Return.learned, list(found.own)
+    table = Table("forecaster", *metrics, f"{loss} over {found.expert}'s", title=title)
+    for name, scores in found.scores.items():
+        cells = [_cell(scores[m]) if m in SURE else f"{scores[m].value:.4f}" for m in metrics]
+        apart = found.beside[name][loss] if name in found.beside else None
+        worse = _cell(Value(-apart.value, -apart.high, -apart.low), "+") if apart else ""
+        table.add_row(name, *cells, worse)
+    return table
+
+
+def covered(walks: dict[str, Walk], rows: Samples, overlap: int) -> Table:
+    """How the 90 % interval covers terciles of volatility, its width, and rank information."""
+    table = Table("forecaster", "calm", "middle", "storm", "spread", "mean width", "rank IC")
+    order = np.argsort(rows.column(SCALE), kind="stable")
+    for name, one in walks.items():
+        values = one.forecasts.values
+        low, high = values[:, LEVELS.index(0.05)], values[:, LEVELS.index(0.95)]
+        inside = (low <= rows.truth) & (rows.truth <= high)
+        shares = [float(inside[part].mean()) for part in np.array_split(order, 3)]
+        ranks = _cell(rank_information(expected(values), rows, overlap), "+")
+        width = f"{(high - low).mean():.2%}"
+        spread = f"{max(shares) - min(shares):.3f}"
+        table.add_row(name, *(f"{share:.3f}" for share in shares), spread, width, ranks)
+    return table
+
+
+def _cell(value: Value, sign: str = "") -> str:
+    return f"{value.value:{sign}.4f} [{value.low:{sign}.4f}, {value.high:{sign}.4f}]"
+
+
+def main(
+    data: Annotated[Path, typer.Argument(help="holds sp500_daily")],
+    stocks: Annotated[int, typer.Option(min=5, help="how many of those that missed nothing")] = 60,
+    target_: Annotated[str, typer.Option("--target", help="what is foretold")] = "return_1",
+    expert: Annotated[list[str] | None, typer.Option(help="who foretells, repeatable")] = None,
+) -> None:
+    """Print the scores of all forecasters on the same rows."""
+    panel = panel_of(bars_of(data, stocks))
+    samples = samples_of(panel, target_)
+    typer.echo(f"{len(panel.instruments)} survivors, {len(samples):,} rows to learn from and ask")
+    folds, overlap = WalkForward().split(samples), target(target_).label.horizon
+    walks = walks_of(samples, folds, expert or ["quantile_trees"])
+    everybody = walks | walks_of(samples, folds, [Return.zero])
+    console = Console(width=170)
+    console.print(shown(gather(everybody, samples, folds, overlap)[list(walks)[-1]]))
+    console.print(covered(everybody, samples.take(tested(folds)), overlap))
+
+
+if __name__ == "__main__":
+    typer.run(main)

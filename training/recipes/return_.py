@@ -1,0 +1,40 @@
+"""Recipes that foretell what a position gains."""
+
+from training.recipe import Recipe, declare
+
+_EXPERTS = ("quantile_trees", "bilstm")
+# What `make demo` learns from: how much a price may move, and what may say where to.
+_FEW = (
+    *("realised_volatility_1", "realised_volatility_5", "realised_volatility_22"),
+    *("realised_volatility_decayed", "market_volatility_5"),
+    *("return_1", "momentum_5", "momentum_20", "relative_return", "momentum_rank"),
+    *("index_momentum_5", "volume_ratio_20", "news_sentiment_1", "news_count_1"),
+)
+
+declare(
+    *(
+        Recipe(
+            name=name,
+            view="daily_4",
+            target=target,
+            objective="return",
+            experts=_EXPERTS,
+            tuned=("quantile_trees",),
+        )
+        for name, target in (
+            ("return", "return_1"),
+            ("return_5", "return_5"),
+            ("return_20", "return_20"),
+        )
+    ),
+    Recipe(
+        name="demo_return",
+        view="daily_4",
+        target="return_1",
+        objective="return",
+        experts=("quantile_trees",),
+        features=_FEW,
+        fixed={"quantile_trees": {"rounds": 40}},
+        permutations=1,
+    ),
+)
