@@ -37,6 +37,7 @@ from training.text.scorer import Scorer
 pytestmark = pytest.mark.integration
 
 UNIVERSE = "sim20"
+PARTS = {"trend", "return", "volatility"}
 CHANCES = ("p_down", "p_neutral", "p_up")
 COLUMNS = {"score", "position", "abstention", "size"}
 GROUNDS = {"mode", "weights", "entropy", "inputs", "reason", "notices"}
@@ -88,8 +89,11 @@ def toys() -> tuple[Recipe, ...]:
     volatility = replace(
         recipe("demo_volatility"), name="toy_volatility", experts=("har",), **quick
     )
-    parts = {"trend": Member("toy_trend"), "volatility": Member("toy_volatility", "har")}
-    return trend, volatility, replace(recipe("demo_signal"), name="toy_signal", parts=parts)
+    returns = replace(recipe("demo_return"), name="toy_return", cut=WalkForward(count=3))
+    parts = {"trend": Member("toy_trend"), "return": Member("toy_return")}
+    parts |= {"volatility": Member("toy_volatility", "har")}
+    signal = replace(recipe("demo_signal"), name="toy_signal", parts=parts)
+    return trend, returns, volatility, signal
 
 
 def steps(place: Place, name: str, *verbs: str) -> str:
@@ -108,6 +112,7 @@ def test_a_signal_hears_its_parts_from_training_to_truth(
     with pytest.raises(StepMissing, match="hears soft of the recipe toy_trend, which was not"):
         ran(training, "zero", *place.now, "--recipe", "toy_signal")
     steps(place, "toy_trend", "fit --expert logistic", "ensemble")
+    steps(place, "toy_return", "fit --expert quantile_trees", "ensemble")
     steps(place, "toy_volatility", "fit --expert har")
     a_part_that_knows_the_rows_is_not_heard(place)
     told = steps(place, "toy_signal", "zero", "tune", "fit --expert gate", "ensemble")
@@ -123,11 +128,14 @@ def test_a_signal_hears_its_parts_from_training_to_truth(
     assert first and steps(place, "toy_signal", "fit --expert gate", "ensemble").split()[-1] == gate
     manifest = manifest_of(gate)
     fits = {"trend": "toy_trend_{}_soft", "volatility": "toy_volatility_{}_har"}
+    fits |= {"return": f"toy_return_{{}}_{recipe('demo_return').ensemble}"}
     place_of = f"{place.session}_{place.snapshot}"
     for name, key in fits.items():
         kept = json.loads(objects.get(f"fits/{UNIVERSE}_{key.format(place_of)}.json"))
         assert manifest.parts[name] == kept["bundle"]
-    assert manifest.features[-4:] == (*(f"trend.{c}" for c in CHANCES), "volatility.volatility")
+    quantiles = (f"return.{c}" for c in OBJECTIVES.get("return").columns)
+    wanted = (*(f"trend.{c}" for c in CHANCES), *quantiles, "volatility.volatility")
+    assert manifest.features[5:] == wanted
     views = json.loads(ran(training, "score-text", "--inputs", *place.now).splitlines()[-1])[
         "views"
     ]
@@ -170,7 +178,7 @@ def parts_are_heard(store: Store, gate: str) -> None:
         said = json.loads(row["forecast"])
         assert set(said) == COLUMNS | GROUNDS
         assert said["size"] == abs(said["position"]) and said["mode"] == "softmax"
-        assert set(said["weights"]) == set(said["inputs"]) == {"trend", "volatility"}
+        assert set(said["weights"]) == set(said["inputs"]) == PARTS
         assert sum(said["weights"].values()) == pytest.approx(1.0)
         assert sum(said["inputs"]["trend"].values()) == pytest.approx(1.0, abs=1e-5)
         assert set(said["inputs"]["trend"]) == set(CHANCES)
@@ -180,7 +188,7 @@ def parts_are_heard(store: Store, gate: str) -> None:
         assert said["notices"] == told
         assert (said["inputs"]["volatility"] is None) == (place >= 8)
         answer = OBJECTIVES.get("signal").answer({**row, **said})
-        assert set(answer) == {"signal", "size", "score"} | GROUNDS
+        assert set(answer) == {"signal", "size", "score"} | GROUNDS - {"entropy"}
 
 
 def what_each_part_adds_is_kept(store: Store, gate: str) -> None:
@@ -192,7 +200,8 @@ def what_each_part_adds_is_kept(store: Store, gate: str) -> None:
     for row in rows:
         [part] = json.loads(row["parts"])
         assert (part["model"], part["method"]) == ("gate", "gate_weights")
-        assert set(part["said"]["score"]["features"]) <= {"trend.p_up", "volatility.volatility"}
+        added = {name.split(".")[0] for name in part["said"]["score"]["features"]}
+        assert added and added <= PARTS
 
 
 def settled(store: Store, place: Place, gate: str) -> None:
