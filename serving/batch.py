@@ -1,8 +1,10 @@
 """The champion's forecasts of whole sessions, written once into the ledger."""
 
 import hashlib
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from typing import Any
 
 import numpy as np
 import orjson
@@ -17,8 +19,12 @@ from contracts.time.calendar import session_close
 from serving.served.explained import explanations
 from training.bundle.bundle import Bundle
 from training.bundle.history import History, lookback
+from training.bundle.inputs import with_answers
 from training.bundle.text_model import text_model
 from training.forecast import Floats, Values
+from training.objective import CLOSE
+
+log = logging.getLogger(__name__)
 
 
 def predict(store: Store, champion: Champion, bundle: Bundle, cut: Cut, now: datetime) -> int:
@@ -68,6 +74,7 @@ def _done(store: Store, bundle: str, cut: Cut) -> set[date]:
 
 
 def _matrix(store: Store, bundle: Bundle, cut: Cut, sessions: Sequence[date]) -> pa.Table:
+    from features.matrix.closes import with_closes
     from features.matrix.matrix import load_matrix
     from features.view import view
 
@@ -77,7 +84,16 @@ def _matrix(store: Store, bundle: Bundle, cut: Cut, sessions: Sequence[date]) ->
     first = min(sessions) - lookback(bundle.manifest.window, chosen.interval)
     asked = cut.since(first).until(max(sessions))
     pinned = text_model(store, bundle.manifest)
-    return load_matrix(store, asked, chosen, pinned, missing="write")
+    matrix = load_matrix(store, asked, chosen, pinned, missing="write")
+    matrix = with_answers(store, asked, bundle.manifest, matrix, _lost)
+    if CLOSE in bundle.manifest.asked.keeps:
+        matrix = with_closes(store, asked.since(min(sessions)), chosen, matrix)
+    return matrix
+
+
+def _lost(part: str, error: Exception) -> None:
+    # The forecast goes on without it, and says so.
+    log.error("a part cannot be asked", extra={"part": part, "error": str(error)})
 
 
 def _forecast(
@@ -90,21 +106,29 @@ def _forecast(
     bundle.require_units(windows)
     answers = bundle.forecast(windows)
     known = whole.select(["instrument_id", "symbol", "session", "as_of"]).take(pa.array(rows))
-    for name, column in told(bundle, answers).items():
+    kept = whole.select(bundle.manifest.asked.keeps).take(pa.array(rows)).to_pydict()
+    for name, column in told(bundle, answers, kept, bundle.grounds(windows)).items():
         known = known.append_column(name, pa.array(column))
     return known, windows
 
 
-def told(bundle: Bundle, answers: Floats) -> dict[str, Sequence[object]]:
-    """Answers (n, columns of the objective) as columns of `predictions`: them and what follows from
-    them as JSON, those that have a column of their own in it as well, and signals, if any."""
+def told(
+    bundle: Bundle,
+    answers: Floats,
+    kept: Mapping[str, Sequence[object]],
+    grounds: Sequence[Mapping[str, Any]] | None = None,
+) -> dict[str, Sequence[object]]:
+    """Answers (n, columns of the objective) as columns of `predictions`: them, what follows from
+    them, what is `kept` with them and their grounds as JSON, those that have a column of their own
+    in it as well, and signals, if any."""
     asked = bundle.manifest.asked
     numbers = dict(zip(asked.columns, answers.T, strict=True)) | asked.derived(answers)
-    columns = {name: values.tolist() for name, values in numbers.items()}
+    columns = {name: values.tolist() for name, values in numbers.items()} | dict(kept)
     rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
     plain = {name: values for name, values in columns.items() if name in PREDICTIONS.names}
     signals = bundle.signals(answers)
-    written = [orjson.dumps(row).decode() for row in rows]
+    both = zip(rows, grounds or [{}] * len(answers), strict=True)
+    written = [orjson.dumps({**row, **ground}).decode() for row, ground in both]
     return {"forecast": written, **plain} | ({"signal": signals} if signals else {})
 
 

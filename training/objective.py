@@ -20,6 +20,8 @@ from training.forecast import Floats, Head, Values
 
 Truth: TypeAlias = NDArray[Any]
 
+CLOSE = "close"  # the last price at a decision, as it was quoted and known then
+
 BUY, SELL, HOLD, ABSTAIN = "buy", "sell", "hold", "abstain"
 
 
@@ -28,12 +30,14 @@ class Forecasts:
     """What somebody said of n rows: `values` (n, columns of the objective).
 
     named: the one number of each row, where it is not what follows from the values (a naive rule
-    names its own class). Raises ForecastError on what is no answer of the objective's form.
+    names its own class). learnt: up to when truths were known to who said it, datetime64 (n,); None
+    where nobody tells. Raises ForecastError on what is no answer of the objective's form.
     """
 
     objective: "Objective"
     values: Floats
     named: Floats | None = None
+    learnt: NDArray[np.datetime64] | None = None
 
     def __post_init__(self) -> None:
         self.objective.head.require(self.values)
@@ -71,12 +75,20 @@ class Rows(Protocol):
     """What baselines look at: n rows with their truth, and what naive forecasts are made of."""
 
     @property
+    def features(self) -> tuple[str, ...]:
+        """What the columns are called."""
+
+    @property
     def truth(self) -> Truth:
         """What came, (n,): whole numbers of classes, else float64."""
 
     @property
     def beside(self) -> Mapping[str, Floats]:
         """What the target's label lays beside the features, null where it was not known."""
+
+    @property
+    def instruments(self) -> NDArray[np.str_]:
+        """Whose rows they are, (n,)."""
 
     def column(self, name: str) -> Values:
         """A feature at each decision, (n,)."""
@@ -97,7 +109,8 @@ class Objective(ABC):
     best, fitted on the first rows for the second. zero: the expert that is in office first.
     thresholds: of its signals, unless a recipe has others. tells: what callers are told, field ->
     what it is, in an object beside the forecasts of an objective that tells nothing, which lead;
-    the object is called by `told_as`, else by the objective's name.
+    the object is called by `told_as`, else by the objective's name. keeps: what of a decision's row
+    is kept with its answer: features of the view, and CLOSE.
     """
 
     name: ClassVar[str]
@@ -113,6 +126,7 @@ class Objective(ABC):
     thresholds: ClassVar[Mapping[str, float]] = {}
     tells: ClassVar[Mapping[str, str]] = {}
     told_as: ClassVar[str] = ""
+    keeps: ClassVar[tuple[str, ...]] = ()
 
     @property
     def called(self) -> str:
@@ -152,6 +166,11 @@ class Objective(ABC):
     def rank(self, row: Mapping[str, Any]) -> float:
         """By what stored predictions are put in order, the largest first."""
         return float(row[self.columns[0]])
+
+    def leans(self, values: Floats) -> Floats | None:  # noqa: ARG002
+        """Which way answers (n, columns) lean, (n,) from -1, to sell, to 1, to buy; None: as those
+        of that form do (`training.part.leans`)."""
+        return None
 
     def implausible(self, scores: Mapping[str, float]) -> str:  # noqa: ARG002
         """Why the scores are too good to be true; empty when they are not."""

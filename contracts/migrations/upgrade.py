@@ -1,10 +1,12 @@
 """Bring a database to a revision; `python -m contracts revise` writes the next one."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from contracts.database.connection import MIGRATE, engine
 from contracts.migrations.declared import metadata
+from contracts.migrations.guards import append_only, tallied
+from contracts.tables import TABLES
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -61,4 +63,21 @@ def revise(url: str, message: str) -> None:
     from alembic import command
 
     with _engine(url).connect() as connection:
-        command.revision(_config(connection), message=message, autogenerate=True)
+        command.revision(
+            _config(connection),
+            message=message,
+            autogenerate=True,
+            process_revision_directives=guard,
+        )
+
+
+def guard(_: object, __: object, directives: list[Any]) -> None:
+    """Let a revision that creates tables guard them as their kind demands: Alembic's hook."""
+    from alembic.operations.ops import CreateTableOp, ExecuteSQLOp
+
+    [script] = directives
+    operations = script.upgrade_ops.ops
+    made = [each.table_name for each in operations if isinstance(each, CreateTableOp)]
+    for name in made:
+        counted = tallied(name) if TABLES[name].kind == "ledger" else []
+        operations += [ExecuteSQLOp(statement) for statement in (append_only(name), *counted)]

@@ -108,7 +108,11 @@ PREDICTIONS = Table(
         Column("origin", TEXT),
         Column("issued_at", TIME),
     ),
-    indexes=(("bundle", "symbol", "as_of"), ("universe", "target", "session")),
+    indexes=(
+        ("bundle", "symbol", "as_of"),
+        ("universe", "target", "session"),
+        ("prediction_id",),
+    ),
 )
 
 # What a live forecast rests on: what each model's features add, and the largest of their values.

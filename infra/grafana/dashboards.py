@@ -15,8 +15,8 @@ from grafana_foundation_sdk.models.common import (
     LegendDisplayMode,
     LegendPlacement,
 )
-from grafana_foundation_sdk.models.dashboard import DataSourceRef
-from panels import ROWS, Panel
+from grafana_foundation_sdk.models.dashboard import DataSourceRef, VariableOption, VariableRefresh
+from panels import OF_UNIVERSE, OURS, ROWS, Panel
 
 NAME = "finpulse"
 SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
@@ -47,15 +47,24 @@ def _panel(panel: Panel) -> stat.Panel | timeseries.Panel:
         built = timeseries.Panel().legend(legend).height(8)
     built = built.title(panel.title).description(panel.text).unit(panel.unit)
     built = built.datasource(SOURCE).span(panel.span)
+    if panel.repeat:
+        built = built.repeat(panel.repeat).repeat_direction("h")
     for place, (expr, legend_format) in enumerate(panel.queries):
         built = built.with_target(_query(place, expr, legend_format))
     return built
 
 
 def _variable(label: str, metric: str) -> dashboard.QueryVariable:
-    """One that takes the label's values of a metric."""
+    """One that takes the label's values of a metric within the time that is looked at."""
     made = dashboard.QueryVariable(label).label(label.capitalize()).datasource(SOURCE)
+    made = made.refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
     return made.query(f"label_values({metric}, {label})")
+
+
+def _each(label: str, metric: str) -> dashboard.QueryVariable:
+    """One that stands for all of the values, unless somebody chooses."""
+    every = VariableOption(selected=True, text=["All"], value=["$__all"])
+    return _variable(label, metric).multi(True).include_all(True).current(every)
 
 
 def build() -> dashboard.Dashboard:
@@ -70,7 +79,8 @@ def build() -> dashboard.Dashboard:
         .timezone("utc")
         .with_variable(dashboard.DatasourceVariable("datasource").type("prometheus"))
         .with_variable(_variable("universe", "finpulse_champion_info"))
-        .with_variable(_variable("target", 'finpulse_champion_info{universe="$universe"}'))
+        .with_variable(_variable("target", f"finpulse_champion_info{{{OF_UNIVERSE}}}"))
+        .with_variable(_each("metric", f"finpulse_settled_score{{{OURS}}}"))
     )
     for title, panels in ROWS.items():
         board = board.with_row(dashboard.Row(title))

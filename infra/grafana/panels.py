@@ -9,7 +9,10 @@ BESIDE = "{{forecaster}}, {{origin}}"
 
 @dataclass(frozen=True)
 class Panel:
-    """One panel: queries as (PromQL, legend), a Grafana unit, and how wide it is of 24."""
+    """One panel: queries as (PromQL, legend), a Grafana unit, and how wide it is of 24.
+
+    repeat: the variable for each of whose values there is one.
+    """
 
     title: str
     text: str
@@ -17,6 +20,7 @@ class Panel:
     unit: str = "short"
     span: int = 8
     single: bool = False
+    repeat: str = ""
 
 
 ROWS: dict[str, tuple[Panel, ...]] = {
@@ -64,35 +68,19 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             single=True,
         ),
         Panel(
-            "Brier score gained",
-            "By how much the champion beats the class prior; below 0 it is worse.",
-            ((f"finpulse:brier_gain{{{OURS}}}", "{{origin}}"),),
+            "Gain over champion zero",
+            "By how much its loss, by which the objective's contests are decided, is below that of "
+            "champion zero; below 0 the champion is worse.",
+            ((f"finpulse:loss_gain{{{OURS}}}", "{{loss}}, {{origin}}"),),
             span=18,
         ),
         Panel(
-            "Accuracy",
-            "Share of settled forecasts that came true, beside the class prior's.",
-            ((f"finpulse_forecast_accuracy_ratio{{{OURS}}}", BESIDE),),
-            "percentunit",
-            span=6,
-        ),
-        Panel(
-            "Matthews' correlation",
-            "Of forecast and truth; the class prior's is 0.",
-            ((f"finpulse_forecast_mcc{{{OURS}}}", BESIDE),),
-            span=6,
-        ),
-        Panel(
-            "Log loss",
-            "Lower is better; the class prior's is what knowing nothing costs.",
-            ((f"finpulse_forecast_log_loss{{{OURS}}}", BESIDE),),
-            span=6,
-        ),
-        Panel(
-            "Brier score",
-            "Lower is better, 0 to 2 over three classes.",
-            ((f"finpulse_forecast_brier_score{{{OURS}}}", BESIDE),),
-            span=6,
+            "$metric",
+            "A metric of the target's objective, of settled forecasts: the champion's beside "
+            "champion zero's.",
+            ((f'finpulse_settled_score{{{OURS}, metric="$metric"}}', BESIDE),),
+            span=24,
+            repeat="metric",
         ),
     ),
     "Drift": (

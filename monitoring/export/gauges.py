@@ -17,8 +17,11 @@ from monitoring.truth.performance import CHAMPION, Truths
 
 T = TypeVar("T")
 
+# Truths are counted by session, which is asked for where they are read.
 _TALLIES = """
-SELECT table_name AS "table", groups::text AS groups, sum(n)::bigint AS n FROM tallies GROUP BY 1, 2
+SELECT table_name AS "table", CASE table_name WHEN 'outcomes' THEN '{}' ELSE groups::text END
+  AS groups, sum(n)::bigint AS n
+FROM tallies GROUP BY 1, 2
 """
 # Facts are only ever added, so the loads know their number without a walk over them.
 _LOADS = """
@@ -156,7 +159,7 @@ class Sums:
                 log.error("a champion's forecasts cannot be judged", extra=about)
                 self._failures += 1
                 continue
-            rows += [{**vars(office), **vars(each), **each.scores} for each in found]
+            rows += [{**vars(office), **vars(each)} for each in found]
         return rows
 
 
@@ -216,11 +219,20 @@ def _performance(rows: list[dict[str, Any]]) -> Iterator[GaugeMetricFamily]:
     champions = [row for row in rows if row["forecaster"] == CHAMPION]
     text = "The champion's forecasts whose truth is known."
     yield _gauge("settled_predictions", text, champions, "n", *_OFFICE, "origin")
-    told = {metric for row in rows for metric in row["scores"]}
-    for metric in sorted(told | set(_METRICS)):
+    first = [row | {"mean": row["scores"][row["loss"]]} for row in rows]
+    text = "Mean of the loss by which the objective's contests are decided; lower is better."
+    yield _gauge("settled_loss", text, first, "mean", *labels, "loss")
+    told = [
+        row | {"metric": metric, "score": score}
+        for row in rows
+        for metric, score in row["scores"].items()
+    ]
+    text = "Each metric of the objective, of settled forecasts."
+    yield _gauge("settled_score", text, told, "score", *labels, "metric")
+    for metric in sorted({row["metric"] for row in told} | set(_METRICS)):
         words = f"Mean {metric.replace('_', ' ')} of settled forecasts."
         name, text = _METRICS.get(metric, (f"forecast_{metric}", words))
-        yield _gauge(name, text, (row for row in rows if metric in row), metric, *labels)
+        yield _gauge(name, text, (row for row in told if row["metric"] == metric), "score", *labels)
 
 
 def _drift(rows: list[dict[str, Any]]) -> Iterator[GaugeMetricFamily]:

@@ -13,6 +13,7 @@ from contracts.universe import universe
 from training.bundle import bundle
 from training.bundle.bundle import Bundle, manifest_of
 from training.bundle.history import History, lookback
+from training.bundle.inputs import with_answers
 from training.bundle.manifest import BundleError
 from training.bundle.models.constant import Constant
 from training.bundle.text_model import text_model
@@ -28,10 +29,14 @@ _ITS = "zero_"
 
 @dataclass(frozen=True)
 class Baseline:
-    """Champion zero beside a champion of the same objective; name: that of its expert."""
+    """Champion zero beside a champion of the same objective; name: that of its expert.
+
+    beside: the bundle of that champion, whose answers the rows hold.
+    """
 
     store: Store
     zero: Bundle
+    beside: str
 
     @property
     def name(self) -> str:
@@ -43,6 +48,8 @@ class Baseline:
 
         None where it cannot be asked about all of them: the features of one are not there.
         """
+        if self.zero.hash == self.beside:  # To the last digit what it said.
+            return rows.select(self.zero.manifest.asked.columns).to_numpy().astype(np.float64)
         if isinstance(self.zero.model, Constant):  # No features are needed.
             return np.tile(self.zero.model.answer, (len(rows), 1))
         try:
@@ -67,6 +74,7 @@ class Baseline:
         cut = Cut(universe(manifest.universe), days[0], days[-1], snapshot)
         cut = cut.since(days[0] - lookback(manifest.window, chosen.interval))
         matrix = load_matrix(self.store, cut, chosen, text_model(self.store, manifest))
+        matrix = with_answers(self.store, cut, manifest, matrix)
         whole, history = History.of_matrix(matrix, manifest.features)
         places = np.arange(whole.num_rows)
         answers = self.zero.forecast(history.windows(places, manifest.window))
@@ -76,12 +84,12 @@ class Baseline:
         return known.with_columns(asked_at).hstack(pl.DataFrame(answers, schema=names))
 
 
-def baseline(store: Store, oldest: str, asked: Objective) -> Baseline | None:
-    """The first of a reign, where it is the objective's champion zero."""
+def baseline(store: Store, newest: str, oldest: str, asked: Objective) -> Baseline | None:
+    """The first bundle of a reign beside the newest, where it is the objective's champion zero."""
     try:
         manifest = manifest_of(oldest)
         if (manifest.objective, manifest.expert) == (asked.name, asked.zero):
-            return Baseline(store, bundle.load(oldest))
+            return Baseline(store, bundle.load(oldest), newest)
     except (BundleError, FileNotFoundError) as error:
         log.warning("champion zero cannot be asked", extra={"error": str(error)})
     return None

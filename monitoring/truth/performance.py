@@ -25,11 +25,13 @@ CHAMPION = "champion"
 # Rows that are held at once.
 _ROWS = 200_000
 
-# The truths of a session's forecasts and their versions: the sums move with either.
+# How many truths a session's forecasts have, restated ones too: counted as they are recorded, and
+# they are only ever added, so the sums move with it.
 _MARKS = """
-SELECT session, count(*) AS n, sum(version)::bigint AS versions
-FROM predictions p JOIN outcomes USING (prediction_id)
-WHERE p.universe = %s AND p.target = %s AND p.bundle = %s GROUP BY session ORDER BY session
+SELECT (groups ->> 'session')::date AS session, sum(n)::bigint AS n FROM tallies
+WHERE table_name = 'outcomes'
+  AND groups @> jsonb_build_object('universe', %s, 'target', %s, 'bundle', %s)
+GROUP BY 1 ORDER BY 1
 """
 _SETTLED = """
 SELECT session, instrument_id, as_of, snapshot, origin, {columns}, truth.truth
@@ -47,11 +49,12 @@ Sums: TypeAlias = dict[tuple[str, str], tuple[int, Floats]]
 
 @dataclass(frozen=True)
 class Performance:
-    """The metrics of n settled forecasts of one origin."""
+    """The metrics of n settled forecasts of one origin; loss: the one that decides a contest."""
 
     forecaster: str
     origin: str
     n: int
+    loss: str
     scores: Mapping[str, float]
 
 
@@ -60,7 +63,7 @@ class _Kept:
     # Of one champion, by session: what it adds up to, and the mark under which that was read.
     asked: Objective
     beside: Baseline | None
-    sessions: dict[date, tuple[object, Sums]] = field(default_factory=dict)
+    sessions: dict[date, tuple[int, Sums]] = field(default_factory=dict)
 
 
 class Truths:
@@ -78,7 +81,7 @@ class Truths:
         who = ranks[0].bundle, ranks[-1].bundle
         if office not in self._kept or self._kept[office][0] != who:
             asked = manifest_of(ranks[0].bundle).asked
-            beside = baseline(self._store, ranks[-1].bundle, asked)
+            beside = baseline(self._store, *who, asked)
             self._kept[office] = who, _Kept(asked, beside)
         kept = self._kept[office][1]
         self._read(kept, (office.universe, office.target, ranks[0].bundle))
@@ -86,10 +89,10 @@ class Truths:
 
     def _read(self, kept: _Kept, where: Sequence[str]) -> None:
         rows = self._store.query(_MARKS, where).to_pylist()
-        marks = {row["session"]: (row["n"], row["versions"]) for row in rows}
+        marks = {row["session"]: row["n"] for row in rows}
         kept.sessions = {day: each for day, each in kept.sessions.items() if day in marks}
         read = {day: mark for day, (mark, _) in kept.sessions.items()}
-        stale = {day: mark[0] for day, mark in marks.items() if read.get(day) != mark}
+        stale = {day: mark for day, mark in marks.items() if read.get(day) != mark}
         for days in _blocks(stale):
             found = _settled(self._store, where, kept.asked, days)
             for day, sums in _added_up(found, kept.asked, kept.beside).items():
@@ -140,9 +143,10 @@ def _scored(asked: Objective, sessions: Sequence[Sums]) -> Iterator[Performance]
         for who, part in sums.items():
             parts[who].append(part)
     rows = {who: sum(n for n, _ in each) for who, each in parts.items()}
+    loss = asked.judged[0].name
     for (forecaster, origin), each in sorted(parts.items(), key=lambda item: item[0][1]):
         if rows[forecaster, origin] < rows[CHAMPION, origin]:
             continue  # Not asked about every row, it would be beside others than the champion.
         whole = np.sum([counted for _, counted in each], axis=0)[None, :]
         scores = {name: float(value[0]) for name, value in asked.scores(whole).items()}
-        yield Performance(forecaster, origin, rows[forecaster, origin], scores)
+        yield Performance(forecaster, origin, rows[forecaster, origin], loss, scores)

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field, create_model
 
 from training.objective import OBJECTIVES, Objective
 
-_Said = float | str | list[float] | dict[str, Any] | None
+_Said = float | str | list[float] | list[str] | dict[str, Any] | None
 
 
 class Beside(BaseModel):

@@ -1,10 +1,15 @@
 """Whom an answer comes from: which universe, which horizon, which office."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
 
 from contracts.champion import Office
 from serving.edge.errors import ApiError
-from serving.forms.answer import PredictRequest
+from serving.forms.answer import AskedTarget, AskedUniverse, PredictRequest
+from serving.routes.admission import ServiceDep
 from serving.served.served import View
 from serving.served.state import Answers, State, Told
 from serving.service import Service
@@ -92,6 +97,31 @@ def view(state: State, universe: str | None, target: str | None) -> View:
         told = f"no champion is served: {name}/{target}: {seat.waiting}"
         raise ApiError(503, "no_champion", told)
     return seat.view
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The state at a call, and the view in it that the call is about."""
+
+    state: State
+    view: View
+
+
+async def _chosen(
+    request: Request,
+    service: ServiceDep,
+    universe: AskedUniverse = None,
+    target: AskedTarget = None,
+) -> Chosen:
+    # After the key, which the router asks for: first whether anybody is served, then of which
+    # universe, then of which target.
+    state = served(service)
+    found = view(state, universe, target)
+    request.state.universe = found.office.universe
+    return Chosen(state, found)
+
+
+ChosenDep = Annotated[Chosen, Depends(_chosen)]
 
 
 def absent(

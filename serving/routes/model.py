@@ -2,28 +2,21 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 
-from serving.forms.answer import AskedTarget, AskedUniverse, ModelAnswer, json_response
-from serving.routes.admission import ALWAYS, ServiceDep, refusals
-from serving.routes.choice import OFFICE, served, view
+from serving.forms.answer import ModelAnswer, json_response
+from serving.routes.admission import ALWAYS, refusals
+from serving.routes.choice import OFFICE, ChosenDep
 from serving.served.state import State
 
 keyed = APIRouter()
 
 
 @keyed.get("/model/info", response_model=ModelAnswer, responses=refusals(*ALWAYS, *OFFICE))
-async def model_info(
-    request: Request,
-    service: ServiceDep,
-    universe: AskedUniverse = None,
-    target: AskedTarget = None,
-) -> Response:
+async def model_info(chosen: ChosenDep) -> Response:
     """Who is served, what it is made of, whom it answers for, and who is in office."""
-    state = served(service)
-    found = view(state, universe, target)
-    seat = state.seats[found.office]
-    request.state.universe = found.office.universe
+    found = chosen.view
+    seat = chosen.state.seats[found.office]
     return json_response(
         {
             "universe": found.office.universe,
@@ -36,7 +29,7 @@ async def model_info(
             "data_origin": found.data_origin,
             "in_office": seat.in_office,
             "waiting": seat.waiting,
-            "offices": _offices(state),
+            "offices": _offices(chosen.state),
         }
     )
 

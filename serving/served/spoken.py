@@ -38,7 +38,8 @@ def spoken(store: Store, universe: str, symbol: str) -> Iterator[str]:
     yield f"{symbol} in {universe} ({data_origin(store)} data)"
     for view, row in sorted(found, key=lambda one: (one[0].manifest.objective, one[1]["horizon"])):
         told = foretold(view, row)
-        said = "  ".join(_word(n, told[n]) for n in told if n not in _ABOUT and told[n] is not None)
+        known = {n: v for n, v in told.items() if n not in _ABOUT and v not in (None, "", [])}
+        said = "  ".join(_word(name, value) for name, value in known.items())
         yield f"  {row['target']}: {said}"
         yield (
             f"    over {row['horizon']} session(s), decided {row['as_of']:%Y-%m-%d %H:%M} UTC by "

@@ -108,6 +108,32 @@ def test_counts_are_those_of_the_rows_whatever_is_added_twice_or_taken_back(
     assert run(store, same) == 0
 
 
+SETTLED = (
+    "INSERT INTO outcomes SELECT g::text, {version}, 1, 0.1, false, now(), 7, now(), NULL "
+    "FROM generate_series({first}, {last}) g ON CONFLICT DO NOTHING"
+)
+BY_SESSION = (
+    "SELECT coalesce(sum(abs(n)), 0) FROM (SELECT target, bundle, session, sum(n) AS n FROM ("
+    "SELECT target, bundle, session::text, 1 AS n FROM outcomes "
+    "LEFT JOIN predictions USING (prediction_id) UNION ALL SELECT groups ->> 'target', "
+    "groups ->> 'bundle', groups ->> 'session', -n FROM tallies WHERE table_name = 'outcomes'"
+    ") b GROUP BY 1, 2, 3) apart"
+)
+
+
+@effort(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.integers(1, 2), st.integers(0, 40), st.integers(0, 9)), max_size=6))
+def test_truths_are_counted_by_the_session_of_their_forecasts(
+    store: Store, added: list[tuple[int, int, int]]
+) -> None:
+    run(store, predictions("a", 1, 20), predictions("b", 21, 30))
+    for version, first, more in added:  # Of some there is no forecast.
+        run(store, SETTLED.format(version=version, first=first, last=first + more))
+    assert run(store, BY_SESSION) == 0
+    whole = "SELECT coalesce(sum(n), 0) FROM tallies WHERE table_name = 'outcomes'"
+    assert run(store, "SELECT count(*) FROM outcomes") == run(store, whole)
+
+
 def test_an_older_database_keeps_its_calls_and_counts(empty: Store) -> None:
     upgrade.upgrade(empty.url, "0007")
     run(empty, calls("now() - interval '40 days'", "now()"), predictions("b", 1, 50, named=False))

@@ -127,6 +127,14 @@ def test_a_bundle_that_names_another_target_is_believed(before: Store) -> None:
 
 def test_the_ledgers_go_on_and_refuse_change(before: Store) -> None:
     before.migrate()
+    truths = "SELECT groups ->> 'bundle' AS bundle, groups ->> 'target' AS target, "
+    truths += "groups ->> 'session' AS session, sum(n)::bigint AS n FROM tallies "
+    truths += "WHERE table_name = 'outcomes' GROUP BY 1, 2, 3"
+    held = "SELECT bundle, target, session::text AS session, count(*) AS n FROM outcomes "
+    held += "JOIN predictions USING (prediction_id) GROUP BY 1, 2, 3"
+    order = " ORDER BY 1"
+    found = before.query(truths + order).to_pylist()
+    assert found == before.query(held + order).to_pylist() and len(found) > 1
     run(
         before,
         "INSERT INTO predictions SELECT 'new', bundle, model_version, universe, instrument_id, "

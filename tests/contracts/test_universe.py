@@ -10,7 +10,14 @@ from contracts.__main__ import app
 from contracts.settings import settings
 from contracts.tables import TABLES
 from contracts.time.calendar import known
-from contracts.universe import UNIVERSES, Universe, declare, everything, universe
+from contracts.universe import (
+    UNIVERSES,
+    Universe,
+    UniverseError,
+    declare,
+    everything,
+    universe,
+)
 from etl.source import SOURCES
 
 
@@ -76,6 +83,26 @@ def test_ranges_are_of_the_universes_sessions(london: Universe) -> None:
         for name in ("sim20", london.name)
     }
     assert days == {"sim20": 2, "elsewhere": 3}
+
+
+ODD = ["two words", "../up", "a/b", "*", "100%", "o'clock", 'say"so"', "größe", ".hidden", "-x"]
+
+
+@pytest.mark.parametrize("name", [*ODD, "a\nb", "end\n", "x" * 101, "models:/m"])
+def test_a_name_that_is_none_is_refused_in_one_line(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UniverseError, match="expected a universe's name"):
+        universe(name)
+    monkeypatch.setenv("FINPULSE_UNIVERSE", name)
+    settings.cache_clear()
+    with pytest.raises(UniverseError, match="expected a universe's name"):
+        universe()
+
+
+@pytest.mark.parametrize("name", ["NIFTY50", "sp.500", "0", "a-b_c", "x" * 100])
+def test_other_names_are_taken_as_they_are(name: str) -> None:
+    assert universe(name).name == name
 
 
 def test_a_universe_can_be_a_key(london: Universe) -> None:

@@ -7,6 +7,7 @@ import postgres as launcher
 import pytest
 
 from contracts.migrations import upgrade
+from contracts.migrations.guards import append_only, tallied
 from contracts.store import Store
 from contracts.tables import ACTIONS, BARS
 
@@ -38,3 +39,15 @@ def test_facts_of_before_stay_and_new_ones_join_them(postgres_url: str) -> None:
     kept = store.query("SELECT market FROM loads")["market"].to_pylist()
     rests = store.query("SELECT session FROM trading_sessions WHERE opens IS NULL")
     assert kept == [None] and rests.num_rows == 2, "the simulated Mumbai rests on two Saturdays"
+
+
+def test_a_revision_guards_the_tables_that_it_creates() -> None:
+    from alembic.operations.ops import CreateTableOp, DowngradeOps, MigrationScript, UpgradeOps
+
+    made = UpgradeOps([CreateTableOp("drift", []), CreateTableOp("bars", [])])
+    upgrade.guard(None, None, [MigrationScript(None, made, DowngradeOps([]))])
+    told = [str(each.sqltext) for each in made.ops[2:]]  # type: ignore[attr-defined]
+    assert [text for text in told if "append_only" in text] == [
+        append_only(n) for n in ("drift", "bars")
+    ]
+    assert [text for text in told if "append_only" not in text] == tallied("drift")

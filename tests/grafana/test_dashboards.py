@@ -16,6 +16,7 @@ from contracts.store import Store
 from monitoring.export.exporter import Exporter
 from monitoring.office.wake import Waker
 from serving.app import create_app
+from training.objective import OBJECTIVES
 from training.run.mlflow_api import Mlflow
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -72,6 +73,17 @@ def test_rows_and_panels_are_laid_out(board: dict[str, Any]) -> None:
     assert len(cells) == len(set(cells)), "panels overlap"
     assert all(panel["description"] for panel in panels(board))
     assert board["uid"] == "finpulse"
+
+
+def test_an_objective_is_shown_without_being_named(board: dict[str, Any]) -> None:
+    chosen = {each["name"]: each for each in board["templating"]["list"]}
+    assert "label_values(finpulse_settled_score" in chosen["metric"]["query"]
+    assert chosen["metric"]["includeAll"] and chosen["metric"]["current"]["value"] == ["$__all"]
+    [repeated] = [panel for panel in panels(board) if panel.get("repeat")]
+    assert (repeated["repeat"], repeated["title"]) == ("metric", "$metric")
+    own = {metric for each in OBJECTIVES for metric in each.metrics}
+    for text in (*(expr for expr, _ in targets(board)), *rules().values()):
+        assert not own & set(re.findall(r"[a-z]+(?:_[a-z]+)*", text)), text
 
 
 def test_every_query_parses(board: dict[str, Any]) -> None:

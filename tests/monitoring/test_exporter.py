@@ -139,6 +139,11 @@ def test_gauges_say_what_the_tables_hold(store: Store, market: Market) -> None:
     assert seen("settled_predictions", **office, origin="live") == 3
     scored = {**office, "origin": "live", "forecaster": "champion"}
     assert seen("forecast_accuracy_ratio", **scored) == pytest.approx(2 / 3)
+    up, down = (-np.log(STEEP[way] / (STEEP[0] + STEEP[2])) for way in (2, 0))
+    assert seen("settled_loss", **scored, loss="direction_loss") == pytest.approx(
+        (up + down + up) / 3
+    )
+    assert seen("settled_score", **scored, metric="accuracy") == pytest.approx(2 / 3)
     told = {"origin": "simulated"}
     assert seen("newest_session_timestamp_seconds", **told) == close_of(market.last).timestamp()
     assert (seen("data_age_seconds", **told) or 0) > 0

@@ -11,6 +11,7 @@ from prometheus_client import generate_latest
 from contracts import objects
 from contracts.champion import Office
 from contracts.cut import Cut
+from contracts.database.reader import bind
 from contracts.store import Store
 from contracts.tables import BARS
 from contracts.universe import universe
@@ -135,6 +136,35 @@ def test_sums_that_were_kept_are_those_of_all_rows(
     assert (found.n, found.scores["qlike"]) == (n, pytest.approx(expected, rel=1e-6))
 
 
+def test_what_has_come_is_found_without_a_walk_over_what_was_there(
+    store: Store, market: Market, volatile: Office
+) -> None:
+    forecast(store, market, market.times(BETTER, expert="har"), FIRST)
+    settle(store, cut(store, market, FIRST + 6).back(20), NOW)
+    asked = bind(performance._MARKS, (*vars(volatile).values(), "b"))
+    with store.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {asked}")
+        plan = str(cursor.fetchall())
+    assert "on tallies" in plan and "on outcomes" not in plan and "on predictions" not in plan
+    asked = "SELECT session FROM predictions WHERE prediction_id = 'x'"
+    with store.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("SET enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {asked}")
+        assert "predictions_prediction_id" in str(cursor.fetchall())
+
+
+def test_a_champion_zero_in_office_is_as_good_as_itself(
+    store: Store, market: Market, volatile: Office
+) -> None:
+    zero = market.times(ZERO)
+    market.promote(store, market.champion(zero, 3))
+    forecast(store, market, zero, FIRST)
+    settle(store, cut(store, market, FIRST + 6).back(20), NOW)
+    own, beside = Truths(store).of(volatile)
+    assert {own.forecaster, beside.forecaster} == {"champion", "mean_22"}
+    assert own.scores == beside.scores, "not a digit apart, or an alert would hold"
+
+
 def test_one_offices_fault_hides_no_other(store: Store, market: Market, volatile: Office) -> None:
     better, steep = market.times(BETTER, expert="har"), market.prior(STEEP)
     for version, bundle in ((3, market.prior(FLAT)), (4, steep)):
@@ -158,6 +188,11 @@ def test_one_offices_fault_hides_no_other(store: Store, market: Market, volatile
     exporter.look()
     told = generate_latest(exporter.registry).decode()
     assert "finpulse_forecast_mcc{" in told and "finpulse_forecast_qlike{" in told
+    # Each by the loss of its own objective, and champion zero beside.
+    for loss, zero in (("qlike", "mean_22"), ("direction_loss", "class_prior")):
+        for forecaster in ("champion", zero):
+            named = f'finpulse_settled_loss{{forecaster="{forecaster}",loss="{loss}",'
+            assert named in told
 
 
 def test_a_zero_that_cannot_be_asked_is_left_out(

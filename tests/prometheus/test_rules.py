@@ -86,7 +86,7 @@ def test_the_rules_do_what_their_tests_say() -> None:
     ("right", "wrong"),
     [
         ("finpulse:drifted_features:ratio > 0.1", "finpulse:drifted_features:ratio > 0.3"),
-        ("finpulse:brier_gain < 0", "finpulse:brier_gain < 0.1"),
+        ("finpulse:loss_gain < 0", "finpulse:loss_gain < 0.1"),
         ("for: 1h", "for: 9h"),
         ("unless finpulse_feature_skew_total", "and finpulse_feature_skew_total"),
         ('result="refused"', 'result="agreed"'),

@@ -20,7 +20,17 @@ from contracts.universe import Universe
 from training.evidence.evidence import Evidence, gather
 from training.evidence.walk import Learner, Permuted, walk
 from training.expert import Expert
-from training.forecast import Classes, Head, Quantiles, Value
+from training.forecast import (
+    LOWER,
+    UPPER,
+    Classes,
+    Head,
+    Position,
+    Quantiles,
+    Tails,
+    Touches,
+    Value,
+)
 from training.objective import OBJECTIVES, Objective
 from training.recipe import recipe
 from training.run.mlflow_api import Mlflow
@@ -34,8 +44,11 @@ FEATURES = ("momentum", "volatility", "mood")
 REALISED = (
     *("realised_volatility_1", "realised_volatility_5", "realised_volatility_22"),
     *("realised_volatility_66", "realised_volatility_decayed"),
-    *("market_volatility_1", "market_volatility_5"),
+    *("market_volatility_1", "realised_volatility_252", "market_volatility_5"),
+    *("fall_1", "fall_5", "market_fall_1", "return_1"),
+    *("historical_loss_95_252", "historical_loss_99_252"),
 )
+TREND = OBJECTIVES.get("trend")
 CALENDAR = "XNYS"
 LAST = date(2025, 6, 30)
 
@@ -78,20 +91,50 @@ def make_matrix(
 def told(table: pa.Table, head: Head) -> pa.Table:
     """The same rows with a truth of another form: what moved the class, as a number.
 
-    Above 0 it is a volatility, of which those realised before tell what `mood` does. Beside
-    quantiles lie such volatilities, too, which tell nothing more of the return.
+    Above 0 it is a volatility, of which those realised before tell what `mood` does; of tails it is
+    a return whose deviation `mood` moves; of a position it is what parts say. Beside quantiles lie
+    such volatilities, too, which tell nothing more of the return. Of touches, `mood` tells how far
+    away the levels are.
     """
+    if isinstance(head, Touches):
+        return _with_levels(table)
     if isinstance(head, Classes):
         return table
     returns = table["total_return"].to_numpy()
     positive = isinstance(head, Value) and head.link == "log"
     truth = np.exp(40.0 * returns - 4.0) if positive else returns
-    beside = positive or isinstance(head, Quantiles)
+    if isinstance(head, Tails):
+        drawn = np.random.default_rng(5).standard_t(5, len(returns))
+        truth = 0.01 * drawn * np.exp(0.6 * np.nan_to_num(table["mood"].to_numpy()))
+    beside = positive or isinstance(head, (Quantiles, Tails))
     for place, name in enumerate(REALISED if beside else ()):
         known = table[FEATURES[(place - 1) % len(FEATURES)]].to_numpy()
         own = pa.array(np.exp(0.4 * known - 4.0).astype(np.float32), from_pandas=True)
         table = table.add_column(table.column_names.index("label"), name, own)
+    if isinstance(head, Position):
+        mood = table["mood"].to_numpy()
+        chances = Classes().from_scores(np.outer(mood, (-1.0, 0.0, 1.0)))
+        said = {f"trend.{name}": chances[:, k] for k, name in enumerate(TREND.columns)}
+        for name, values in {**said, "storm.volatility": np.exp(0.3 * mood[::-1] - 4.0)}.items():
+            own = pa.array(values.astype(np.float32), from_pandas=True)
+            table = table.add_column(table.column_names.index("label"), name, own)
     return table.set_column(table.column_names.index("label"), "label", pa.array(truth))
+
+
+def _with_levels(table: pa.Table) -> pa.Table:
+    moved = 100.0 * table["total_return"].to_numpy()
+    place = table.column_names.index("label")
+    touched = LOWER * ((moved < -0.5) | (moved > 1.5)) + UPPER * (moved > 0.5)
+    table = table.set_column(place, "label", pa.array(touched.astype(np.int64)))
+    mood = table["mood"].to_numpy()
+    distances = {
+        "support_distance_60": np.exp(0.5 * mood),
+        "resistance_distance_60": np.exp(-0.5 * mood),
+    }
+    for name, away in (distances | {"realised_volatility_decayed": 0.5 + 0 * mood}).items():
+        own = pa.array((0.02 * away).astype(np.float32), from_pandas=True)
+        table = table.add_column(table.column_names.index("label"), name, own)
+    return table
 
 
 def schema() -> pa.Schema:

@@ -24,7 +24,7 @@ WANTED = {
     *("read_the_test", "percent_for_fraction", "wrong_column", "ignored_horizon"),
     *("first_answer_for_all", "output_in_scaled_units", "stopped_on_the_test", "later_actions"),
     *("shifted_session", "forming_bar", "tomorrows_universe", "all_in_column_0"),
-    "handicapped_baseline",
+    *("handicapped_baseline", "stacked_in_fold"),
 }
 
 

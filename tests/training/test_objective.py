@@ -34,6 +34,7 @@ class Rows:
 
     truth: Truth
     told: Floats
+    features: tuple[str, ...] = ("trend.p_down", "trend.p_neutral", "trend.p_up")
 
     class Told(dict[str, Floats]):
         def __init__(self, told: Floats) -> None:
@@ -45,6 +46,10 @@ class Rows:
     @property
     def beside(self) -> "Rows.Told":
         return Rows.Told(self.told)
+
+    @property
+    def instruments(self) -> np.ndarray:
+        return np.where(np.arange(len(self)) % 3, "SIM000", "SIM001")
 
     def column(self, _: str) -> Values:
         return self.told.astype(np.float32)
@@ -70,7 +75,7 @@ def days(n: int, sessions: int = 60) -> np.ndarray:
 
 
 def test_the_objectives_are_found() -> None:
-    assert {"return", "trend", "volatility"} <= set(NAMES)
+    assert {"levels", "return", "risk", "signal", "trend", "volatility"} <= set(NAMES)
 
 
 def test_its_words_agree(objective: Objective) -> None:

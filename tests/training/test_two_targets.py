@@ -62,7 +62,7 @@ def place(store: Store, tracking: Mlflow, monkeypatch: pytest.MonkeyPatch) -> Pl
     simulated.score_texts(store, cut, said)
     session = shift(cut.universe.calendar, cut.last, -10)
     span = ("--first", str(cut.first), "--last", str(cut.last))
-    told = ran(features, "materialise", "--view", "daily_3,daily_4", *span)
+    told = ran(features, "materialise", "--view", "daily_3,daily_5", *span)
     assert told.count("700 sessions materialised") == 2
     return Place(session, cut.last, cut.snapshot)
 
@@ -113,7 +113,7 @@ def test_volatility_takes_office_beside_trend_forecasts_settles_and_goes_back(
 
     settled(store, place)
     read = json.loads(ran(training, "score-text", "--inputs", *place.now).splitlines()[-1])
-    assert read["views"] == "daily_3,daily_4"
+    assert read["views"] == "daily_3,daily_5"
     told = ran(training, "report")
     assert "Champion of sim20/trend_1" in told and "Champion of sim20/volatility_5" in told
     assert "qlike" in told

@@ -9,9 +9,10 @@ an equal hash. Light: neither mlflow nor scikit-learn, and no pickle.
 import hashlib
 import json
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +73,10 @@ class Bundle:
         parts = self.model.parts or {self.manifest.expert: self.model}
         found = ((name, part, part.explain(values, typical)) for name, part in parts.items())
         return [Explained(name, part, adds) for name, part, adds in found if adds is not None]
+
+    def grounds(self, values: Values) -> Sequence[Mapping[str, Any]] | None:
+        """What is kept beside the answers to windows (n, window, k), by row; None: nothing."""
+        return self.model.grounds(values)
 
     def signals(self, values: Floats) -> list[str] | None:
         """The signal of each answer (n, columns); None where the objective gives none."""

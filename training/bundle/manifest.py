@@ -35,7 +35,8 @@ class Manifest:
     inputs. files: name -> SHA-256. window: rows up to a decision that the model looks at.
     thresholds: when its forecasts are a signal, where they are not its objective's. target: what it
     foretells. head: the form of its answers. text_model: the version whose sentiments its features
-    were made of; empty where they read none, or in bundles of before.
+    were made of; empty where they read none, or in bundles of before. parts: name -> hash of the
+    bundles whose answers it hears, beside the features of its view.
     """
 
     expert: str
@@ -58,6 +59,7 @@ class Manifest:
     target: str = "trend_1"
     head: Head = Classes()
     text_model: str = ""
+    parts: Mapping[str, str] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
 
     def canonical(self) -> bytes:
@@ -65,8 +67,9 @@ class Manifest:
         fields = asdict(self) | {"as_of": self.as_of.isoformat(), "head": self.head.as_json()}
         if self.format_version == 2:
             del fields["target"], fields["head"]
-        if not self.text_model:
-            del fields["text_model"]  # Bundles of before are still written as they were.
+        for name in ("text_model", "parts"):
+            if not fields[name]:
+                del fields[name]  # Bundles of before are still written as they were.
         return json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()
 
     @classmethod

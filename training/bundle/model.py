@@ -7,8 +7,8 @@ A file's name says how it is read; in which form the numbers come, the bundle's 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from typing import ClassVar, Literal, Self, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
 from contracts.expected import Expected
 from contracts.registry import Registry
@@ -47,6 +47,11 @@ class Model(ABC):
         They add up to the scores from which the head makes the answers, or to the answers.
         typical: (window, k), what a model without a start of its own sets out from.
         """
+        return None
+
+    def grounds(self, values: Values) -> Sequence[Mapping[str, Any]] | None:  # noqa: ARG002
+        """What is to be kept beside each answer to windows (n, window, k), as plain JSON values by
+        name; None where the answers say all."""
         return None
 
     @abstractmethod

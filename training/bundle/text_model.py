@@ -1,5 +1,7 @@
 """Which text model the features of a bundle are made with: the one that it learnt from."""
 
+from collections.abc import Iterator
+
 from contracts.champion import champion, offices
 from contracts.settings import settings
 from contracts.store import Store
@@ -29,9 +31,16 @@ def text_model(store: Store, manifest: Manifest) -> str:
 
 
 def in_office(store: Store, universe: str) -> list[Manifest]:
-    """What the universe's champions say that they are."""
+    """What the universe's champions, and the parts that they hear, say that they are."""
     ours = (champion(store, office) for office in offices(store, universe))
-    return [manifest_of(one.bundle) for one in ours if one]
+    return [each for one in ours if one for each in _with_parts(one.bundle)]
+
+
+def _with_parts(bundle: str) -> Iterator[Manifest]:
+    own = manifest_of(bundle)
+    yield own
+    for part in own.parts.values():
+        yield from _with_parts(part)
 
 
 def of_champions(store: Store, universe: str) -> list[str]:

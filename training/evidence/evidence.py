@@ -1,7 +1,7 @@
 """No number without its baseline and its interval: out-of-sample scores over all folds."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from math import inf
 from typing import Any
 
@@ -11,9 +11,13 @@ from contracts.expected import Expected
 from training.evidence.intervals import estimate
 from training.evidence.score import Scores, tally
 from training.evidence.walk import Walk, tested
-from training.objective import OBJECTIVES, Forecasts
+from training.objective import OBJECTIVES, Forecasts, Objective
 from training.samples.folds import Fold
 from training.samples.samples import Samples
+
+# The shares of rows that a curve of coverage is made of.
+SHARES = tuple(tenth / 10 for tenth in range(1, 11))
+CONFIDENCE = "confidence"
 
 
 class LeakUntilExplained(Expected, ValueError):
@@ -43,7 +47,9 @@ class Evidence:
     Value of the paired difference, this one minus the other. null: metric -> scores of the
     expert when its training rows' truth is permuted. ambiguous: the share of the rows whose label
     rests on a rule about what one bar leaves open (docs/labels.md). objective: that of the answers;
-    evidence of before names none.
+    evidence of before names none. coverage: share of the rows, the surest first -> metric -> Value
+    over these alone, and their least CONFIDENCE; where the answers tell how sure they are. luck:
+    how much of its gain may be luck (`training.evidence.luck.Luck`); where sessions are enough.
     """
 
     expert: str
@@ -58,6 +64,8 @@ class Evidence:
     explained: str = ""
     ambiguous: float = 0.0
     objective: str = "trend"
+    coverage: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+    luck: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def own(self) -> Mapping[str, Value]:
@@ -75,24 +83,28 @@ class Evidence:
         def values(table: Mapping[str, Any]) -> dict[str, dict[str, Value]]:
             return {k: {m: Value.parse(v) for m, v in row.items()} for k, row in table.items()}
 
-        parsed = {"scores": values(fields["scores"]), "beside": values(fields["beside"])}
+        tables = ("scores", "beside", "coverage")
+        parsed = {name: values(fields[name]) for name in tables if name in fields}
         return cls(**{**fields, **parsed})
 
 
 def gather(
-    walks: Mapping[str, Walk], samples: Samples, folds: Sequence[Fold], overlap: int = 1
+    walks: Mapping[str, Walk],
+    samples: Samples,
+    folds: Sequence[Fold],
+    overlap: int = 1,
+    baselines: Mapping[str, Forecasts] | None = None,
 ) -> dict[str, Evidence]:
     """Evidence of each forecaster by name: all, and the objective's baselines, on the same rows.
 
     walks: what each said of the folds' test rows. overlap: sessions that one label spans.
-    Deterministic in its arguments.
+    baselines: what they say, where somebody asked them already. Deterministic in its arguments.
     """
     test = samples.take(tested(folds))
     said = {name: walked.forecasts for name, walked in walks.items()}
     objective = next(iter(said.values())).objective
-    for name, baseline in objective.baselines.items():
-        answers = [baseline(samples.take(f.train), samples.take(f.test)) for f in folds]
-        said.setdefault(name, _joined(answers))
+    told = answers_of(objective, samples, folds) if baselines is None else baselines
+    said |= {name: answer for name, answer in told.items() if name not in said}
     rows = {name: tally(answer, test.truth, test.sessions) for name, answer in said.items()}
     scored = {name: Scored(row.scores(), row.left_out(), overlap) for name, row in rows.items()}
     scores = {name: row.values() for name, row in scored.items()}
@@ -113,9 +125,41 @@ def gather(
             null={metric: list(values) for metric, values in walked.null.items()},
             ambiguous=float(test.ambiguous.mean()),
             objective=objective.name,
+            coverage=covered(walked.forecasts, test, overlap),
         )
         for name, walked in walks.items()
     }
+
+
+def answers_of(
+    objective: Objective, samples: Samples, folds: Sequence[Fold]
+) -> dict[str, Forecasts]:
+    """What the objective's baselines say of `tested(folds)`, by name."""
+    return {
+        name: _joined([baseline(samples.take(f.train), samples.take(f.test)) for f in folds])
+        for name, baseline in objective.baselines.items()
+    }
+
+
+def covered(said: Forecasts, test: Samples, overlap: int = 1) -> dict[str, dict[str, Value]]:
+    """The scores of who answers the surest rows only, by the share that is answered.
+
+    Empty where the answers do not tell how sure they are.
+    """
+    sure = said.objective.head.confidence(said.values)
+    if sure is None or not len(test):
+        return {}
+    order, found = np.argsort(-sure, kind="stable"), {}
+    for share in SHARES:
+        rows = np.sort(order[: max(1, round(share * len(order)))])
+        least = float(sure[rows].min())
+        part = Forecasts(
+            said.objective, said.values[rows], None if said.named is None else said.named[rows]
+        )
+        row = tally(part, test.truth[rows], test.sessions[rows])
+        scored = Scored(row.scores(), row.left_out(), overlap)
+        found[f"{share:.0%}"] = scored.values() | {CONFIDENCE: Value(least, least, least)}
+    return found
 
 
 def require_plausible(evidence: Evidence, explained: str) -> None:

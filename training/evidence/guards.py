@@ -3,7 +3,7 @@
 Those on rows look at samples and folds, those on pipelines run them on shaken data.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TypeAlias
 
@@ -36,6 +36,27 @@ def require_purged(samples: Samples, fold: Fold) -> None:
             f"the truth of {unknown.sum()} training rows settles after the test began ({begins}): "
             "labels overlap, purge by settled_at"
         )
+
+
+def require_out_of_sample(said: Sequence[Forecasts], test: Samples) -> None:
+    """Whoever spoke of the test rows had learnt from no truth that settled after them.
+
+    said: forecasts that are to be combined or calibrated. What is fitted on answers to rows that
+    were learnt from prefers who knows them by heart.
+    """
+    for one in said:
+        if one.learnt is None:
+            raise Leak(
+                "expected forecasts that tell up to when their maker had learnt, found some that "
+                "do not: combine what `walk` gives, or run `python -m training fit` anew"
+            )
+        late = one.learnt > test.as_of
+        if late.any():
+            raise Leak(
+                f"{late.sum()} of {len(test)} forecasts that are to be combined are in-fold: their "
+                f"maker had learnt up to {one.learnt[late].max()}, the first of them was decided "
+                f"at {test.as_of[late].min()}"
+            )
 
 
 def require_horizon(samples: Samples, horizon: int) -> None:

@@ -60,6 +60,22 @@ def intervals(evidence: Evidence) -> bytes:
     return _png(figure)
 
 
+def coverage(evidence: Evidence) -> bytes:
+    """Each metric, with its 95 % interval, by the share of the rows that is answered."""
+    metrics = list(evidence.own)
+    figure = _figure(3.0 * len(metrics), 3.4)
+    shares = [float(share.rstrip("%")) for share in evidence.coverage]
+    for place, metric in enumerate(metrics):
+        values = [row[metric] for row in evidence.coverage.values()]
+        axes = figure.add_subplot(1, len(metrics), place + 1)
+        axes.plot(shares, [v.value for v in values], marker="o", markersize=3)
+        ends = np.array([[v.low, v.high] for v in values])
+        if np.isfinite(ends).all():
+            axes.fill_between(shares, ends[:, 0], ends[:, 1], alpha=0.2)
+        axes.set(title=metric, xlabel="% of rows answered")
+    return _png(figure)
+
+
 def _figure(width: float, height: float) -> "Figure":
     # A figure of its own, without pyplot: no window system, no state between pictures.
     from matplotlib.figure import Figure

@@ -1,7 +1,7 @@
 """Out-of-sample forecasts: fitted on each fold once, kept, and used by all that follows."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Any
@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from training.calibration import Calibration
 from training.ensemble import Ensemble
-from training.evidence.guards import require_purged
+from training.evidence.guards import require_out_of_sample, require_purged
 from training.evidence.score import tally
 from training.expert import Expert
 from training.objective import Forecasts, Objective
 from training.samples.folds import Fold, WalkForward
-from training.samples.samples import Samples
+from training.samples.samples import Samples, Stamps
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ class Learner:
     def answer(self, train: Samples, test: Samples) -> Forecasts:
         """What it says of the test rows once it has learnt the training rows."""
         fitted = self.expert.fit(train, self.objective.head)
-        return Forecasts(self.objective, self.expert.forecast(fitted, test))
+        learnt = np.full(len(test), train.settled_at.max())
+        return Forecasts(self.objective, self.expert.forecast(fitted, test), learnt=learnt)
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def walk(
     for fold in folds:
         require_purged(samples, fold)
     answers = _answers(learner, samples, folds, told, cores())
-    said = Forecasts(learner.objective, np.concatenate([a.values for a in answers]))
+    said = _joined(learner.objective, answers)
     null = _null(learner, samples, folds[-1], permuted)
     if permuted.times:
         told(f"{learner.expert.name}: {permuted.times} answers under permuted truths")
@@ -87,19 +89,56 @@ def walk_together(
     """What the ensemble said out of sample: in each fold fitted on the folds before it only.
 
     members: the experts' out-of-sample forecasts of `tested(folds)`. A row of an earlier fold
-    counts when its truth had settled before the fold begins.
+    counts when its truth had settled before the fold begins. Raises Leak on in-fold forecasts.
     """
-    objective, said = members[0].objective, np.stack([m.values for m in members])
-    rows, parts = tested(folds), []
-    truth, settled_at = samples.truth[rows], samples.settled_at[rows]
-    start = 0
+    objective, test = members[0].objective, samples.take(tested(folds))
+    require_out_of_sample(members, test)
+    said, parts = np.stack([m.values for m in members]), []
+    for part, known in _steps(samples, folds):
+        parameters = ensemble.fit(objective, said[:, known], test.truth[known])
+        values = ensemble.combine(parameters, said[:, part], objective.head)
+        parts.append(Forecasts(objective, values, learnt=_latest(members, test, part, known)))
+    return Walk(_joined(objective, parts), {})
+
+
+def walk_calibrated(
+    calibration: Calibration, walked: Walk, samples: Samples, folds: Sequence[Fold]
+) -> Walk:
+    """The walk, each fold calibrated by what came of the folds before it; the first is as it was.
+
+    walked: out-of-sample forecasts of `tested(folds)`. Raises Leak on in-fold forecasts.
+    """
+    said, test = walked.forecasts, samples.take(tested(folds))
+    require_out_of_sample([said], test)
+    objective, parts = said.objective, []
+    for part, known in _steps(samples, folds):
+        parameters = calibration.fit(said.values[known], test.truth[known])
+        values = calibration.apply(parameters, said.values[part])
+        parts.append(Forecasts(objective, values, learnt=_latest([said], test, part, known)))
+    return Walk(_joined(objective, parts), walked.null)
+
+
+def _steps(samples: Samples, folds: Sequence[Fold]) -> Iterator[tuple[slice, NDArray[np.intp]]]:
+    # Each fold's place among the tested rows, and the rows before whose truth was known then.
+    settled_at, start = samples.settled_at[tested(folds)], 0
     for fold in folds:
         known = np.flatnonzero(settled_at[:start] <= samples.as_of[fold.test].min())
-        parameters = ensemble.fit(objective, said[:, known], truth[known])
-        stop = start + len(fold.test)
-        parts.append(ensemble.combine(parameters, said[:, start:stop]))
-        start = stop
-    return Walk(Forecasts(objective, np.concatenate(parts)), {})
+        yield slice(start, start + len(fold.test)), known
+        start += len(fold.test)
+
+
+def _latest(
+    said: Sequence[Forecasts], test: Samples, part: slice, known: NDArray[np.intp]
+) -> Stamps:
+    learnt = np.max([one.learnt[part] for one in said if one.learnt is not None], axis=0)
+    newest = test.settled_at[known].max(initial=learnt.min())
+    return np.asarray(np.maximum(learnt, newest))
+
+
+def _joined(objective: Objective, parts: Sequence[Forecasts]) -> Forecasts:
+    values = np.concatenate([part.values for part in parts])
+    learnt = np.concatenate([part.learnt for part in parts if part.learnt is not None])
+    return Forecasts(objective, values, learnt=learnt)
 
 
 def cores() -> int:

@@ -2,47 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from training.bundle.model import Model
-from training.bundle.models.network import Network
-from training.bundle.scaler import Scaler
 from training.expert import Expert, Span, expert
-from training.forecast import Classes, Floats, Head, Values, frequencies
-from training.network import batches, export, keras
-from training.samples.folds import inner_split
+from training.forecast import Classes, Head, frequencies
+from training.network import export
 from training.samples.samples import Samples
+from training.trained import Lessons, Trained
 
 if TYPE_CHECKING:
     from keras import Model as Keras
-
-
-@dataclass(frozen=True)
-class Trained(Model):
-    """The network and the scaler of what it is given; as files it is an ONNX graph of both."""
-
-    scaler: Scaler
-    model: "Keras"
-    window: int
-    head: Head
-
-    def forecast(self, values: Values) -> Floats:
-        """Softmax probabilities."""
-        if not len(values):
-            return np.empty((0, self.head.width))
-        inputs = self.scaler.apply(values[:, -self.window :]).astype(np.float32)
-        return self.head.from_means(self.model.predict_on_batch(inputs))
-
-    def files(self) -> Mapping[str, bytes]:
-        """One ONNX file from raw windows to probabilities: the scaler is part of the graph."""
-        return {Network.file: export(self.model, self.scaler, self.window)}
-
-    @classmethod
-    def read(cls, files: Mapping[str, bytes], head: Head) -> NoReturn:
-        """What it is read back as is a Network."""
-        raise NotImplementedError(f"{cls.__name__} is read as {Network.__name__}")
 
 
 @expert("lstm", heads=(Classes,), libraries=("keras", "torch", "onnx", "onnxruntime", "numpy"))
@@ -50,9 +21,8 @@ class Trained(Model):
 class Lstm(Expert[Trained]):
     """One LSTM layer of `units`, dropout, softmax; the sequences are the newest `window` rows.
 
-    epochs: upper bound; the weights are those of the epoch with the smallest log loss on the
-    newest `inner` share of the training sessions, purged by settlement, and `patience` epochs
-    without a smaller one end the training. Those sessions teach it nothing else.
+    The other fields are those of `Lessons`: it is stopped early by its log loss on the newest
+    `inner` share of the training sessions, which teach it nothing else.
     """
 
     window: int = 10
@@ -68,36 +38,26 @@ class Lstm(Expert[Trained]):
 
     def fit(self, samples: Samples, head: Head) -> Trained:
         """A network, the same one for the same samples and seed."""
-        samples.require_trainable()
-        older, newest = inner_split(samples, self.inner)
-        scaler = Scaler.fit(older.values)
-        return Trained(scaler, self._train(scaler, older, newest, head), self.window, head)
+        lessons = Lessons(
+            *(self.learning_rate, self.decay, self.batch, self.epochs, self.patience),
+            *(self.inner, self.seed),
+        )
 
-    def _train(self, scaler: Scaler, older: Samples, newest: Samples, head: Head) -> "Keras":
-        library = keras(self.seed)
+        def build(library: Any, width: int, older: Samples) -> "Keras":
+            return self._network(library, width, frequencies(older.truth, head))
+
+        found = lessons.teach(samples, self.window, build, "sparse_categorical_crossentropy")
+        return Trained(*found, self.window, head, export)
+
+    def _network(self, library: Any, width: int, prior: Any) -> "Keras":
         layers = library.layers
-        inputs = layers.Input((self.window, len(scaler.mean)))
+        inputs = layers.Input((self.window, width))
         state = layers.LSTM(self.units, name="lstm")(inputs)
         kept = layers.Dropout(self.dropout)(state)
-        chances = layers.Dense(head.width, activation="softmax", name="chances")(kept)
+        chances = layers.Dense(len(prior), activation="softmax", name="chances")(kept)
         model = library.Model(inputs, chances)
         # It begins at the class prior, and has only to learn what moves the chances from there.
-        model.get_layer("chances").bias.assign(np.log(frequencies(older.truth, head)))
-        model.compile(
-            library.optimizers.AdamW(self.learning_rate, weight_decay=self.decay),
-            "sparse_categorical_crossentropy",
-            jit_compile=False,
-        )
-        stop = library.callbacks.EarlyStopping(
-            patience=self.patience, restore_best_weights=True, start_from_epoch=0
-        )
-        model.fit(
-            batches(older, scaler, self.window, self.batch, self.seed),
-            validation_data=batches(newest, scaler, self.window, 4 * self.batch, self.seed),
-            epochs=self.epochs,
-            callbacks=[stop],
-            verbose=0,
-        )
+        model.get_layer("chances").bias.assign(np.log(prior))
         return model
 
     @classmethod

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from training.forecast import Classes, Floats, frequencies
 from training.objective import (
+    ABSTAIN,
     BUY,
     HOLD,
     SELL,
@@ -30,6 +31,7 @@ TOO_GOOD = 0.60
 _FLOOR = 1e-15
 _K = len(CLASSES)
 _HEAD = Classes(_K)
+_TENTHS = 10
 
 
 def log_losses(said: Forecasts, truth: Truth) -> Floats:
@@ -81,8 +83,8 @@ class Trend(Objective):
         Loss("log_loss", log_losses, 0.001),
     )
     learned = "log_loss"
-    metrics = ("accuracy", "macro_f1", "mcc", "log_loss", "brier", "direction_loss")
-    coarse = ("accuracy", "macro_f1", "mcc")
+    metrics = ("accuracy", "macro_f1", "mcc", "log_loss", "brier", "direction_loss", "ece")
+    coarse = ("accuracy", "macro_f1", "mcc", "ece")
     baselines: ClassVar[Mapping[str, Baseline]] = {
         "class_prior": class_prior,
         "persistence": persistence,
@@ -90,30 +92,46 @@ class Trend(Objective):
         "always_up": always_up,
     }
     zero = "class_prior"
-    # By how much the chance of up must exceed that of down to buy, and the reverse to sell.
+    # By how much the chance of up must exceed that of down to buy, and the reverse to sell. A third
+    # one, `abstain`, is the chance of the most probable class below which there is no signal.
     thresholds: ClassVar[Mapping[str, float]] = {"buy": 0.05, "sell": 0.05}
 
     def statistics(self, said: Forecasts, truth: Truth) -> Floats:
-        """The confusion table row by row (truth x forecast), log loss, Brier score, direction."""
+        """The confusion table row by row (truth x forecast), losses, and what calibration takes.
+
+        That is log loss, Brier score, direction loss, and for each tenth of confidence by how much
+        it exceeds the hits.
+        """
         place = truth * _K + said.point.astype(np.int64)
         confusion = (place == np.arange(_K * _K)[:, None]).astype(np.float64)
         squared = ((said.values - np.eye(_K)[truth]) ** 2).sum(axis=1)
         found = self.losses(said, truth)
         way = np.nan_to_num(found["direction_loss"])
-        return np.concatenate([confusion, np.stack([found["log_loss"], squared, way])])
+        losses = np.stack([found["log_loss"], squared, way])
+        sure = _HEAD.confidence(said.values)
+        tenth = np.minimum((sure * _TENTHS).astype(np.int64), _TENTHS - 1)
+        apart = sure - (said.values.argmax(axis=1) == truth)
+        excess = np.where(tenth == np.arange(_TENTHS)[:, None], apart, 0.0)
+        return np.concatenate([confusion, losses, excess])
 
     def scores(self, sums: Floats) -> dict[str, Floats]:
-        """All metrics follow from the confusion table and the three sums."""
+        """All metrics follow from the confusion table and the sums.
+
+        ece: the expected calibration error of the most probable class, over tenths of its chance
+        (Guo, Pleiss, Sun and Weinberger 2017).
+        """
         confusion = sums[:, : _K * _K].reshape(-1, _K, _K)
+        log_loss, brier, way = sums[:, _K * _K : _K * _K + 3].T
         n = confusion.sum(axis=(1, 2))
         hits = np.trace(confusion, axis1=1, axis2=2)
         return {
             "accuracy": hits / n,
             "macro_f1": _macro_f1(confusion),
             "mcc": _matthews(confusion, n, hits),
-            "log_loss": sums[:, -3] / n,
-            "brier": sums[:, -2] / n,
-            "direction_loss": sums[:, -1] / np.maximum(n - confusion[:, NEUTRAL].sum(axis=1), 1),
+            "log_loss": log_loss / n,
+            "brier": brier / n,
+            "direction_loss": way / np.maximum(n - confusion[:, NEUTRAL].sum(axis=1), 1),
+            "ece": np.abs(sums[:, -_TENTHS:]).sum(axis=1) / n,
         }
 
     def recalibrated(self, said: Forecasts, truth: Truth, asked: Forecasts) -> Forecasts:
@@ -137,10 +155,15 @@ class Trend(Objective):
         return f"right in {right:.1%} of rows, above {TOO_GOOD:.0%}" if right > TOO_GOOD else ""
 
     def signals(self, said: Forecasts, thresholds: Mapping[str, float]) -> list[str]:
-        """BUY or SELL where one way outweighs the other by more than its threshold, else HOLD."""
+        """BUY or SELL where one way outweighs the other by more than its threshold, else HOLD.
+
+        ABSTAIN where the answer is less sure than a threshold of that name.
+        """
         lean = said.values[:, UP] - said.values[:, DOWN]
         buy, sell = thresholds["buy"], thresholds["sell"]
-        return [BUY if x > buy else SELL if -x > sell else HOLD for x in lean.tolist()]
+        found = [BUY if x > buy else SELL if -x > sell else HOLD for x in lean.tolist()]
+        unsure = _HEAD.confidence(said.values) < thresholds.get(ABSTAIN, 0.0)
+        return [ABSTAIN if vague else one for one, vague in zip(found, unsure, strict=True)]
 
 
 def _trend() -> Trend:

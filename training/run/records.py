@@ -17,6 +17,11 @@ from training.evidence.walk import Walk
 from training.objective import Forecasts
 from training.run.scope import Scope
 
+# The column of a walk that tells up to when its forecaster had learnt; those of before have none.
+_LEARNT = "learnt"
+# What the ensemble said before it was calibrated, among the forecasters of a recipe that does so.
+UNCALIBRATED = "uncalibrated"
+
 
 class StepMissing(Expected, LookupError):
     """An earlier step has not been run; the message names the verb."""
@@ -82,6 +87,8 @@ def read_fit(scope: Scope, expert: str) -> Fit:
 def write_walk(scope: Scope, name: str, walked: Walk) -> None:
     """Leave what an expert or ensemble said out of sample."""
     said = pa.table(dict(zip(scope.objective.columns, walked.forecasts.values.T, strict=True)))
+    if walked.forecasts.learnt is not None:
+        said = said.append_column(_LEARNT, pa.array(walked.forecasts.learnt))
     null = orjson.dumps({metric: list(values) for metric, values in walked.null.items()})
     buffer = io.BytesIO()
     pq.write_table(said.replace_schema_metadata({b"null": null}), buffer, compression="zstd")
@@ -94,8 +101,9 @@ def read_walk(scope: Scope, name: str) -> Walk:
     _require(key, _verb(scope, name))
     said = pq.read_table(pa.BufferReader(objects.get(key)))
     null = orjson.loads(said.schema.metadata[b"null"])
-    values = np.column_stack([column.to_numpy() for column in said.columns])
-    return Walk(Forecasts(scope.objective, values), null)
+    values = np.column_stack([said[name].to_numpy() for name in scope.objective.columns])
+    learnt = said[_LEARNT].to_numpy() if _LEARNT in said.column_names else None
+    return Walk(Forecasts(scope.objective, values, learnt=learnt), null)
 
 
 def _walk_key(scope: Scope, name: str) -> str:
@@ -103,7 +111,7 @@ def _walk_key(scope: Scope, name: str) -> str:
 
 
 def _verb(scope: Scope, name: str) -> str:
-    return "ensemble" if name == scope.recipe.ensemble else f"fit --expert {name}"
+    return "ensemble" if name in {scope.recipe.ensemble, UNCALIBRATED} else f"fit --expert {name}"
 
 
 def write_evidence(bundle: str, evidence: Evidence) -> None:

@@ -16,6 +16,7 @@ from features.matrix.receipts import require_first
 from features.target import Target, target
 from features.view import FeatureView, view
 from training.bundle.history import lookback
+from training.bundle.inputs import ROW, beside, with_answers
 from training.bundle.manifest import Manifest
 from training.bundle.text_model import text_model
 from training.objective import OBJECTIVES, Objective
@@ -77,8 +78,12 @@ class Scope:
         """The moment up to which truth is known to training."""
         return session_close(self.calendar, self.trained_until)
 
-    def training(self, store: Store) -> Samples:
-        """All rows whose truth had settled by `as_of`; raises TrainingError."""
+    def training(self, store: Store, heard: pa.Table | None = None) -> Samples:
+        """All rows whose truth had settled by `as_of`; raises TrainingError.
+
+        heard: what the recipe's parts said out of sample, float32 by instrument_id and as_of. Its
+        columns are features too, and rows of which it says nothing are left out.
+        """
         first = self._first(store)
         if first > self.trained_until:
             raise TrainingError(
@@ -88,7 +93,11 @@ class Scope:
             )
         cut = self.cut.since(first).until(self.trained_until)
         matrix = self._matrix(store, self.view, cut, self.text_model)
-        return from_matrix(matrix, self.recipe.features).settled_by(self.as_of)
+        features = self.recipe.features
+        if heard is not None:
+            matrix = beside(matrix, heard, "inner")
+            features = (*features, *(n for n in heard.column_names if n not in ROW))
+        return from_matrix(matrix, features).settled_by(self.as_of)
 
     def contest(self, store: Store, side: Manifest, after: datetime) -> Samples:
         """A side's settled rows decided later than `after` (UTC), up to `session`; or none.
@@ -100,7 +109,9 @@ class Scope:
         before = lookback(side.window, chosen.interval)
         begin = shift(self.calendar, self.trained_until, 1) - before
         first = max(self._first(store), begin)
-        matrix = self._matrix(store, chosen, self.cut.since(first), pinned, missing="write")
+        cut = self.cut.since(first)
+        matrix = self._matrix(store, chosen, cut, pinned, missing="write")
+        matrix = with_answers(store, cut, side, matrix)
         settled = from_matrix(matrix, side.features).settled_by(self.cut.end)
         # Of younger sessions only those rows have settled that moved fast.
         whole = np.datetime64(shift(self.calendar, self.session, -self.overlap), "D")

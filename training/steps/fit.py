@@ -9,6 +9,7 @@ from training.evidence.guards import require_horizon
 from training.evidence.walk import Learner, Permuted, Told, silent, tested, walk
 from training.expert import EXPERTS, Expert
 from training.run import records
+from training.run.heard import training
 from training.run.records import Fit
 from training.run.scope import Scope
 from training.run.tracking import step
@@ -52,7 +53,7 @@ def fit(store: Store, scope: Scope, name: str, verb: str = "fit", told: Told = s
     What it said out of sample, and its bundle, are left for the later steps.
     """
     expert, recipe = expert_of(scope, name), scope.recipe
-    samples = scope.training(store)
+    samples = training(store, scope)
     with step(store, scope, verb, name) as run:
         folds = recipe.cut.split(samples)
         told(f"{name}: {len(folds)} folds of {len(samples)} rows")

@@ -11,6 +11,7 @@ from training.evidence.score import tally
 from training.evidence.walk import Walk
 from training.office.registration import register
 from training.run import records
+from training.run.heard import parts
 from training.run.records import Fit
 from training.run.scope import Scope
 from training.run.tracking import Run
@@ -44,6 +45,7 @@ def manifest_of(
         target=scope.target.name,
         head=scope.objective.head,
         text_model=scope.text_model,
+        parts=parts(scope),
     )
 
 

@@ -10,8 +10,10 @@ from contracts.store import Store
 from training.expert import EXPERTS
 from training.recipe import Recipe
 from training.run import records
+from training.run.heard import training
 from training.run.scope import Scope
 from training.run.tracking import step
+from training.run.trials import PLANNED
 from training.steps.search import Task, Trial, search
 
 
@@ -31,7 +33,7 @@ def tune(
     if kept := _kept(key, progress):
         return kept
     planned, metric = plan(scope.recipe, trials), scope.objective.learned
-    samples = scope.training(store)
+    samples = training(store, scope)
     with step(store, scope, "tune") as run:
         # Another process may have done it while this one waited for its turn.
         if kept := _kept(key, progress):
@@ -43,6 +45,7 @@ def tune(
                 named = {"expert": trial.expert, "trial": trial.index}
                 child.log({**trial.hyperparameters, **named}, {metric: score})
 
+        run.log({PLANNED: len(planned)})  # what is aborted counts as tried
         task = Task(samples, scope.recipe.cut, scope.objective)
         scores = search(planned, task, finished, progress)
         chosen = best(planned, scores)

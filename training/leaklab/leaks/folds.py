@@ -8,14 +8,17 @@ import numpy as np
 from training.evidence.guards import (
     require_blind,
     require_horizon,
+    require_out_of_sample,
     require_own_history,
     require_purged,
     require_unread,
 )
+from training.evidence.walk import Learner, tested, walk
+from training.experts.logistic import Logistic
 from training.forecast import Classes, Floats, Values
 from training.leaklab.leak import leak
 from training.leaklab.market import HORIZON, Lab
-from training.objective import Truth
+from training.objective import OBJECTIVES, Truth
 from training.samples.folds import Fold, WalkForward
 from training.samples.samples import Samples, from_matrix
 
@@ -101,6 +104,17 @@ def stopped_on_the_test(lab: Lab, planted: bool) -> None:
         return _forecast(samples.values, samples.truth, fold, best)
 
     require_blind(pipeline, lab.matrix, _CUT)
+
+
+@leak(planted="training", caught_by=_OWN + "require_out_of_sample")
+def stacked_in_fold(lab: Lab, planted: bool) -> None:
+    """An ensemble is fitted on what its members say of the rows that they learnt from."""
+    samples = from_matrix(lab.matrix)
+    folds = _CUT.split(samples)
+    learner = Learner(Logistic(), OBJECTIVES.get("trend"))
+    test = samples.take(tested(folds))
+    said = learner.answer(samples, test) if planted else walk(learner, samples, folds).forecasts
+    require_out_of_sample([said], test)
 
 
 @leak(planted="training", caught_by=_OWN + "require_own_history")
