@@ -22,6 +22,7 @@ from training.bundle.history import History, lookback
 from training.bundle.inputs import with_answers
 from training.bundle.text_model import text_model
 from training.forecast import Floats, Values
+from training.objective import CLOSE
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +74,7 @@ def _done(store: Store, bundle: str, cut: Cut) -> set[date]:
 
 
 def _matrix(store: Store, bundle: Bundle, cut: Cut, sessions: Sequence[date]) -> pa.Table:
+    from features.matrix.closes import with_closes
     from features.matrix.matrix import load_matrix
     from features.view import view
 
@@ -83,7 +85,10 @@ def _matrix(store: Store, bundle: Bundle, cut: Cut, sessions: Sequence[date]) ->
     asked = cut.since(first).until(max(sessions))
     pinned = text_model(store, bundle.manifest)
     matrix = load_matrix(store, asked, chosen, pinned, missing="write")
-    return with_answers(store, asked, bundle.manifest, matrix, _lost)
+    matrix = with_answers(store, asked, bundle.manifest, matrix, _lost)
+    if CLOSE in bundle.manifest.asked.keeps:
+        matrix = with_closes(store, asked.since(min(sessions)), chosen, matrix)
+    return matrix
 
 
 def _lost(part: str, error: Exception) -> None:
@@ -101,20 +106,24 @@ def _forecast(
     bundle.require_units(windows)
     answers = bundle.forecast(windows)
     known = whole.select(["instrument_id", "symbol", "session", "as_of"]).take(pa.array(rows))
-    for name, column in told(bundle, answers, bundle.grounds(windows)).items():
+    kept = whole.select(bundle.manifest.asked.keeps).take(pa.array(rows)).to_pydict()
+    for name, column in told(bundle, answers, kept, bundle.grounds(windows)).items():
         known = known.append_column(name, pa.array(column))
     return known, windows
 
 
 def told(
-    bundle: Bundle, answers: Floats, grounds: Sequence[Mapping[str, Any]] | None = None
+    bundle: Bundle,
+    answers: Floats,
+    kept: Mapping[str, Sequence[object]],
+    grounds: Sequence[Mapping[str, Any]] | None = None,
 ) -> dict[str, Sequence[object]]:
     """Answers (n, columns of the objective) as columns of `predictions`: them, what follows from
-    them and their grounds as JSON, those that have a column of their own in it as well, and
-    signals, if any."""
+    them, what is `kept` with them and their grounds as JSON, those that have a column of their own
+    in it as well, and signals, if any."""
     asked = bundle.manifest.asked
     numbers = dict(zip(asked.columns, answers.T, strict=True)) | asked.derived(answers)
-    columns = {name: values.tolist() for name, values in numbers.items()}
+    columns = {name: values.tolist() for name, values in numbers.items()} | dict(kept)
     rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
     plain = {name: values for name, values in columns.items() if name in PREDICTIONS.names}
     signals = bundle.signals(answers)

@@ -1,4 +1,4 @@
-"""The forms of an answer: classes, a value, quantiles, tails or a position. Light: numpy."""
+"""The forms of an answer: classes, touches, a value, quantiles, tails, a position. Light: numpy."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,10 +7,12 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from training.form import Floats, ForecastError, Head, Values
+from training.form import Floats, ForecastError, Head, Values, largest, positive, typical
 
 # The nouns beneath are known by this module, too.
 __all__ = [
+    "LOWER",
+    "UPPER",
     "Classes",
     "Floats",
     "ForecastError",
@@ -18,6 +20,7 @@ __all__ = [
     "Position",
     "Quantiles",
     "Tails",
+    "Touches",
     "Value",
     "Values",
     "frequencies",
@@ -25,6 +28,8 @@ __all__ = [
     "positive",
     "typical",
 ]
+
+LOWER, UPPER = 1, 2
 
 _TOLERANCE = 1e-6
 
@@ -69,6 +74,24 @@ class Classes(Head):
     def confidence(self, values: Floats) -> Floats:
         """The chance of the most probable class."""
         return np.asarray(values.max(axis=1, initial=0.0))
+
+
+@dataclass(frozen=True)
+class Touches(Classes):
+    """Classes of which both of two barriers, one of them or neither are touched.
+
+    A class is the sum of those that are: LOWER, UPPER.
+    """
+
+    kind: ClassVar[str] = "touches"
+
+    count: int = 4
+
+    @staticmethod
+    def of_each(values: Floats) -> Floats:
+        """The chances that the lower, and that the upper barrier is touched, (n, 2)."""
+        both = values[:, LOWER | UPPER]
+        return np.stack([values[:, LOWER] + both, values[:, UPPER] + both], axis=1)
 
 
 def frequencies(truth: NDArray[np.integer], head: Head, added: float = 1.0) -> Floats:
@@ -118,7 +141,7 @@ class Value(Head):
 
     def unit(self, values: Floats) -> float:
         """The largest of them."""
-        return _largest(values)
+        return largest(values)
 
 
 @dataclass(frozen=True)
@@ -154,7 +177,7 @@ class Quantiles(Head):
 
     def unit(self, values: Floats) -> float:
         """The largest of them."""
-        return _largest(values)
+        return largest(values)
 
 
 @dataclass(frozen=True)
@@ -218,7 +241,7 @@ class Tails(Head):
 
     def unit(self, values: Floats) -> float:
         """The largest of them."""
-        return _largest(values)
+        return largest(values)
 
 
 @dataclass(frozen=True)
@@ -258,7 +281,7 @@ class Position(Head):
 
 
 _HEADS: dict[str, type[Head]] = {
-    one.kind: one for one in (Classes, Value, Quantiles, Position, Tails)
+    one.kind: one for one in (Classes, Touches, Value, Quantiles, Position, Tails)
 }
 
 
@@ -268,19 +291,3 @@ def head(fields: Mapping[str, Any]) -> Head:
     if fields["kind"] not in _HEADS:
         raise ForecastError(f"expected a head of {sorted(_HEADS)}, found {fields['kind']!r}")
     return _HEADS[fields["kind"]](**given)
-
-
-def _largest(values: Floats) -> float:
-    return float(np.abs(values).max(initial=0.0)) or 1.0
-
-
-def positive(values: NDArray[np.floating], instead: float) -> Floats:
-    """The values, and `instead` where they are no number above 0."""
-    wide = values.astype(np.float64)
-    return np.asarray(np.where(np.isfinite(wide) & (wide > 0), wide, instead))
-
-
-def typical(values: NDArray[np.floating]) -> float:
-    """The median of the values that are numbers above 0; 1 where there is none."""
-    known = values[np.isfinite(values) & (values > 0)]
-    return float(np.median(known)) if len(known) else 1.0

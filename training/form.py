@@ -65,3 +65,20 @@ class Head(ABC):
             raise ForecastError(f"expected {self} of shape (n, {self.width}), found {values.shape}")
         if not np.isfinite(values).all():
             raise ForecastError(f"expected {self} that are finite, found others")
+
+
+def largest(values: Floats) -> float:
+    """The largest of the values in size; 1 where there is none above 0."""
+    return float(np.abs(values).max(initial=0.0)) or 1.0
+
+
+def positive(values: NDArray[np.floating], instead: float) -> Floats:
+    """The values, and `instead` where they are no number above 0."""
+    wide = values.astype(np.float64)
+    return np.asarray(np.where(np.isfinite(wide) & (wide > 0), wide, instead))
+
+
+def typical(values: NDArray[np.floating]) -> float:
+    """The median of the values that are numbers above 0; 1 where there is none."""
+    known = values[np.isfinite(values) & (values > 0)]
+    return float(np.median(known)) if len(known) else 1.0

@@ -20,6 +20,8 @@ from training.forecast import Floats, Head, Values
 
 Truth: TypeAlias = NDArray[Any]
 
+CLOSE = "close"  # the last price at a decision, as it was quoted and known then
+
 BUY, SELL, HOLD, ABSTAIN = "buy", "sell", "hold", "abstain"
 
 
@@ -107,7 +109,8 @@ class Objective(ABC):
     best, fitted on the first rows for the second. zero: the expert that is in office first.
     thresholds: of its signals, unless a recipe has others. tells: what callers are told, field ->
     what it is, in an object beside the forecasts of an objective that tells nothing, which lead;
-    the object is called by `told_as`, else by the objective's name.
+    the object is called by `told_as`, else by the objective's name. keeps: what of a decision's row
+    is kept with its answer: features of the view, and CLOSE.
     """
 
     name: ClassVar[str]
@@ -123,6 +126,7 @@ class Objective(ABC):
     thresholds: ClassVar[Mapping[str, float]] = {}
     tells: ClassVar[Mapping[str, str]] = {}
     told_as: ClassVar[str] = ""
+    keeps: ClassVar[tuple[str, ...]] = ()
 
     @property
     def called(self) -> str:

@@ -29,6 +29,12 @@ def keys_of(panel: Panel) -> pl.DataFrame:
     ).with_columns(pl.col("as_of").dt.replace_time_zone("UTC"))
 
 
+def own_close(panel: Panel) -> pl.Series:
+    """The close of each decided row in the shares of its own time: as it was quoted."""
+    shares = np.ones(len(panel.session)) if panel.shares is None else panel.shares
+    return pl.Series((panel.columns["close"] * shares)[panel.decided])
+
+
 def labels_of(store: Store, facts: Facts, snapshot: int, rule: Label) -> pl.DataFrame:
     """Labels of the decided rows: KEY, and what `load_matrix` puts beside the features."""
     then, now = decision_panel(facts, rule.reach), newest_panel(facts)
@@ -61,20 +67,15 @@ def _known_now(rule: Label, of_then: Values, then: Panel, now: Panel) -> Values:
     """The bases of `then`, (k, rows of now), null where `now` decides and `then` did not."""
     names = [f"basis_{place}" for place in range(len(of_then))]
     columns = dict(zip(names, of_then[:, then.decided], strict=True))
-    decisions = keys_of(then).with_columns(**columns, close=_own_close(then))
+    decisions = keys_of(then).with_columns(**columns, close=own_close(then))
     held = keys_of(now).join(decisions, on=KEY, how="left", maintain_order="left")
     basis = np.full((len(names), len(now.session)), np.nan)
     if names:
         basis[:, now.decided] = held.select(names).fill_null(np.nan).to_numpy().T
     if rule.from_close and rule.version > 1:
         # A price that was known stays where it was when the close is restated.
-        basis[:, now.decided] *= (held["close"].fill_null(np.nan) / _own_close(now)).to_numpy()
+        basis[:, now.decided] *= (held["close"].fill_null(np.nan) / own_close(now)).to_numpy()
     return basis
-
-
-def _own_close(panel: Panel) -> pl.Series:
-    shares = np.ones(len(panel.session)) if panel.shares is None else panel.shares
-    return pl.Series((panel.columns["close"] * shares)[panel.decided])
 
 
 def _with_minutes(

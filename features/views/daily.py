@@ -81,6 +81,11 @@ _REALISED = (
     "market_volatility_1",
     "market_volatility_5",
 )
+_LEVELS = tuple(
+    f"{side}_{what}"
+    for side in ("support", "resistance")
+    for what in ("distance_60", "away_60", "touches_60", "age_60", "kind_60", "chance")
+)
 
 _LONG = (
     "realised_volatility_252",
@@ -138,4 +143,5 @@ declare(
     FeatureView("daily_3", (*_WITHOUT_TEXT, *_TEXT, *_MACRO), _SESSION),
     FeatureView("daily_4", (*_WITHOUT_TEXT, *_TEXT, *_MACRO, *_REALISED)),
     FeatureView("daily_5", (*_WITHOUT_TEXT, *_TEXT, *_MACRO, *_REALISED, *_LONG)),
+    FeatureView("daily_6", (*_WITHOUT_TEXT, *_REALISED, *_LEVELS)),
 )

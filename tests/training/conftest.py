@@ -20,7 +20,17 @@ from contracts.universe import Universe
 from training.evidence.evidence import Evidence, gather
 from training.evidence.walk import Learner, Permuted, walk
 from training.expert import Expert
-from training.forecast import Classes, Head, Position, Quantiles, Tails, Value
+from training.forecast import (
+    LOWER,
+    UPPER,
+    Classes,
+    Head,
+    Position,
+    Quantiles,
+    Tails,
+    Touches,
+    Value,
+)
 from training.objective import OBJECTIVES, Objective
 from training.recipe import recipe
 from training.run.mlflow_api import Mlflow
@@ -83,8 +93,11 @@ def told(table: pa.Table, head: Head) -> pa.Table:
 
     Above 0 it is a volatility, of which those realised before tell what `mood` does; of tails it is
     a return whose deviation `mood` moves; of a position it is what parts say. Beside quantiles lie
-    such volatilities, too, which tell nothing more of the return.
+    such volatilities, too, which tell nothing more of the return. Of touches, `mood` tells how far
+    away the levels are.
     """
+    if isinstance(head, Touches):
+        return _with_levels(table)
     if isinstance(head, Classes):
         return table
     returns = table["total_return"].to_numpy()
@@ -106,6 +119,22 @@ def told(table: pa.Table, head: Head) -> pa.Table:
             own = pa.array(values.astype(np.float32), from_pandas=True)
             table = table.add_column(table.column_names.index("label"), name, own)
     return table.set_column(table.column_names.index("label"), "label", pa.array(truth))
+
+
+def _with_levels(table: pa.Table) -> pa.Table:
+    moved = 100.0 * table["total_return"].to_numpy()
+    place = table.column_names.index("label")
+    touched = LOWER * ((moved < -0.5) | (moved > 1.5)) + UPPER * (moved > 0.5)
+    table = table.set_column(place, "label", pa.array(touched.astype(np.int64)))
+    mood = table["mood"].to_numpy()
+    distances = {
+        "support_distance_60": np.exp(0.5 * mood),
+        "resistance_distance_60": np.exp(-0.5 * mood),
+    }
+    for name, away in (distances | {"realised_volatility_decayed": 0.5 + 0 * mood}).items():
+        own = pa.array((0.02 * away).astype(np.float32), from_pandas=True)
+        table = table.add_column(table.column_names.index("label"), name, own)
+    return table
 
 
 def schema() -> pa.Schema:

@@ -109,6 +109,9 @@ def test_the_experts_are_found() -> None:
     assert {("gate", "signal"), ("hold", "signal")} <= set(PAIRS)
     names = ("bilstm", "quantile_trees", "unconditional", "xgboost")
     assert {(name, "return") for name in names} <= set(PAIRS)
+    names = ("barrier", "barrier_trees", "class_prior", "logistic", "lstm", "xgboost")
+    assert {(name, "levels") for name in names} <= set(PAIRS)
+    assert ("barrier", "trend") not in PAIRS
 
 
 def test_no_kind_of_model_is_left_out(rows_for: Callable[[Objective], Samples]) -> None:

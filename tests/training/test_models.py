@@ -1,19 +1,22 @@
 """The conformance suite of models: every kind of file, with each head that it was written for."""
 
 from collections.abc import Callable
+from itertools import product
 
 import numpy as np
 import pytest
-from answers import HEADS
+from answers import HEADS, answers
 from made_models import MADE, VALUES, constant, linear, loglinear
 
+from training.barriers import Barriers
 from training.bundle.model import Model, ModelError, read
+from training.bundle.models.barriers import TwoBarriers
 from training.bundle.models.garch import Garch, Terms
 from training.bundle.models.product import Product
-from training.forecast import Classes, Head, Tails, Value, Values
+from training.forecast import Classes, Head, Tails, Touches, Value, Values
 
 
-def product(head: Head) -> Model:
+def factors(head: Head) -> Model:
     return Product({"one": loglinear(head), "other": linear(head)}, head)
 
 
@@ -22,7 +25,7 @@ POSITIVE = [head for head in HEADS if isinstance(head, Tails) or getattr(head, "
 
 @pytest.mark.parametrize("head", POSITIVE, ids=str)
 def test_factors_are_multiplied_and_their_reasons_added(head: Head) -> None:
-    model = product(head)
+    model = factors(head)
     one, other = (part.forecast(VALUES) for part in model.members.values())  # type: ignore[attr-defined]
     again = read(model.files(), head)
     found = again.forecast(VALUES)
@@ -62,8 +65,18 @@ def test_what_a_recursion_was_not_told_changes_nothing() -> None:
     assert garch().forecast(windows) == pytest.approx(0.03)
 
 
-@pytest.mark.parametrize("head", HEADS, ids=str)
-@pytest.mark.parametrize("make", MADE)
+def named(value: object) -> str:
+    return getattr(value, "__name__", str(value))
+
+
+def barriers(head: Head) -> Model:
+    law = Barriers(1.1, 0.9, np.array([0.0, 0.1, -0.2, 0.3]), answers(head, 1)[0])
+    return TwoBarriers(law, (2, 0, 1), head)
+
+
+@pytest.mark.parametrize(
+    ("make", "head"), [*product(MADE, HEADS), (barriers, Touches())], ids=named
+)
 def test_a_model_read_back_answers_alike(make: Callable[[Head], Model], head: Head) -> None:
     model = make(head)
     again = read(model.files(), head)

@@ -75,7 +75,7 @@ def days(n: int, sessions: int = 60) -> np.ndarray:
 
 
 def test_the_objectives_are_found() -> None:
-    assert {"return", "risk", "signal", "trend", "volatility"} <= set(NAMES)
+    assert {"levels", "return", "risk", "signal", "trend", "volatility"} <= set(NAMES)
 
 
 def test_its_words_agree(objective: Objective) -> None:

@@ -74,6 +74,10 @@ class Trees(Expert[Boosted]):
             "seed": self.seed,
         }
 
+    def _start(self, part: Samples) -> Floats | None:  # noqa: ARG002
+        # Scores (n, width) that the first tree adds to, where a member has any.
+        return None
+
     def _best_rounds(self, parameters: Mapping[str, Any], samples: Samples) -> int:
         older, newest = inner_split(samples, self.inner)
         if not len(older):
@@ -94,7 +98,12 @@ class Trees(Expert[Boosted]):
             part: Samples, like: xgboost.QuantileDMatrix | None = None
         ) -> xgboost.QuantileDMatrix:
             return xgboost.QuantileDMatrix(
-                part.values, label=part.truth, missing=np.nan, nthread=1, ref=like
+                part.values,
+                label=part.truth,
+                base_margin=self._start(part),
+                missing=np.nan,
+                nthread=1,
+                ref=like,
             )
 
         given = matrix(samples)

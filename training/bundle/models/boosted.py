@@ -27,16 +27,24 @@ class Boosted(Model):
         """What the trees say; nulls in the values are NaN."""
         if not len(values):
             return np.empty((0, self.head.width))
-        return self.head.from_means(self.booster.inplace_predict(_last(values), missing=np.nan))
+        return self.head.from_means(self.booster.inplace_predict(last(values), missing=np.nan))
 
-    def explain(self, values: Values, typical: Values) -> Floats:  # noqa: ARG002
-        """SHAP contributions of the trees (Lundberg et al. 2020), exact, on their margins."""
+    def explain(
+        self,
+        values: Values,
+        typical: Values,  # noqa: ARG002
+        start: Floats | None = None,
+    ) -> Floats:
+        """SHAP contributions of the trees (Lundberg et al. 2020), exact, on their margins.
+
+        start: the scores (n, width) that they add to, where they do.
+        """
         from xgboost import DMatrix
 
         shape = (len(values), self.head.width, values.shape[2] + 1)
         if not len(values):
             return np.empty(shape)
-        given = DMatrix(_last(values), missing=np.nan, nthread=1)
+        given = DMatrix(last(values), base_margin=start, missing=np.nan, nthread=1)
         found = self.booster.predict(given, pred_contribs=True)
         return np.asarray(found, dtype=np.float64).reshape(shape)
 
@@ -54,5 +62,6 @@ class Boosted(Model):
         return cls(booster, head)
 
 
-def _last(values: Values) -> Values:
+def last(values: Values) -> Values:
+    """The last row of each window, as XGBoost takes them."""
     return np.ascontiguousarray(values[:, -1])

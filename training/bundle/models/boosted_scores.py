@@ -32,9 +32,9 @@ class BoostedScores(Boosted):
         found = np.asarray(self.booster.inplace_predict(last, missing=np.nan), dtype=np.float64)
         return self.head.from_scores(found.reshape(-1, self.head.width) + self.shift)
 
-    def explain(self, values: Values, typical: Values) -> Floats:
+    def explain(self, values: Values, typical: Values, start: Floats | None = None) -> Floats:
         """SHAP contributions, the shift in what is said without any feature."""
-        found = super().explain(values, typical)
+        found = super().explain(values, typical, start)
         found[:, :, -1] += self.shift
         return found
 
