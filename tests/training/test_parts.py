@@ -74,7 +74,7 @@ def place(store: Store, tracking: Mlflow, monkeypatch: pytest.MonkeyPatch) -> Pl
     simulated.score_texts(store, cut, said)
     session = shift(cut.universe.calendar, cut.last, -10)
     span = ("--first", str(cut.first), "--last", str(cut.last))
-    ran(features, "materialise", "--view", "daily_3,daily_4", *span)
+    ran(features, "materialise", "--view", "daily_3,daily_4,daily_5", *span)
     return Place(session, cut.last, cut.snapshot)
 
 
@@ -139,7 +139,7 @@ def test_a_signal_hears_its_parts_from_training_to_truth(
     views = json.loads(ran(training, "score-text", "--inputs", *place.now).splitlines()[-1])[
         "views"
     ]
-    assert views == "daily_3,daily_4", "the views of the parts are made as well"
+    assert views == "daily_3,daily_4,daily_5", "the views of the parts are made as well"
 
     issued(store, place, replace(first, bundle=gate))
     parts_are_heard(store, gate)
