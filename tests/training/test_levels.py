@@ -48,7 +48,7 @@ def plain() -> Samples:
 
 
 def test_the_law_is_that_of_a_random_walk() -> None:
-    # Steps of a thirtieth of a deviation fall short of a barrier by 0.5826 of them (Siegmund, 1979).
+    # Steps of 1 / 30 deviations fall short of a barrier by 0.5826 of them (Siegmund, 1979).
     random, steps, walks = np.random.default_rng(0), 900, 20_000
     at, low, high = (np.zeros(walks) for _ in range(3))
     for _ in range(steps):
