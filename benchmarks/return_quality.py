@@ -43,8 +43,8 @@ SURE = ("pinball", "r2", "coverage_90")  # shown with their intervals
 NARROW = {"window": 20, "first": 16, "second": 8, "dense": 16, "epochs": 4, "batch": 2048}
 
 
-def samples_of(panel: Panel, name: str) -> Samples:
-    """The settled rows of a target, once a quarter of history is behind each."""
+def matrix_of(panel: Panel, name: str) -> pa.Table:
+    """Features and truths of a target, the latter once a quarter of history is behind each row."""
     found = evaluate(panel, [FEATURES.get(one) for one in LEARNT], dtype=np.float32)
     label = target(name).label
     outcome = label.settle(panel, label.basis(panel))
@@ -55,7 +55,7 @@ def samples_of(panel: Panel, name: str) -> Samples:
         return pa.array(values, from_pandas=True, mask=unknown)
 
     moment = pa.timestamp("us", "UTC")
-    table = pa.table(
+    return pa.table(
         {
             "instrument_id": stocks,
             "symbol": stocks,
@@ -69,7 +69,6 @@ def samples_of(panel: Panel, name: str) -> Samples:
             "ambiguous": told(outcome.ambiguous),
         }
     )
-    return from_matrix(table, LEARNT)
 
 
 def walks_of(samples: Samples, folds: Sequence[Fold], experts: Sequence[str]) -> dict[str, Walk]:
@@ -145,7 +144,7 @@ def main(
 ) -> None:
     """Print the scores of all forecasters on the same rows."""
     panel = panel_of(bars_of(data, stocks))
-    samples = samples_of(panel, target_)
+    samples = from_matrix(matrix_of(panel, target_), LEARNT)
     typer.echo(f"{len(panel.instruments)} survivors, {len(samples):,} rows to learn from and ask")
     folds, overlap = WalkForward().split(samples), target(target_).label.horizon
     walks = walks_of(samples, folds, expert or ["quantile_trees"])

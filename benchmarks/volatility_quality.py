@@ -2,123 +2,47 @@
 
     python benchmarks/volatility_quality.py <folder of data sets> [--stocks 60]
 
-Daily bars of members of the S&P 500 of April 2021, looked back upon from 2005 to 2019: survivors,
-whose storms ended well. Of those that traded in all sessions, evenly chosen by name. Target
-`volatility_5`; folds walk forward in time, experts have their plain hyperparameters. Lower is
-better; intervals are over sessions, of labels that overlap by five.
+Stocks as in benchmarks/sp500.py, which are survivors; the label of `volatility_5`, and the same of
+one session. Folds walk forward in time, experts have their plain hyperparameters. Lower is better;
+intervals are over sessions, of labels that overlap by five.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 from typing import Annotated
 
 import numpy as np
-import polars as pl
-import pyarrow as pa
+import pandas as pd
 import typer
 from rich.console import Console
 from rich.table import Table
+from sp500 import bars_of, panel_of, samples_of
 
-from contracts.time.calendar import session_close
 from features.engine import evaluate
 from features.feature import FEATURES
-from features.inputs.adjust import PRICES, Actions, adjusted
-from features.inputs.index import level_of
-from features.panel.panel import Panel
-from features.target import target
+from features.labels.realised_volatility import RealisedVolatility
 from training.ensemble import ENSEMBLES
 from training.evidence.evidence import Evidence, gather
-from training.evidence.walk import Learner, Walk, walk, walk_together
+from training.evidence.intervals import per_session
+from training.evidence.walk import Learner, Told, Walk, tested, walk, walk_together
 from training.expert import EXPERTS
+from training.experts import har
 from training.forecast import Floats
 from training.objective import Forecasts
 from training.objectives.volatility import FLOOR, Volatility, factor
 from training.recipe import recipe
 from training.samples.folds import Fold, WalkForward
-from training.samples.samples import Samples, from_matrix
+from training.samples.samples import Samples
 
-TARGET, EXPERT_NAMES = "volatility_5", ("har", "xgboost")
+HORIZONS, EXPERT_NAMES = (5, 1), recipe("volatility").experts
 # The set has no texts, and sessions of one exchange rest alike.
 LEFT_OUT = ("news_count_1", "days_rested")
 LEARNT = tuple(f for f in recipe("demo_volatility").features if f not in LEFT_OUT)
 LEVELS = tuple(f"realised_volatility_{sessions}" for sessions in (1, 5, 22))
-
-
-def bars_of(data: Path, stocks: int) -> pl.DataFrame:
-    """Bars as traded, with dividends and splits, of stocks that miss no session."""
-    path = data / "sp500_daily" / "daily_adjusted_2005_2019.parquet"
-    bars = pl.read_parquet(path).with_columns(pl.col("date").str.to_date())
-    lengths = bars.group_by("ticker").len()
-    whole = lengths.filter(pl.col("len") == lengths["len"].max())["ticker"].sort()
-    places = np.unique(np.linspace(0, len(whole) - 1, min(stocks, len(whole))).astype(int))
-    return bars.filter(pl.col("ticker").is_in(whole[places].to_list())).sort("ticker", "date")
-
-
-def panel_of(bars: pl.DataFrame) -> Panel:
-    """The panel of those bars; all decisions are taken at the closes of New York."""
-    parts = bars.partition_by("ticker", maintain_order=True)
-    columns = [_columns(part) for part in parts]
-    joined = {name: np.concatenate([c[name] for c in columns]) for name in columns[0]}
-    session = bars["date"].to_numpy()
-    days, place = np.unique(session, return_inverse=True)
-    closes = [session_close("XNYS", day).replace(tzinfo=None) for day in days.tolist()]
-    total, first = joined["total"], bars["ticker"] != bars["ticker"].shift()
-    grown = np.append(np.nan, total[1:] / total[:-1] - 1.0)
-    grown[first.fill_null(True).to_numpy()] = np.nan
-    level = level_of(place, grown, len(days))
-    joined["index_return"] = np.append(np.nan, level[1:] / level[:-1] - 1.0)[place]
-    return Panel(
-        columns=joined,
-        offsets=np.cumsum([0, *map(len, parts)]),
-        instruments=tuple(part["ticker"][0] for part in parts),
-        ended=np.full(len(parts), np.datetime64("NaT", "us")),
-        session=session,
-        as_of=np.array(closes, dtype="datetime64[us]")[place],
-        decided=np.ones(len(session), bool),
-    )
-
-
-def _columns(part: pl.DataFrame) -> dict[str, Floats]:
-    raw = {name: part[name].cast(pl.Float64).to_numpy() for name in (*PRICES, "volume")}
-    split = part.filter(pl.col("split_coefficient") != 1.0)
-    paid = part.filter(pl.col("dividend_amount") > 0.0)
-    return adjusted(
-        raw,
-        part["date"].to_numpy(),
-        np.full(len(part), "none"),
-        Actions(split["date"].to_numpy(), split["split_coefficient"].to_numpy()),
-        Actions(paid["date"].to_numpy(), paid["dividend_amount"].to_numpy()),
-    )
-
-
-def samples_of(panel: Panel) -> Samples:
-    """The settled rows, once a quarter of history is behind each."""
-    found = evaluate(panel, [FEATURES.get(name) for name in LEARNT], dtype=np.float32)
-    label = target(TARGET).label
-    outcome = label.settle(panel, label.basis(panel))
-    stocks = np.array(panel.instruments)[panel.segment]
-    unknown = ~outcome.settled | (panel.place < 67)
-
-    def told(values: np.ndarray) -> pa.Array:
-        return pa.array(values, from_pandas=True, mask=unknown)
-
-    moment = pa.timestamp("us", "UTC")
-    table = pa.table(
-        {
-            "instrument_id": stocks,
-            "symbol": stocks,
-            "session": pa.array(panel.session, pa.date32()),
-            "as_of": pa.array(panel.as_of).cast(moment),
-            **{name: pa.array(values, from_pandas=True) for name, values in found.items()},
-            "label": told(outcome.value),
-            "settled_at": told(outcome.settled_at).cast(moment),
-            "total_return": told(outcome.total_return),
-            "delisted": told(outcome.delisted),
-            "ambiguous": told(outcome.ambiguous),
-        }
-    )
-    return from_matrix(table, LEARNT)
+# HAR in logarithms, pooled, with market terms: what an expert has to add to.
+WITH_MARKET = (*LEVELS, "realised_volatility_66", "market_volatility_1", "market_volatility_5")
 
 
 @dataclass(frozen=True)
@@ -152,30 +76,57 @@ def _with_one(rows: Samples) -> Floats:
     return np.column_stack([np.ones(len(rows)), *levels])
 
 
-def evidence_of(samples: Samples, folds: Sequence[Fold]) -> Evidence:
-    """The ensemble's evidence beside its experts, the objective's baselines and HAR in levels."""
+def walks_of(samples: Samples, folds: Sequence[Fold], say: Told) -> dict[str, Walk]:
+    """What experts, their soft vote, and peers that are no experts of ours said out of sample."""
     volatility, soft = Volatility(), ENSEMBLES.get("soft")()
-    walks = {n: walk(Learner(EXPERTS.get(n)(), volatility), samples, folds) for n in EXPERT_NAMES}
-    walks["soft"] = walk_together(soft, [w.forecasts for w in walks.values()], samples, folds)
+    walks = {}
+    for name in EXPERT_NAMES:
+        began = perf_counter()
+        walks[name] = walk(Learner(EXPERTS.get(name)(), volatility), samples, folds)
+        say(f"{name}: {perf_counter() - began:.0f} s")
+    members = [walks[name].forecasts for name in EXPERT_NAMES]
+    walks["soft"] = walk_together(soft, members, samples, folds)
+    walks["har_market"] = walk(Learner(har.Har(terms=WITH_MARKET), volatility), samples, folds)
     levels = [LevelHar().answer(samples.take(f.train), samples.take(f.test)) for f in folds]
     values = np.concatenate([one.values for one in levels])
-    walks["har_levels"] = Walk(Forecasts(volatility, values), {})
-    overlap = target(TARGET).label.horizon
-    return gather(walks, samples, folds, overlap)["soft"]
+    return walks | {"har_levels": Walk(Forecasts(volatility, values), {})}
 
 
-def shown(found: Evidence) -> Table:
-    """Scores with intervals, and by how much each is worse than the soft vote."""
-    title = (
-        f"{TARGET}: {found.n:,} rows of {found.sessions} sessions, {found.first} to {found.last}"
+def confidence(said: Mapping[str, Forecasts], test: Samples, horizon: int) -> dict[str, float]:
+    """P-values of the model confidence set (Hansen, Lunde and Nason, 2011) of mean session losses.
+
+    Who has one of 10 % or more is in the set of 90 %. By `arch`, whose blocks are four horizons.
+    """
+    from arch.bootstrap import MCS
+
+    losses = {}
+    for name, answer in said.items():
+        [qlike, *_] = answer.objective.losses(answer, test.truth).values()
+        _, sums, rows = per_session(qlike, test.sessions)
+        losses[name] = sums / rows
+    table = pd.DataFrame(losses)
+    found = MCS(table, size=0.1, reps=2000, block_size=max(22, 4 * horizon), seed=7)
+    found.compute()
+    return {str(name): float(p) for name, p in found.pvalues["Pvalue"].items()}
+
+
+def shown(found: Evidence, inside: Mapping[str, float], title: str) -> Table:
+    """Scores with intervals, each beside HAR in levels and HAR with market terms, and the set."""
+    table = Table(
+        "forecaster", "QLIKE", "of HAR in levels", "less that of HAR with market", "MCS p"
     )
-    table = Table("forecaster", "QLIKE", "squared log error", "QLIKE over soft's", title=title)
-    for name, scores in found.scores.items():
-        cells = [_cell(scores[m].value, scores[m].low, scores[m].high) for m in scores]
+    table.title = (
+        f"{title}: {found.n:,} rows of {found.sessions} sessions, {found.first} to {found.last}"
+    )
+    base = found.scores["har_levels"]["qlike"].value
+    order = sorted(found.scores, key=lambda name: found.scores[name]["qlike"].value)
+    for name in order:
+        score = found.scores[name]["qlike"]
+        # `beside` is that of HAR with market terms less the other's.
         apart = found.beside[name]["qlike"] if name in found.beside else None
-        # `beside` is the soft vote's minus the other's.
-        worse = _cell(-apart.value, -apart.high, -apart.low, "+") if apart else ""
-        table.add_row(name, *cells, worse)
+        less = _cell(-apart.value, -apart.high, -apart.low, "+") if apart else ""
+        cells = [_cell(score.value, score.low, score.high), f"{score.value / base:.3f}", less]
+        table.add_row(name, *cells, f"{inside[name]:.3f}" if name in inside else "")
     return table
 
 
@@ -187,11 +138,23 @@ def main(
     data: Annotated[Path, typer.Argument(help="holds sp500_daily")],
     stocks: Annotated[int, typer.Option(min=5, help="how many of those that missed nothing")] = 60,
 ) -> None:
-    """Print the scores of all forecasters on the same rows."""
+    """Print the scores of all forecasters on the same rows, a day and a week ahead."""
     panel = panel_of(bars_of(data, stocks))
-    samples = samples_of(panel)
-    typer.echo(f"{len(panel.instruments)} survivors, {len(samples):,} rows to learn from and ask")
-    Console(width=130).print(shown(evidence_of(samples, WalkForward().split(samples))))
+    features = evaluate(panel, [FEATURES.get(name) for name in LEARNT], dtype=np.float32)
+    for horizon in HORIZONS:
+        label = RealisedVolatility(horizon, "garman_klass_overnight")
+        samples = samples_of(panel, features, label)
+        typer.echo(f"{len(panel.instruments)} survivors, {len(samples):,} rows, {horizon} days")
+        folds = WalkForward().split(samples)
+        walks = walks_of(samples, folds, typer.echo)
+        found = gather(walks, samples, folds, horizon)["har_market"]
+        test, volatility = samples.take(tested(folds)), Volatility()
+        said = {name: one.forecasts for name, one in walks.items()}
+        for name, baseline in volatility.baselines.items():
+            parts = [baseline(samples.take(f.train), samples.take(f.test)).values for f in folds]
+            said[name] = Forecasts(volatility, np.concatenate(parts))
+        inside = confidence(said, test, horizon)
+        Console(width=130).print(shown(found, inside, f"{horizon} days ahead"))
 
 
 if __name__ == "__main__":

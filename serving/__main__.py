@@ -83,14 +83,17 @@ def predict(
     catch_up: int | None = typer.Option(
         None, min=1, help="sessions up to this one that are looked at; FINPULSE_REPLAY_SESSIONS"
     ),
-    target: str = typer.Option("", help="what is foretold; default: all that has a champion"),
+    target: str = typer.Option(
+        "", help="what is foretold, names between commas; default: all that has a champion"
+    ),
 ) -> None:
     """Record what each champion of a universe says of a session and of those before without."""
     from contracts.champion import offices
 
     store, about = open_store(), universes.universe(universe)
     cut = Cut.at(about, session, snapshot).back(catch_up or settings().replay_sessions)
-    known = [office for office in offices(store, about.name) if target in ("", office.target)]
+    wanted = target.split(",")
+    known = [o for o in offices(store, about.name) if not target or o.target in wanted]
     if not known:
         what = f"{about.name}/{target}" if target else about.name
         typer.echo(f"{what} has no champion yet: nothing to forecast with", err=True)

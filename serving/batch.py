@@ -85,9 +85,10 @@ def _matrix(store: Store, bundle: Bundle, cut: Cut, sessions: Sequence[date]) ->
     asked = cut.since(first).until(max(sessions))
     pinned = text_model(store, bundle.manifest)
     matrix = load_matrix(store, asked, chosen, pinned, missing="write")
+    matrix = with_answers(store, asked, bundle.manifest, matrix, _lost)
     if CLOSE in bundle.manifest.asked.keeps:
         matrix = with_closes(store, asked.since(min(sessions)), chosen, matrix)
-    return with_answers(store, asked, bundle.manifest, matrix, _lost)
+    return matrix
 
 
 def _lost(part: str, error: Exception) -> None:
@@ -105,29 +106,29 @@ def _forecast(
     bundle.require_units(windows)
     answers = bundle.forecast(windows)
     known = whole.select(["instrument_id", "symbol", "session", "as_of"]).take(pa.array(rows))
-    nothing: list[dict[str, Any]] = [{}] * len(rows)
-    kept = whole.select(bundle.manifest.asked.keeps).take(pa.array(rows)).to_pylist() or nothing
-    grounds = bundle.grounds(windows) or nothing
-    beside = [{**row, **ground} for row, ground in zip(kept, grounds, strict=True)]
-    for name, column in told(bundle, answers, beside).items():
+    kept = whole.select(bundle.manifest.asked.keeps).take(pa.array(rows)).to_pydict()
+    for name, column in told(bundle, answers, kept, bundle.grounds(windows)).items():
         known = known.append_column(name, pa.array(column))
     return known, windows
 
 
 def told(
-    bundle: Bundle, answers: Floats, beside: Sequence[Mapping[str, Any]] | None = None
+    bundle: Bundle,
+    answers: Floats,
+    kept: Mapping[str, Sequence[object]],
+    grounds: Sequence[Mapping[str, Any]] | None = None,
 ) -> dict[str, Sequence[object]]:
     """Answers (n, columns of the objective) as columns of `predictions`: them, what follows from
-    them and what is kept `beside` them as JSON, those that have a column of their own in it as
-    well, and signals, if any."""
+    them, what is `kept` with them and their grounds as JSON, those that have a column of their own
+    in it as well, and signals, if any."""
     asked = bundle.manifest.asked
     numbers = dict(zip(asked.columns, answers.T, strict=True)) | asked.derived(answers)
-    columns = {name: values.tolist() for name, values in numbers.items()}
+    columns = {name: values.tolist() for name, values in numbers.items()} | dict(kept)
     rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
     plain = {name: values for name, values in columns.items() if name in PREDICTIONS.names}
     signals = bundle.signals(answers)
-    both = zip(rows, beside or [{}] * len(answers), strict=True)
-    written = [orjson.dumps({**row, **more}).decode() for row, more in both]
+    both = zip(rows, grounds or [{}] * len(answers), strict=True)
+    written = [orjson.dumps({**row, **ground}).decode() for row, ground in both]
     return {"forecast": written, **plain} | ({"signal": signals} if signals else {})
 
 

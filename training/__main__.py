@@ -215,6 +215,48 @@ def promote(
 
 
 @app.command()
+def train(
+    first: verbs.Session,
+    session: verbs.Session,
+    snapshot: verbs.Snapshot,
+    recipes: Annotated[str, typer.Option(help="names between commas")] = DEFAULT,
+    universe: verbs.Universe = "",
+) -> None:
+    """Do all from features to promotion for several recipes, and print their targets as JSON.
+
+    Parts are trained before the recipes that hear them; one that fails is named, and the others
+    go on.
+    """
+    import orjson
+
+    from training.recipe import recipe as known
+    from training.recipe import waves
+
+    names = [name for wave in waves(recipes.split(",")) for name in wave]
+    chosen = {name: known(name) for name in names}
+    cut = Cut.at(universes.universe(universe), session, snapshot).since(first)
+    verbs.each(names, lambda name: _whole(cut, chosen[name]))
+    typer.echo(orjson.dumps(sorted({one.target for one in chosen.values()})).decode())
+
+
+def _whole(cut: Cut, asked: recipes.Recipe) -> None:
+    """The verbs of one recipe in their order."""
+    from features import view as views
+    from features.matrix.matrix import materialise
+
+    chosen = views.view(asked.view)
+    materialise(open_store(), cut, chosen, text_model_today(chosen))
+    place = (cut.last, cut.snapshot, cut.universe.name, asked.name)
+    zero(*place)
+    if asked.tuned:
+        tune(*place)
+    for expert in asked.experts:
+        fit(cut.last, cut.snapshot, expert, cut.universe.name, asked.name)
+    for verb in (ensemble, evidence, contest, promote):
+        verb(*place)
+
+
+@app.command()
 def rollback(
     reason: Annotated[str, typer.Option(help="why, for the ledger")],
     universe: verbs.Universe = "",

@@ -60,11 +60,38 @@ def network(library: Any, shape: Shape, usual: Floats) -> "Model":
     steps = layers.Dense(len(usual) - 1, activation="softplus", name="steps")(kept)
     summed = layers.Dense(len(usual), use_bias=False, trainable=False, name="quantiles")
     model = library.Model(inputs, summed(layers.Concatenate()([lowest, steps])))
+    for name in ("first", "second"):
+        both = model.get_layer(name)
+        _quicken(both.forward_layer)
+        _quicken(both.backward_layer)
     summed.kernel.assign(np.triu(np.ones((len(usual), len(usual)), dtype=np.float32)))
     gaps = np.maximum(np.diff(usual), _LEAST)
     model.get_layer("lowest").bias.assign(usual[:1])
     model.get_layer("steps").bias.assign(np.log(np.expm1(gaps)))
     return model
+
+
+def _quicken(layer: Any) -> None:
+    # Keras walks session by session in Python; torch's own LSTM gives the same numbers in less than
+    # half the time. What is saved is still the plain layer.
+    import torch
+
+    def inner_loop(
+        sequences: Any,
+        initial_state: Any,
+        mask: Any,  # noqa: ARG001
+        training: bool = False,
+    ) -> Any:
+        kernel, recurrent, bias = (one.value for one in layer.cell.trainable_variables)
+        weights = [kernel.T.contiguous(), recurrent.T.contiguous(), bias, torch.zeros_like(bias)]
+        given = sequences.flip(1) if layer.go_backwards else sequences
+        start = tuple(one[None].contiguous() for one in initial_state)
+        states, hidden, carried = torch.lstm(
+            given, start, weights, True, 1, 0.0, training, False, True
+        )
+        return hidden[0], states, [hidden[0], carried[0]]
+
+    layer.inner_loop = inner_loop
 
 
 def pinball_of(levels: tuple[float, ...]) -> Any:

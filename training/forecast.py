@@ -1,75 +1,37 @@
-"""The form of an answer: classes, a value, quantiles or a position. Light: numpy."""
+"""The forms of an answer: classes, touches, a value, quantiles, tails, a position. Light: numpy."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Literal, TypeAlias
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats: TypeAlias = NDArray[np.float64]
-Values: TypeAlias = NDArray[np.float32]
+from training.form import Floats, ForecastError, Head, Values, largest, positive, typical
+
+# The nouns beneath are known by this module, too.
+__all__ = [
+    "LOWER",
+    "UPPER",
+    "Classes",
+    "Floats",
+    "ForecastError",
+    "Head",
+    "Position",
+    "Quantiles",
+    "Tails",
+    "Touches",
+    "Value",
+    "Values",
+    "frequencies",
+    "head",
+    "positive",
+    "typical",
+]
 
 LOWER, UPPER = 1, 2
 
 _TOLERANCE = 1e-6
-
-
-class ForecastError(ValueError):
-    """Numbers are no forecast; the message says what was expected and found."""
-
-
-class Head(ABC):
-    """The form in which a model answers, with the way from its raw numbers to that form.
-
-    width: numbers per answer. Members are frozen dataclasses; a bundle's manifest holds one.
-    """
-
-    kind: ClassVar[str]
-
-    @property
-    @abstractmethod
-    def width(self) -> int:
-        """Numbers per answer."""
-
-    @abstractmethod
-    def require(self, values: Floats) -> None:
-        """Raise ForecastError unless `values` (n, width) are answers of this form."""
-
-    @abstractmethod
-    def from_scores(self, scores: Floats) -> Floats:
-        """Answers from unbounded scores (n, width), as a linear model has them."""
-
-    @abstractmethod
-    def from_means(self, raw: NDArray[np.floating]) -> Floats:
-        """Answers from what a model that knows the link says, of any shape that holds them."""
-
-    @abstractmethod
-    def point(self, values: Floats) -> Floats:
-        """The one number that each answer comes down to, (n,)."""
-
-    def confidence(self, _values: Floats) -> Floats | None:
-        """How sure each answer is of its point, (n,), 0 to 1; None where the form tells not."""
-        return None
-
-    def kept(self, values: Floats) -> Floats:
-        """Answers that were written down, as they are to be told."""
-        return values
-
-    def unit(self, _values: Floats) -> float:
-        """What differences between answers are measured in."""
-        return 1.0
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain values, as `head` takes them."""
-        return {"kind": self.kind, **asdict(self)}  # type: ignore[call-overload]
-
-    def _shaped(self, values: Floats) -> None:
-        if values.ndim != 2 or values.shape[1] != self.width:
-            raise ForecastError(f"expected {self} of shape (n, {self.width}), found {values.shape}")
-        if not np.isfinite(values).all():
-            raise ForecastError(f"expected {self} that are finite, found others")
 
 
 @dataclass(frozen=True)
@@ -179,7 +141,7 @@ class Value(Head):
 
     def unit(self, values: Floats) -> float:
         """The largest of them."""
-        return _largest(values)
+        return largest(values)
 
 
 @dataclass(frozen=True)
@@ -215,7 +177,71 @@ class Quantiles(Head):
 
     def unit(self, values: Floats) -> float:
         """The largest of them."""
-        return _largest(values)
+        return largest(values)
+
+
+@dataclass(frozen=True)
+class Tails(Head):
+    """What is lost at each of the ascending `levels` of confidence, `floor` at least.
+
+    The value at risk of each, a loss exceeded with a chance of 1 - level; then the expected
+    shortfall of each, the mean of those that exceed it. None is below the one of the level before,
+    no shortfall below its value at risk. Scores are logarithms.
+    """
+
+    kind: ClassVar[str] = "tails"
+
+    levels: tuple[float, ...] = (0.95, 0.99)
+    floor: float = 1e-4
+
+    @property
+    def width(self) -> int:
+        """Two per level."""
+        return 2 * len(self.levels)
+
+    @property
+    def chances(self) -> Floats:
+        """Of a loss beyond the value at risk, (levels,)."""
+        return np.asarray(1.0 - np.array(self.levels))
+
+    def parts(self, values: Floats) -> tuple[Floats, Floats]:
+        """Values at risk and expected shortfalls, (n, levels) each."""
+        return values[:, : len(self.levels)], values[:, len(self.levels) :]
+
+    def require(self, values: Floats) -> None:
+        """They are finite, not below the floor, and in order."""
+        self._shaped(values)
+        at_risk, mean = self.parts(values)
+        # What is averaged may miss the order by its rounding.
+        values, less = values * (1 + _TOLERANCE), (at_risk[:, :-1], mean[:, :-1], at_risk)
+        more, most = self.parts(values)
+        pairs = zip((more[:, 1:], most[:, 1:], most), less, strict=True)
+        if (values < self.floor).any() or any((a < b).any() for a, b in pairs):
+            raise ForecastError(f"expected losses of {self.floor} at least in order, found others")
+
+    def from_scores(self, scores: Floats) -> Floats:
+        """Their exponentials."""
+        return self.from_means(np.exp(scores))
+
+    def from_means(self, raw: NDArray[np.floating]) -> Floats:
+        """In order, and not below the floor."""
+        wide = np.maximum(raw.astype(np.float64).reshape(-1, self.width), self.floor)
+        at_risk, mean = self.parts(wide)
+        at_risk = np.maximum.accumulate(at_risk, axis=1)
+        mean = np.maximum.accumulate(np.maximum(mean, at_risk), axis=1)
+        return np.concatenate([at_risk, mean], axis=1)
+
+    def kept(self, values: Floats) -> Floats:
+        """In order."""
+        return self.from_means(values)
+
+    def point(self, values: Floats) -> Floats:
+        """The value at risk of the first level."""
+        return values[:, 0]
+
+    def unit(self, values: Floats) -> float:
+        """The largest of them."""
+        return largest(values)
 
 
 @dataclass(frozen=True)
@@ -255,7 +281,7 @@ class Position(Head):
 
 
 _HEADS: dict[str, type[Head]] = {
-    one.kind: one for one in (Classes, Touches, Value, Quantiles, Position)
+    one.kind: one for one in (Classes, Touches, Value, Quantiles, Position, Tails)
 }
 
 
@@ -265,19 +291,3 @@ def head(fields: Mapping[str, Any]) -> Head:
     if fields["kind"] not in _HEADS:
         raise ForecastError(f"expected a head of {sorted(_HEADS)}, found {fields['kind']!r}")
     return _HEADS[fields["kind"]](**given)
-
-
-def _largest(values: Floats) -> float:
-    return float(np.abs(values).max(initial=0.0)) or 1.0
-
-
-def positive(values: NDArray[np.floating], instead: float) -> Floats:
-    """The values, and `instead` where they are no number above 0."""
-    wide = values.astype(np.float64)
-    return np.asarray(np.where(np.isfinite(wide) & (wide > 0), wide, instead))
-
-
-def typical(values: NDArray[np.floating]) -> float:
-    """The median of the values that are numbers above 0; 1 where there is none."""
-    known = values[np.isfinite(values) & (values > 0)]
-    return float(np.median(known)) if len(known) else 1.0

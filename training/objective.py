@@ -86,6 +86,10 @@ class Rows(Protocol):
     def beside(self) -> Mapping[str, Floats]:
         """What the target's label lays beside the features, null where it was not known."""
 
+    @property
+    def instruments(self) -> NDArray[np.str_]:
+        """Whose rows they are, (n,)."""
+
     def column(self, name: str) -> Values:
         """A feature at each decision, (n,)."""
 
@@ -105,8 +109,8 @@ class Objective(ABC):
     best, fitted on the first rows for the second. zero: the expert that is in office first.
     thresholds: of its signals, unless a recipe has others. tells: what callers are told, field ->
     what it is, in an object beside the forecasts of an objective that tells nothing, which lead;
-    the object is called by `told_as`, else by the objective's name.
-    keeps: what of a decision's row is kept with its answer: features of the view, and CLOSE.
+    the object is called by `told_as`, else by the objective's name. keeps: what of a decision's row
+    is kept with its answer: features of the view, and CLOSE.
     """
 
     name: ClassVar[str]
@@ -121,8 +125,8 @@ class Objective(ABC):
     zero: ClassVar[str]
     thresholds: ClassVar[Mapping[str, float]] = {}
     tells: ClassVar[Mapping[str, str]] = {}
-    keeps: ClassVar[tuple[str, ...]] = ()
     told_as: ClassVar[str] = ""
+    keeps: ClassVar[tuple[str, ...]] = ()
 
     @property
     def called(self) -> str:

@@ -87,6 +87,15 @@ _LEVELS = tuple(
     for what in ("distance_60", "away_60", "touches_60", "age_60", "kind_60", "chance")
 )
 
+_LONG = (
+    "realised_volatility_252",
+    "fall_1",
+    "fall_5",
+    "market_fall_1",
+    "historical_loss_95_252",
+    "historical_loss_99_252",
+)
+
 _DAILY_0 = (
     "return_1",
     "momentum_5",
@@ -133,5 +142,6 @@ declare(
     FeatureView("market_3", _WITHOUT_TEXT, _SESSION),
     FeatureView("daily_3", (*_WITHOUT_TEXT, *_TEXT, *_MACRO), _SESSION),
     FeatureView("daily_4", (*_WITHOUT_TEXT, *_TEXT, *_MACRO, *_REALISED)),
+    FeatureView("daily_5", (*_WITHOUT_TEXT, *_TEXT, *_MACRO, *_REALISED, *_LONG)),
     FeatureView("daily_6", (*_WITHOUT_TEXT, *_REALISED, *_LEVELS)),
 )

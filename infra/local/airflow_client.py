@@ -123,18 +123,20 @@ class Airflow:
 
         Returns its tasks; raises RunFailed.
         """
-        return self.run_all(dag, {run: conf})[run]
+        return self.run_all({dag: (run, conf)})[dag]
 
-    def run_all(self, dag: str, runs: Mapping[str, Mapping[str, object]]) -> dict[str, list[Task]]:
-        """As `run`, of several runs by their names that are at work side by side."""
-        self.wait_for(dag)
-        for run, conf in runs.items():
+    def run_all(
+        self, runs: Mapping[str, tuple[str, Mapping[str, object]]]
+    ) -> dict[str, list[Task]]:
+        """As `run`, of a run each of several DAGs, with its parameters, that are side by side."""
+        for dag, (run, conf) in runs.items():
+            self.wait_for(dag)
             self._begin(dag, run, conf)
         began, found = datetime.now().astimezone().isoformat(), {}
-        for run in runs:
+        for dag, (run, _) in runs.items():
             if len(runs) > 1:
-                self.say(f" {run}")
-            found[run] = self._follow(dag, run, began)
+                self.say(f" {dag} {run}")
+            found[dag] = self._follow(dag, run, began)
         return found
 
     def _begin(self, dag: str, run: str, conf: Mapping[str, object]) -> None:

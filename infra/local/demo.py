@@ -132,18 +132,29 @@ class Demo:
         before = shift(calendar, last, -1)
         return Span(first, before if last > end else first, before, last)
 
-    def runs(self, span: Span) -> dict[str, dict[str, str]]:
-        """The parameters of each DAG's run: history, a training at its end, the last session."""
+    def runs(self, span: Span) -> list[dict[str, dict[str, str]]]:
+        """The parameters of runs by their DAG, those that go side by side together: history,
+        trainings at its end, the last session.
+
+        One recipe is trained task by task, the others in one process; parts before who hears them.
+        """
         name = self.universe.name
         place = {"universe": name}
         facts = place | {"source": self.source}
         day = "market_day" if name == self.stack.asked.universe else f"market_day_{name}"
-        return {
-            "backfill_market": facts | {"first": str(span.fresh), "last": str(span.before)},
-            "train_models": place
-            | {"first": str(span.first), "session": str(span.before), "recipe": demo_recipes()[0]},
-            day: facts | {"session": str(span.last)},
-        }
+        at = place | {"first": str(span.first), "session": str(span.before)}
+        together, *after = waves(demo_recipes())
+        alone, *others = together
+        trained = [{"train_models": at | {"recipe": alone}}]
+        if others:
+            trained[0]["train_targets"] = at | {"recipes": ",".join(others)}
+        trained += [{"train_targets": at | {"recipes": ",".join(wave)}} for wave in after]
+        history = facts | {"first": str(span.fresh), "last": str(span.before)}
+        return [
+            {"backfill_market": history},
+            *trained,
+            {day: facts | {"session": str(span.last)}},
+        ]
 
     def run_dags(self, span: Span) -> None:
         """Run the DAGs one after the other; the same parameters are the same run."""
@@ -158,18 +169,17 @@ class Demo:
             digest = hashlib.sha256(words.encode()).hexdigest()[:8]
             return f"demo-{about.name}-{conf.get('session', span.before)}-{digest}"
 
-        for dag, conf in self.runs(span).items():
-            say(f"\n{dag}")
-            for recipes in waves(demo_recipes()) if "recipe" in conf else [("",)]:
-                confs = [conf | {"recipe": name} if name else conf for name in recipes]
-                began = datetime.now(UTC)
-                found = airflow.run_all(dag, {named(each): each for each in confs})
-                for name, tasks in zip(recipes, found.values(), strict=True):
-                    key = f"{dag} {name}".strip()
-                    self.tasks[key] = {task.name: round(task.seconds, 1) for task in tasks}
-                whole = [task for tasks in found.values() for task in tasks]
-                for name, seconds in stages.shares(dag, began, whole).items():
-                    self.seconds[name] = self.seconds.get(name, 0.0) + seconds
+        for together in self.runs(span):
+            say(f"\n{' and '.join(together)}")
+            began = datetime.now(UTC)
+            runs = {dag: (named(conf), conf) for dag, conf in together.items()}
+            found = airflow.run_all(runs)
+            for dag, tasks in found.items():
+                key = f"{dag} {together[dag].get('recipes', '')}".strip()
+                self.tasks[key] = {task.name: round(task.seconds, 1) for task in tasks}
+            whole = [task for tasks in found.values() for task in tasks]
+            for name, seconds in stages.shares(next(iter(found)), began, whole).items():
+                self.seconds[name] = self.seconds.get(name, 0.0) + seconds
 
     def run(self) -> None:
         """Everything, in order."""

@@ -23,7 +23,7 @@ MEMORY_GB = 8
 _OF_DAG = {
     "backfill_market": "ingest",
     "market_day": "ingest",
-    "train_models": "train and contest",
+    "train_": "train and contest",
     "forecast_champion": "predict, settle, drift",
 }
 _OF_TASK = {

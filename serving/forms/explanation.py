@@ -20,8 +20,8 @@ class Part(BaseModel):
 
     model: str
     method: str = Field(
-        description="tree_shap, terms, integrated_gradients or gate_weights; within_scale: of one "
-        "of them, times volatility"
+        description="tree_shap, terms, factors, integrated_gradients or gate_weights; "
+        "within_scale: of one of them, times volatility"
     )
     scale: Literal["scores", "answers"] = Field(
         description="what totals are: answers, or what the model's link makes answers of"

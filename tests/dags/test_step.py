@@ -28,6 +28,12 @@ REFUSED = {
         "session": (None, "2025-13-01", "tomorrow", 20250630),
         "first": (None, "", "2025-06-31"),
     },
+    "train_targets": {
+        "recipes": ("demo; touch F", "", None, "-x", "a b", ",a"),
+        "universe": (None, "", "a;b"),
+        "session": (None, "tomorrow"),
+        "first": (None, ""),
+    },
     "backfill_market": {
         "source": ("nosuch", None, "simulated; ls"),
         "universe": (None, "$(id)"),
@@ -52,6 +58,7 @@ NAME, DATE = r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}", r"\d{4}-\d\d-\d\d"
 FORMS = {
     "universe": NAME,
     "recipe": NAME,
+    "recipes": r"[A-Za-z0-9][A-Za-z0-9_.:,-]*",
     "source": r"[a-z]+",
     "sessions": r"[1-9]\d*",
     "engine": "process|spark",

@@ -17,8 +17,8 @@ NAMES = [name for name in view("daily_4").features if name not in view("daily_3"
 
 @pytest.fixture(scope="module")
 def panel() -> Panel:
-    """Three instruments over 160 sessions; the first pays a dividend, the last rests for long."""
-    plain = trial_panel(rows=160)
+    """Three instruments over 340 sessions; the first pays a dividend, the last rests for long."""
+    plain = trial_panel(rows=340)
     columns = {name: values.copy() for name, values in plain.columns.items()}
     columns["dividend"][100] = 1.7
     flat = (plain.segment == 2) & (plain.place >= 60) & (plain.place < 150)
@@ -46,8 +46,8 @@ def agree(found: np.ndarray, wanted: pd.Series) -> None:
     np.testing.assert_allclose(found, wanted.to_numpy(), rtol=1e-6, atol=1e-9)
 
 
-@pytest.mark.parametrize("w", [1, 5, 22, 66])
-def test_means_over_a_day_a_week_a_month_and_a_quarter(
+@pytest.mark.parametrize("w", [1, 5, 22, 66, 252])
+def test_means_over_a_day_a_week_a_month_a_quarter_and_a_year(
     panel: Panel, variances: pd.Series, w: int
 ) -> None:
     means = variances.groupby(panel.segment).rolling(w).mean().droplevel(0).clip(lower=0)
@@ -67,7 +67,7 @@ def test_the_decayed_mean_is_that_of_riskmetrics(panel: Panel, variances: pd.Ser
     np.testing.assert_allclose(found[there], np.sqrt(endless)[there], rtol=0.03)
 
 
-@pytest.mark.parametrize("w", [1, 5])
+@pytest.mark.parametrize("w", [1, 5, 22])
 def test_the_markets_is_of_the_mean_variance_of_its_members(panel: Panel, w: int) -> None:
     own = pd.Series(of(panel, f"realised_volatility_{w}") ** 2)
     wanted = own.groupby(panel.session).transform("mean")
@@ -80,6 +80,39 @@ def test_a_rest_has_none(panel: Panel) -> None:
         assert (of(panel, name)[resting] < 1e-6).all(), name
 
 
+@pytest.mark.parametrize("w", [1, 5])
+def test_falls_are_in_volatilities_and_rises_are_none(
+    panel: Panel, variances: pd.Series, w: int
+) -> None:
+    logs = np.log1p(pd.Series(of(panel, "return_1")))
+    moved = logs.groupby(panel.segment).rolling(w).sum().droplevel(0) / np.sqrt(w)
+    month = np.sqrt(variances.groupby(panel.segment).rolling(22).mean().droplevel(0).clip(lower=0))
+    wanted = 1 + (-moved).clip(lower=0) / month.clip(lower=1e-4)
+    found = of(panel, f"fall_{w}")
+    agree(found, wanted)
+    assert (found[moved > 0] <= 1).all() or np.isnan(found[moved > 0]).any()
+    assert 0.2 < np.mean(found[np.isfinite(found)] > 1) < 0.8
+
+
+def test_the_market_falls_by_its_mean_return(panel: Panel) -> None:
+    own = pd.Series(of(panel, "return_1"))
+    moved = own.groupby(panel.session).transform("mean")
+    wanted = 1 + (-moved).clip(lower=0) / of(panel, "market_volatility_22")
+    agree(of(panel, "market_fall_1"), wanted)
+
+
+@pytest.mark.parametrize(("share", "w"), [(95, 252), (99, 252)])
+def test_a_historical_loss_is_the_quantile_of_a_year(panel: Panel, share: int, w: int) -> None:
+    lost = -pd.Series(of(panel, "return_1"))
+    wanted = lost.groupby(panel.segment).rolling(w).quantile(share / 100).droplevel(0)
+    found = of(panel, f"historical_loss_{share}_{w}")
+    assert np.isfinite(found).any()
+    agree(found, wanted)
+
+
 def test_no_view_of_before_looks_at_them() -> None:
     assert len(NAMES) == 7 and view("daily_4").label is None
     assert view("daily_4").features[: -len(NAMES)] == view("daily_3").features
+    older, newer = view("daily_4"), view("daily_5")
+    assert newer.label is None and newer.features[: len(older.features)] == older.features
+    assert older.hash == "7ed2e7142eebfd3d"

@@ -30,6 +30,11 @@ def file_of(one: FeatureView) -> Path:
     return GOLDEN / f"{one.name}_{one.hash}.json"
 
 
+def rows_of(one: FeatureView) -> int:
+    """As many as a view's longest feature takes, and a few."""
+    return max(70, one.reach + 3)
+
+
 def golden(one: FeatureView, panel: Panel) -> dict[str, list[float | None]]:
     """The view's values at the panel's end, and its label if any, to 9 significant digits."""
     values = dict(evaluate(panel, one.members))
@@ -91,7 +96,7 @@ def test_values_do_not_change_without_a_version(
         f"{kept.name} is not there: {one.name} means something new. If so it should, raise its "
         "version or name, then run `python tests/features/test_view.py`"
     )
-    found = golden(one, make_panel())
+    found = golden(one, make_panel(rows=rows_of(one)))
     for name, wanted in json.loads(kept.read_text()).items():
         np.testing.assert_allclose(
             np.array(found[name], float),
@@ -161,7 +166,7 @@ def main() -> None:
     GOLDEN.mkdir(exist_ok=True)
     for one in views():
         if not file_of(one).exists():
-            columns = golden(one, trial_panel()).items()
+            columns = golden(one, trial_panel(rows=rows_of(one))).items()
             lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(x)}" for name, x in columns)
             file_of(one).write_text(f"{{\n{lines}\n}}\n")
 

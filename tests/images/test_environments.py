@@ -212,8 +212,9 @@ class Shipped:
         """The versions that answer for the market, by its trend or in what stands beside it."""
         answer = httpx.post(f"{self.served}/predict", json={"symbols": list(market.symbols)})
         rows = answer.json().get("predictions", [])
-        said = (row if row["target"] == target else row["volatility"] or {} for row in rows)
-        return {one.get("model_version") for one in said}
+        told = [[one for one in (row, *row.values()) if isinstance(one, dict)] for row in rows]
+        found = [[one for one in each if one.get("target") == target] for each in told]
+        return {each[0]["model_version"] if each else None for each in found}
 
     def number(self, name: str) -> float:
         """The sum of a series, as the predictor's /metrics tells it."""

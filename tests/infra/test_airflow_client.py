@@ -33,14 +33,15 @@ class Fake(Airflow):
 
 def test_all_runs_begin_before_the_first_is_waited_for() -> None:
     fake = Fake()
-    found = fake.run_all("train_models", {"success-1": {}, "success-2": {}})
+    found = fake.run_all({"train_models": ("success-1", {}), "train_targets": ("success-2", {})})
     assert [run for _, run in fake.asked[:4]] == ["success-1"] * 2 + ["success-2"] * 2
-    assert {run: [task.name for task in tasks] for run, tasks in found.items()} == {
-        "success-1": ["task of success-1"],
-        "success-2": ["task of success-2"],
+    assert {dag: [task.name for task in tasks] for dag, tasks in found.items()} == {
+        "train_models": ["task of success-1"],
+        "train_targets": ["task of success-2"],
     }
     assert [line.strip().split("  ")[0] for line in fake.told] == [
-        *("success-1", "task of success-1", "success-2", "task of success-2")
+        *("train_models success-1", "task of success-1"),
+        *("train_targets success-2", "task of success-2"),
     ]
 
 
@@ -52,4 +53,4 @@ def test_one_alone_is_not_named() -> None:
 
 def test_a_failure_of_one_ends_the_wait_for_all() -> None:
     with pytest.raises(RunFailed, match="task of failed-1 of train_models failed"):
-        Fake().run_all("train_models", {"failed-1": {}, "success-2": {}})
+        Fake().run_all({"train_models": ("failed-1", {}), "train_targets": ("success-2", {})})

@@ -7,10 +7,11 @@ from typing import Any
 
 import outcome
 import pytest
-from demo import Demo, Span, chosen
+from demo import Demo, Span, chosen, demo_recipes
 from stack import Stack, StackError, asked_settings
 
 from contracts.universe import Universe, everything
+from training.recipe import recipe
 
 FIRST, END = date(2025, 1, 2), date(2025, 6, 30)
 BEFORE, AFTER, LATER = date(2025, 6, 27), date(2025, 7, 1), date(2025, 7, 2)
@@ -61,7 +62,7 @@ def test_each_dag_gets_its_part_and_the_same_part_is_the_same_run(span: Any) -> 
     first, again = span(END, onwards=True), span(AFTER)
     demo = Demo(Stack.of(asked_settings()))
     assert demo.runs(first) == demo.runs(again)
-    runs = demo.runs(first)
+    runs = {dag: conf for together in demo.runs(first) for dag, conf in together.items()}
     assert runs["market_day"]["session"] == str(AFTER)
     assert runs["train_models"]["session"] == str(END)
     assert (runs["backfill_market"]["first"], runs["backfill_market"]["last"]) == (str(END),) * 2
@@ -76,11 +77,26 @@ def test_a_second_universe_goes_by_its_own_sessions_and_runs_its_own_dag(span: A
         Demo(Stack.of(asked_settings())),
         Demo(Stack.of(asked_settings()), False, "london8"),
     )
-    runs = second.runs(span(END, named="london8"))
-    assert set(runs) == {"backfill_market", "train_models", "market_day_london8"}
+    parts = second.runs(span(END, named="london8"))
+    runs = {dag: conf for together in parts for dag, conf in together.items()}
+    assert set(runs) == {"train_models", "train_targets", "backfill_market", "market_day_london8"}
     assert {conf["universe"] for conf in runs.values()} == {"london8"}
     assert runs["market_day_london8"]["source"] == "simulated"
-    assert "market_day" in first.runs(span(END))
+    assert "market_day" in first.runs(span(END))[-1]
+
+
+def test_every_recipe_of_the_demo_is_trained_once_and_parts_before_who_hears_them(
+    span: Any,
+) -> None:
+    trained: list[set[str]] = []
+    for together in Demo(Stack.of(asked_settings())).runs(span(END)):
+        asked = [conf.get("recipe") or conf.get("recipes", "") for conf in together.values()]
+        trained.append({name for names in asked for name in names.split(",") if name})
+    names = [name for wave in trained for name in wave]
+    assert sorted(names) == sorted(demo_recipes()) and len(names) > 2
+    for place, wave in enumerate(trained):
+        heard = {part.recipe for name in wave for part in recipe(name).parts.values()}
+        assert heard <= set().union(*trained[:place])
 
 
 def test_the_settings_universe_by_its_name_is_the_same_demo(span: Any) -> None:

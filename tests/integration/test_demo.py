@@ -24,6 +24,7 @@ from supervise import Supervisor
 
 from contracts.champion import ALIAS, Office, champion, model_name
 from contracts.settings import settings
+from training.recipe import recipe, waves
 
 pytestmark = [pytest.mark.integration, pytest.mark.spark, pytest.mark.timeout(1800)]
 
@@ -70,7 +71,7 @@ def mlflow(demo: Demo, path: str, **body: Any) -> dict[str, Any]:
 
 
 def test_it_shows_what_it_did(demo: Demo) -> None:
-    for dag in ("backfill_market", "train_models", "market_day"):
+    for dag in ("backfill_market", "train_models and train_targets", "market_day"):
         assert re.search(rf"^{dag}$", demo.output, re.M)
     assert "SIM001" in demo.output and "p_neutral" in demo.output
     assert demo.stack.credentials.airflow in demo.output and demo.stack.api_key in demo.output
@@ -91,18 +92,18 @@ def test_it_says_what_each_stage_took(demo: Demo) -> None:
 
 def test_all_runs_succeeded(demo: Demo) -> None:
     airflow, notes = Airflow(demo.stack.settings, print), {}
-    for dag in ("backfill_market", "train_models", "market_day"):
+    for dag in ("backfill_market", "train_models", "train_targets", "market_day"):
         runs = airflow.ask("GET", f"dags/{dag}/dagRuns").json()["dag_runs"]
-        assert len(runs) == (len(demo_recipes()) if dag == "train_models" else 1)
+        assert len(runs) == (len(waves(demo_recipes())) if dag == "train_targets" else 1)
         for one in runs:
             assert one["state"] == "success"
             assert {t.state for t in airflow.tasks(dag, one["dag_run_id"])} == {"success"}
             assert re.match(r"snapshot: [1-9]", one["note"]), one["note"]
         notes[dag] = " ".join(one["note"] for one in runs)
-    pages = re.findall(r" · evidence: \S*/runs/(\w+) · ", notes["train_models"])
-    assert len(set(pages)) == len(demo_recipes())
-    for page in pages:
-        assert mlflow(demo, f"runs/get?run_id={page}")["run"]["info"]["status"] == "FINISHED"
+    [page] = re.findall(r" · evidence: \S*/runs/(\w+) · ", notes["train_models"])
+    assert mlflow(demo, f"runs/get?run_id={page}")["run"]["info"]["status"] == "FINISHED"
+    known = demo.store.query("SELECT DISTINCT target FROM promotions")["target"].to_pylist()
+    assert set(known) == {recipe(name).target for name in demo_recipes()}
 
 
 def test_what_is_served_is_what_was_recorded(demo: Demo) -> None:

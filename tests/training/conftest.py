@@ -20,7 +20,17 @@ from contracts.universe import Universe
 from training.evidence.evidence import Evidence, gather
 from training.evidence.walk import Learner, Permuted, walk
 from training.expert import Expert
-from training.forecast import LOWER, UPPER, Classes, Head, Position, Quantiles, Touches, Value
+from training.forecast import (
+    LOWER,
+    UPPER,
+    Classes,
+    Head,
+    Position,
+    Quantiles,
+    Tails,
+    Touches,
+    Value,
+)
 from training.objective import OBJECTIVES, Objective
 from training.recipe import recipe
 from training.run.mlflow_api import Mlflow
@@ -34,7 +44,9 @@ FEATURES = ("momentum", "volatility", "mood")
 REALISED = (
     *("realised_volatility_1", "realised_volatility_5", "realised_volatility_22"),
     *("realised_volatility_66", "realised_volatility_decayed"),
-    *("market_volatility_1", "market_volatility_5"),
+    *("market_volatility_1", "realised_volatility_252", "market_volatility_5"),
+    *("fall_1", "fall_5", "market_fall_1", "return_1"),
+    *("historical_loss_95_252", "historical_loss_99_252"),
 )
 TREND = OBJECTIVES.get("trend")
 CALENDAR = "XNYS"
@@ -79,10 +91,10 @@ def make_matrix(
 def told(table: pa.Table, head: Head) -> pa.Table:
     """The same rows with a truth of another form: what moved the class, as a number.
 
-    Above 0 it is a volatility, of which those realised before tell what `mood` does; of a position
-    it is what parts say. Beside quantiles lie such volatilities, too, which tell nothing more of
-    the return. Of touches, `mood` tells how far away the
-    levels are.
+    Above 0 it is a volatility, of which those realised before tell what `mood` does; of tails it is
+    a return whose deviation `mood` moves; of a position it is what parts say. Beside quantiles lie
+    such volatilities, too, which tell nothing more of the return. Of touches, `mood` tells how far
+    away the levels are.
     """
     if isinstance(head, Touches):
         return _with_levels(table)
@@ -91,7 +103,10 @@ def told(table: pa.Table, head: Head) -> pa.Table:
     returns = table["total_return"].to_numpy()
     positive = isinstance(head, Value) and head.link == "log"
     truth = np.exp(40.0 * returns - 4.0) if positive else returns
-    beside = positive or isinstance(head, Quantiles)
+    if isinstance(head, Tails):
+        drawn = np.random.default_rng(5).standard_t(5, len(returns))
+        truth = 0.01 * drawn * np.exp(0.6 * np.nan_to_num(table["mood"].to_numpy()))
+    beside = positive or isinstance(head, (Quantiles, Tails))
     for place, name in enumerate(REALISED if beside else ()):
         known = table[FEATURES[(place - 1) % len(FEATURES)]].to_numpy()
         own = pa.array(np.exp(0.4 * known - 4.0).astype(np.float32), from_pandas=True)

@@ -39,7 +39,7 @@ def test_keras_its_file_and_onnx_agree(shape: Shape, tmp_path: Path) -> None:
     model.save(tmp_path / "model.keras")
     again = library.saving.load_model(tmp_path / "model.keras", compile=False)
     kept = again.predict_on_batch(scaler.apply(values).astype(np.float32))
-    np.testing.assert_allclose(kept, wanted, rtol=1e-6)
+    np.testing.assert_allclose(kept, wanted, rtol=1e-4, atol=1e-5)
     served = Network.read({Network.file: export(model, scaler, shape.window)}, HEAD)
     np.testing.assert_allclose(served.forecast(values), wanted, rtol=1e-4, atol=1e-5)
     for odd in (np.inf, -np.inf, np.nan, 1e30):

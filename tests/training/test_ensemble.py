@@ -7,11 +7,11 @@ import pytest
 from answers import answers, truths
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from training.ensemble import ENSEMBLES, Ensemble, cheapest, learned
 from training.ensembles.stacking import fitted
-from training.forecast import Classes, Floats, Quantiles, Value
+from training.forecast import Classes, Floats, Quantiles
 from training.objective import ABSTAIN, OBJECTIVES, Forecasts, Objective, Truth
 
 PAIRS = [
@@ -117,20 +117,17 @@ LEARNERS = [pair for pair in PAIRS if pair[0] in {"weighted", "stacking", "bma"}
 
 def tellers(objective: Objective, n: int, noise: tuple[float, ...], seed: int = 0) -> Floats:
     """Members who know the truths of `truths_of`, each beside its own noise."""
-    random = np.random.default_rng(seed + 1)
+    random, head = np.random.default_rng(seed + 1), objective.head
     known = scores_of(objective, n, seed)
-    # Of quantiles it is where they lie that is known more or less well.
-    wide = (n, 1) if isinstance(objective.head, Quantiles) else known.shape
-    return np.stack(
-        [objective.head.from_scores(known + s * random.normal(size=wide)) for s in noise]
-    )
+    errors = [s * random.normal(size=known.shape) for s in noise]
+    # Of quantiles the middle is known, and from there they lie as those of a normal law do.
+    apart = ndtri(head.levels) if isinstance(head, Quantiles) else 0.0
+    return np.stack([head.from_scores(known + error + apart) for error in errors])
 
 
 def scores_of(objective: Objective, n: int, seed: int) -> Floats:
-    random, head = np.random.default_rng(seed), objective.head
-    if isinstance(head, Quantiles):
-        return np.asarray(random.normal(size=(n, 1)) + norm.ppf(head.levels))
-    return random.normal(size=(n, head.width))
+    width = 1 if isinstance(objective.head, Quantiles) else objective.head.width
+    return np.random.default_rng(seed).normal(size=(n, width))
 
 
 def truths_of(objective: Objective, n: int, seed: int = 0) -> Truth:
@@ -140,9 +137,8 @@ def truths_of(objective: Objective, n: int, seed: int = 0) -> Truth:
         ends = objective.head.from_scores(scores).cumsum(axis=1)
         return np.minimum((random.random(n)[:, None] > ends).sum(axis=1), objective.head.width - 1)
     if isinstance(objective.head, Quantiles):
-        return np.asarray(scores.mean(axis=1) + random.normal(size=n))
-    noise = np.abs(random.normal(size=n)) if isinstance(objective.head, Value) else 1.0
-    return np.asarray(objective.head.from_scores(scores)[:, 0] * noise)
+        return np.asarray(scores[:, 0] + random.normal(size=n))
+    return np.asarray(objective.head.from_scores(scores)[:, 0] * np.abs(random.normal(size=n)))
 
 
 @pytest.mark.parametrize(("name", "of"), LEARNERS)

@@ -44,7 +44,7 @@ FEW: dict[str, dict[str, Any]] = {
     "bilstm": QUICK["bilstm"] | {"batch": 512, "epochs": 2},
 }
 # What has nothing to learn from features.
-BLIND = {"class_prior", "hold", "mean_22", "unconditional"}
+BLIND = {"class_prior", "historical_simulation", "hold", "mean_22", "unconditional"}
 
 
 @pytest.fixture(params=PAIRS, ids="-".join)
@@ -102,14 +102,16 @@ def manifest(expert: Expert[Any], objective: Objective, samples: Samples) -> Man
 def test_the_experts_are_found() -> None:
     names = ("class_prior", "logistic", "lstm", "transformer", "xgboost")
     assert {(name, "trend") for name in names} <= set(PAIRS)
-    names = ("har", "mean_22", "xgboost")
+    names = ("garch", "har", "har_xgboost", "mean_22", "xgboost")
     assert {(name, "volatility") for name in names} <= set(PAIRS)
-    names = ("barrier", "barrier_trees", "class_prior", "logistic", "lstm", "xgboost")
-    assert {(name, "levels") for name in names} <= set(PAIRS)
-    assert ("barrier", "trend") not in PAIRS
+    names = ("filtered_simulation", "historical_simulation", "tail_xgboost")
+    assert {(name, "risk") for name in names} <= set(PAIRS)
     assert {("gate", "signal"), ("hold", "signal")} <= set(PAIRS)
     names = ("bilstm", "quantile_trees", "unconditional", "xgboost")
     assert {(name, "return") for name in names} <= set(PAIRS)
+    names = ("barrier", "barrier_trees", "class_prior", "logistic", "lstm", "xgboost")
+    assert {(name, "levels") for name in names} <= set(PAIRS)
+    assert ("barrier", "trend") not in PAIRS
 
 
 def test_no_kind_of_model_is_left_out(rows_for: Callable[[Objective], Samples]) -> None:

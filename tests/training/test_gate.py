@@ -21,7 +21,10 @@ NAMES = GATES.names()
 TREND = OBJECTIVES.get("trend")
 COLUMNS = (*(f"trend.{name}" for name in TREND.columns), "storm.volatility")
 # Dual confirmation asks two forecasters of the same form.
-TWO = tuple(f"{part}.{name}" for part in ("lstm", "transformer") for name in TREND.columns)
+TWO = (
+    *(f"{part}.{name}" for part in ("lstm", "transformer") for name in TREND.columns),
+    "storm.volatility",
+)
 
 
 def columns(name: str) -> tuple[str, ...]:
@@ -156,6 +159,14 @@ def test_classes_without_an_order_are_refused_unless_the_objective_says(
     assert part.leans(np.array([[0.2, 0.3, 0.5]])) == pytest.approx([0.2])
 
 
+def test_levels_lean_to_the_one_that_is_likelier_touched_alone() -> None:
+    names = tuple(f"levels.{column}" for column in OBJECTIVES.get("levels").columns)
+    [part] = parts_of(names)
+    known = Heard.of((part,), np.array([[0.2, 0.1, 0.4, 0.3], [0.2, 0.5, 0.1, 0.2]]))
+    assert known.leans[:, 0] == pytest.approx([0.3, -0.4])
+    assert known.calm == pytest.approx([1.0, 1.0]), "chances are no size"
+
+
 def test_columns_of_nobody_are_refused() -> None:
     [first, second] = parts_of(("mood", *COLUMNS))
     assert (first.objective, first.places) == ("trend", (1, 2, 3))
@@ -240,7 +251,7 @@ def chances(named: int, sure: bool) -> list[float]:
 def test_dual_confirmation_holds_all_nine_pairs() -> None:
     gate = GATES.get("dual")()
     pairs = list(product(range(3), range(3), (True, False), (True, False)))
-    inputs = np.array([[*chances(a, x), *chances(b, y)] for a, b, x, y in pairs])
+    inputs = np.array([[*chances(a, x), *chances(b, y), 0.01] for a, b, x, y in pairs])
     known = Heard.of(parts_of(TWO), inputs)
     found = gate.combine(gate.fit(known, np.zeros(36)), known)
     assert len(TABLE) == 9
@@ -250,7 +261,7 @@ def test_dual_confirmation_holds_all_nine_pairs() -> None:
         assert not found.abstains[place]
     assert CONFIDENCE == (0.0, 0.5, 1.0)
     assert found.reasons[pairs.index((2, 0, True, True))] == "lstm says up, transformer says down"
-    inputs[0, 3:] = np.nan
+    inputs[0, 3:6] = np.nan
     alone = gate.combine({}, Heard.of(parts_of(TWO), inputs[:1]))
     assert alone.abstains.all() and "nothing is confirmed" in alone.reasons[0]
     with pytest.raises(GateError, match="two parts of three classes"):

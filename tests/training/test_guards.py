@@ -99,7 +99,12 @@ PAIRS = [
 def test_every_expert_is_blind_to_its_examination(
     name: str, of: str, tell: Callable[[pa.Table, Head], pa.Table]
 ) -> None:
-    few: dict[str, dict[str, Any]] = {"lstm": {"epochs": 1}, "xgboost": {"rounds": 20}}
+    few: dict[str, dict[str, Any]] = {
+        "lstm": {"epochs": 1},
+        "xgboost": {"rounds": 20},
+        "quantile_trees": {"rounds": 20},
+        "bilstm": {"window": 4, "first": 4, "second": 2, "attention": 2, "dense": 4, "epochs": 1},
+    }
     expert: Any = EXPERTS.get(name)(**few.get(name, {}))
     head = OBJECTIVES.get(of).head
 

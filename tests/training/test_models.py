@@ -1,18 +1,82 @@
 """The conformance suite of models: every kind of file, with each head that it was written for."""
 
 from collections.abc import Callable
+from itertools import product
 
 import numpy as np
 import pytest
-from answers import HEADS
+from answers import HEADS, answers
 from made_models import MADE, VALUES, constant, linear, loglinear
 
+from training.barriers import Barriers
 from training.bundle.model import Model, ModelError, read
-from training.forecast import Classes, Head, Values
+from training.bundle.models.barriers import TwoBarriers
+from training.bundle.models.garch import Garch, Terms
+from training.bundle.models.product import Product
+from training.forecast import Classes, Head, Tails, Touches, Value, Values
 
 
-@pytest.mark.parametrize("head", HEADS, ids=str)
-@pytest.mark.parametrize("make", MADE)
+def factors(head: Head) -> Model:
+    return Product({"one": loglinear(head), "other": linear(head)}, head)
+
+
+POSITIVE = [head for head in HEADS if isinstance(head, Tails) or getattr(head, "link", "") == "log"]
+
+
+@pytest.mark.parametrize("head", POSITIVE, ids=str)
+def test_factors_are_multiplied_and_their_reasons_added(head: Head) -> None:
+    model = factors(head)
+    one, other = (part.forecast(VALUES) for part in model.members.values())  # type: ignore[attr-defined]
+    again = read(model.files(), head)
+    found = again.forecast(VALUES)
+    head.require(found)
+    np.testing.assert_allclose(found, head.kept(one * other), rtol=1e-12)
+    why = again.explain(VALUES, VALUES[0])
+    assert why is not None
+    if not isinstance(head, Tails):  # whose order is made after the sum
+        np.testing.assert_allclose(head.from_scores(why.sum(axis=2)), found)
+    assert again.forecast(VALUES[:0]).shape == (0, head.width)
+
+
+def garch(**changed: float) -> Garch:
+    terms = {"shock": 0.05, "fall": 0.1, "kept": 0.8, "usual": 4e-4, "lasting": 0.7} | changed
+    return Garch(Terms(**terms), 0, 1, 3, Value("log", 2))
+
+
+def test_a_recursion_is_that_of_glosten_jagannathan_and_runkle() -> None:
+    windows = np.zeros((1, 5, 2), np.float32)
+    windows[0, :, 0] = 9.0, 9.0, 0.02, -0.03, 0.01  # the first two lie before its window
+    windows[0, -1, 1] = 0.015
+    level = variance = float(np.float32(0.015)) ** 2
+    for moved in (0.02, -0.03, 0.01):
+        shock = (0.05 + 0.1 * (moved < 0)) * moved**2
+        variance = (1 - 0.05 - 0.05 - 0.8) * level + shock + 0.8 * variance
+    model = garch(factor=1.2)
+    wanted = np.sqrt(1.2 * (level + 0.7 * (variance - level)))
+    assert model.forecast(windows) == pytest.approx(np.array([[wanted]]), rel=1e-6)
+    again = read(model.files(), model.head)
+    assert again == model
+
+
+def test_what_a_recursion_was_not_told_changes_nothing() -> None:
+    windows = np.full((1, 4, 2), np.nan, np.float32)
+    assert garch().forecast(windows) == pytest.approx(0.02)
+    windows[0, -1, 1] = 0.03
+    assert garch().forecast(windows) == pytest.approx(0.03)
+
+
+def named(value: object) -> str:
+    return getattr(value, "__name__", str(value))
+
+
+def barriers(head: Head) -> Model:
+    law = Barriers(1.1, 0.9, np.array([0.0, 0.1, -0.2, 0.3]), answers(head, 1)[0])
+    return TwoBarriers(law, (2, 0, 1), head)
+
+
+@pytest.mark.parametrize(
+    ("make", "head"), [*product(MADE, HEADS), (barriers, Touches())], ids=named
+)
 def test_a_model_read_back_answers_alike(make: Callable[[Head], Model], head: Head) -> None:
     model = make(head)
     again = read(model.files(), head)

@@ -47,6 +47,10 @@ class Rows:
     def beside(self) -> "Rows.Told":
         return Rows.Told(self.told)
 
+    @property
+    def instruments(self) -> np.ndarray:
+        return np.where(np.arange(len(self)) % 3, "SIM000", "SIM001")
+
     def column(self, _: str) -> Values:
         return self.told.astype(np.float32)
 
@@ -71,7 +75,7 @@ def days(n: int, sessions: int = 60) -> np.ndarray:
 
 
 def test_the_objectives_are_found() -> None:
-    assert {"levels", "return", "signal", "trend", "volatility"} <= set(NAMES)
+    assert {"levels", "return", "risk", "signal", "trend", "volatility"} <= set(NAMES)
 
 
 def test_its_words_agree(objective: Objective) -> None:

@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import simulated
 import typer
@@ -23,6 +25,7 @@ from monitoring.__main__ import app as monitoring
 from serving.batch import predict
 from training.__main__ import app as training
 from training.bundle.bundle import load, manifest_of
+from training.bundle.checks import Leak
 from training.objective import OBJECTIVES
 from training.recipe import RECIPES, Member, Recipe, recipe
 from training.run.mlflow_api import Mlflow
@@ -34,6 +37,7 @@ from training.text.scorer import Scorer
 pytestmark = pytest.mark.integration
 
 UNIVERSE = "sim20"
+PARTS = {"trend", "return", "volatility"}
 CHANCES = ("p_down", "p_neutral", "p_up")
 COLUMNS = {"score", "position", "abstention", "size"}
 GROUNDS = {"mode", "weights", "entropy", "inputs", "reason", "notices"}
@@ -85,8 +89,11 @@ def toys() -> tuple[Recipe, ...]:
     volatility = replace(
         recipe("demo_volatility"), name="toy_volatility", experts=("har",), **quick
     )
-    parts = {"trend": Member("toy_trend"), "volatility": Member("toy_volatility", "har")}
-    return trend, volatility, replace(recipe("demo_signal"), name="toy_signal", parts=parts)
+    returns = replace(recipe("demo_return"), name="toy_return", cut=WalkForward(count=3))
+    parts = {"trend": Member("toy_trend"), "return": Member("toy_return")}
+    parts |= {"volatility": Member("toy_volatility", "har")}
+    signal = replace(recipe("demo_signal"), name="toy_signal", parts=parts)
+    return trend, returns, volatility, signal
 
 
 def steps(place: Place, name: str, *verbs: str) -> str:
@@ -105,7 +112,9 @@ def test_a_signal_hears_its_parts_from_training_to_truth(
     with pytest.raises(StepMissing, match="hears soft of the recipe toy_trend, which was not"):
         ran(training, "zero", *place.now, "--recipe", "toy_signal")
     steps(place, "toy_trend", "fit --expert logistic", "ensemble")
+    steps(place, "toy_return", "fit --expert quantile_trees", "ensemble")
     steps(place, "toy_volatility", "fit --expert har")
+    a_part_that_knows_the_rows_is_not_heard(place)
     told = steps(place, "toy_signal", "zero", "tune", "fit --expert gate", "ensemble")
     gate = told.split()[-1]
     told = steps(place, "toy_signal", "evidence", "contest", "promote")
@@ -119,11 +128,14 @@ def test_a_signal_hears_its_parts_from_training_to_truth(
     assert first and steps(place, "toy_signal", "fit --expert gate", "ensemble").split()[-1] == gate
     manifest = manifest_of(gate)
     fits = {"trend": "toy_trend_{}_soft", "volatility": "toy_volatility_{}_har"}
+    fits |= {"return": f"toy_return_{{}}_{recipe('demo_return').ensemble}"}
     place_of = f"{place.session}_{place.snapshot}"
     for name, key in fits.items():
         kept = json.loads(objects.get(f"fits/{UNIVERSE}_{key.format(place_of)}.json"))
         assert manifest.parts[name] == kept["bundle"]
-    assert manifest.features[-4:] == (*(f"trend.{c}" for c in CHANCES), "volatility.volatility")
+    quantiles = (f"return.{c}" for c in OBJECTIVES.get("return").columns)
+    wanted = (*(f"trend.{c}" for c in CHANCES), *quantiles, "volatility.volatility")
+    assert manifest.features[5:] == wanted
     views = json.loads(ran(training, "score-text", "--inputs", *place.now).splitlines()[-1])[
         "views"
     ]
@@ -133,6 +145,20 @@ def test_a_signal_hears_its_parts_from_training_to_truth(
     parts_are_heard(store, gate)
     what_each_part_adds_is_kept(store, gate)
     settled(store, place, gate)
+
+
+def a_part_that_knows_the_rows_is_not_heard(place: Place) -> None:
+    key = f"walks/{UNIVERSE}_toy_volatility_{place.session}_{place.snapshot}_har.parquet"
+    whole = objects.get(key)
+    said = pq.read_table(pa.BufferReader(whole))
+    late = pa.array(np.full(len(said), np.datetime64(place.later, "us")))
+    buffer = pa.BufferOutputStream()
+    planted = said.set_column(said.column_names.index("learnt"), "learnt", late)
+    pq.write_table(planted.replace_schema_metadata(said.schema.metadata), buffer)
+    objects.put(key, buffer.getvalue().to_pybytes())
+    with pytest.raises(Leak, match="are in-fold"):
+        ran(training, "zero", *place.now, "--recipe", "toy_signal")
+    objects.put(key, whole)
 
 
 def issued(store: Store, place: Place, who: Champion) -> None:
@@ -152,7 +178,7 @@ def parts_are_heard(store: Store, gate: str) -> None:
         said = json.loads(row["forecast"])
         assert set(said) == COLUMNS | GROUNDS
         assert said["size"] == abs(said["position"]) and said["mode"] == "softmax"
-        assert set(said["weights"]) == set(said["inputs"]) == {"trend", "volatility"}
+        assert set(said["weights"]) == set(said["inputs"]) == PARTS
         assert sum(said["weights"].values()) == pytest.approx(1.0)
         assert sum(said["inputs"]["trend"].values()) == pytest.approx(1.0, abs=1e-5)
         assert set(said["inputs"]["trend"]) == set(CHANCES)
@@ -162,7 +188,7 @@ def parts_are_heard(store: Store, gate: str) -> None:
         assert said["notices"] == told
         assert (said["inputs"]["volatility"] is None) == (place >= 8)
         answer = OBJECTIVES.get("signal").answer({**row, **said})
-        assert set(answer) == {"signal", "size", "score"} | GROUNDS
+        assert set(answer) == {"signal", "size", "score"} | GROUNDS - {"entropy"}
 
 
 def what_each_part_adds_is_kept(store: Store, gate: str) -> None:
@@ -174,7 +200,8 @@ def what_each_part_adds_is_kept(store: Store, gate: str) -> None:
     for row in rows:
         [part] = json.loads(row["parts"])
         assert (part["model"], part["method"]) == ("gate", "gate_weights")
-        assert set(part["said"]["score"]["features"]) <= {"trend.p_up", "volatility.volatility"}
+        added = {name.split(".")[0] for name in part["said"]["score"]["features"]}
+        assert added and added <= PARTS
 
 
 def settled(store: Store, place: Place, gate: str) -> None:

@@ -57,11 +57,14 @@ def test_every_recipe_names_experts_that_exist() -> None:
 def test_parts_are_trained_in_a_wave_before_those_who_hear_them() -> None:
     names = ("demo_signal", "demo_volatility", "demo")
     assert waves(names) == [("demo", "demo_volatility"), ("demo_signal",)]
+    assert waves(("signal_dual", "trend_5")) == [("trend_5",), ("signal_dual",)]
     assert waves(("demo_signal",)) == [("demo_signal",)], "others are not trained unasked"
     for known in RECIPES:
         for part in known.parts.values():
             heard = recipe(part.recipe)
             assert (part.expert or heard.ensemble) in (*heard.experts, heard.ensemble)
+        if known.parts:
+            assert 3 <= len(known.features) <= 5, "what tells the market's state are a few features"
 
 
 @pytest.mark.troubleshooting("no recipe is named ...")

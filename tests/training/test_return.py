@@ -230,7 +230,7 @@ def test_what_goes_on_is_foretold(name: str, stormy: Samples) -> None:
     found, answers = walked(samples, name)
     for baseline in RETURN.baselines:
         assert found.beside[baseline]["pinball"].high < 0, baseline
-        assert found.beside[baseline]["r2"].low > 0.02, baseline
+        assert found.beside[baseline]["r2"].low > 0, baseline
     require_plausible(found, "")
     assert contest(samples, answers[name], answers[RETURN.zero]) == PROMOTED
 

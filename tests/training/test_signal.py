@@ -1,5 +1,7 @@
 """The objective of signals: its utility by the formula written out again, and its baselines."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import regimes
@@ -7,13 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
+from contracts.champion import PROMOTED
+from training.evidence.decision import Parties, Rules, compare, decide
 from training.evidence.guards import require_best_chances
 from training.evidence.score import tally
 from training.experts.gate import Joined, luck
 from training.forecast import Floats
 from training.gate import GATES
 from training.objective import ABSTAIN, BUY, HOLD, SELL, Forecasts
-from training.objectives.signal import Signal, factor, utilities
+from training.objectives.signal import HORIZON, Signal, factor, utilities
 from training.samples.folds import WalkForward
 from training.samples.samples import Samples, TrainingError
 
@@ -150,3 +154,29 @@ def test_every_gate_is_an_expert(mode: str, planted: regimes.Regimes) -> None:
     assert told["notices"] == ["without storm, which says nothing"]
     assert told["weights"]["storm"] == 0 and told["inputs"]["storm"] is None
     head.require(again.forecast(without))
+
+
+# Contests on markets of noise, and of a planted effect
+
+
+def promoted(effect: float, seed: int) -> bool:
+    """Whether a gate takes office from who always holds, on sessions that it has not seen."""
+    made = regimes.made(effect, seed, sessions=640, instruments=8)
+    days = np.unique(made.samples.sessions)
+    late = made.samples.sessions > days[-400]
+    known = made.samples.settled_at <= made.samples.as_of[late].min()
+    gate = Joined().fit(made.samples.take(known & ~late), SIGNAL.head)
+    asked = made.samples.take(late)
+    ours = Forecasts(SIGNAL, gate.forecast(asked.windows(1)))
+    theirs = Forecasts(SIGNAL, np.zeros((len(asked), 3)))
+    found = compare(ours, theirs, asked.truth, asked.sessions)
+    parties = Parties("sim", "signal", "gate", "hold", seed)
+    return decide(parties, replace(found, overlap=HORIZON), Rules()).outcome == PROMOTED
+
+
+@pytest.mark.slow
+def test_noise_seldom_takes_office_and_an_effect_does() -> None:
+    noise = [promoted(0.0, seed) for seed in range(200)]
+    planted = [promoted(0.015, seed) for seed in range(50)]
+    print(f"noise {np.mean(noise):.1%} of 200, planted {np.mean(planted):.0%} of 50")
+    assert np.mean(noise) <= 0.05 and np.mean(planted) >= 0.8

@@ -11,6 +11,7 @@ import pytest
 from contracts.settings import settings
 from contracts.store import Store
 from contracts.universe import Universe
+from training.recipe import recipe
 from training.run.mlflow_api import Mlflow, TrackingError
 from training.run.scope import Scope
 from training.run.tracking import step
@@ -67,6 +68,20 @@ def test_inside_airflow_the_key_is_the_task_instances(
     with step(store, scope, "fit", "xgboost") as run:
         assert run.key == "train_models/manual__2025-06-30T20:00:00+00:00/fit/1"
     assert len(runs(tracking, scope)) == 2
+
+
+def test_a_task_of_several_steps_has_a_run_of_each_of_every_recipe(
+    store: Store, tracking: Mlflow, market: Callable[..., Scope], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scope = market()
+    for name, value in {"DAG_ID": "train_targets", "DAG_RUN_ID": "r", "TASK_ID": "train"}.items():
+        monkeypatch.setenv(f"AIRFLOW_CTX_{name}", value)
+    for one in (scope, replace(scope, recipe=recipe("demo_volatility")), scope):
+        for expert in ("xgboost", "har"):
+            with step(store, one, "fit", expert) as run:
+                assert run.key == f"train_targets/r/{one.name}/fit/{expert}"
+    found = [tags(one)["airflow_key"] for one in runs(tracking, scope)]
+    assert len(found) == len(set(found)) == 6, "two above, and two below each"
 
 
 def test_a_failure_is_seen_and_a_repeat_may_log_other_parameters(

@@ -19,6 +19,7 @@ from features.__main__ import app as features
 from monitoring.__main__ import app as monitoring
 from serving.__main__ import app as serving
 from training.__main__ import app as training
+from training.objectives.return_ import Return
 from training.run.mlflow_api import Mlflow
 from training.text.named import version
 from training.text.scorer import Scorer
@@ -61,7 +62,7 @@ def place(store: Store, tracking: Mlflow, monkeypatch: pytest.MonkeyPatch) -> Pl
     simulated.score_texts(store, cut, said)
     session = shift(cut.universe.calendar, cut.last, -10)
     span = ("--first", str(cut.first), "--last", str(cut.last))
-    told = ran(features, "materialise", "--view", "daily_3,daily_4", *span)
+    told = ran(features, "materialise", "--view", "daily_3,daily_5", *span)
     assert told.count("700 sessions materialised") == 2
     return Place(session, cut.last, cut.snapshot)
 
@@ -70,16 +71,16 @@ def dull(texts: list[str]) -> np.ndarray:
     return np.tile([0.2, 0.6, 0.2], (len(texts), 1))
 
 
-def trained(place: Place) -> str:
-    """Champion zero of both, then a challenger of volatility up to its contest."""
+def trained(place: Place, recipe: tuple[str, str] = RECIPE) -> str:
+    """Champion zero of trend and of the recipe's target, then its challenger up to the contest."""
     ran(training, "zero", "--recipe", "demo", *place.now)
-    ran(training, "zero", *RECIPE, *place.now)
-    ran(training, "tune", *RECIPE, *place.now)
-    for expert in json.loads(ran(training, "experts", *RECIPE)):
-        ran(training, "fit", "--expert", expert, *RECIPE, *place.now)
+    ran(training, "zero", *recipe, *place.now)
+    ran(training, "tune", *recipe, *place.now)
+    for expert in json.loads(ran(training, "experts", *recipe)):
+        ran(training, "fit", "--expert", expert, *recipe, *place.now)
     for verb in ("ensemble", "evidence", "contest"):
-        ran(training, verb, *RECIPE, *place.now)
-    return ran(training, "promote", *RECIPE, *place.now)
+        ran(training, verb, *recipe, *place.now)
+    return ran(training, "promote", *recipe, *place.now)
 
 
 def predictions(store: Store, target: str) -> list[dict[str, Any]]:
@@ -112,7 +113,7 @@ def test_volatility_takes_office_beside_trend_forecasts_settles_and_goes_back(
 
     settled(store, place)
     read = json.loads(ran(training, "score-text", "--inputs", *place.now).splitlines()[-1])
-    assert read["views"] == "daily_3,daily_4"
+    assert read["views"] == "daily_3,daily_5"
     told = ran(training, "report")
     assert "Champion of sim20/trend_1" in told and "Champion of sim20/volatility_5" in told
     assert "qlike" in told
@@ -121,6 +122,30 @@ def test_volatility_takes_office_beside_trend_forecasts_settles_and_goes_back(
     ran(training, "rollback", *asked)
     back = champion(store, VOLATILITY)
     assert back and back.bundle != volatility.bundle and champion(store, TREND) == trend
+
+
+def test_returns_are_kept_with_what_follows_from_their_quantiles(
+    store: Store, tracking: Mlflow, place: Place
+) -> None:
+    trained(place, ("--recipe", "demo_return"))
+    told = ran(training, "report", "--target", "return_1")
+    assert "pinball" in told and "coverage_90" in told
+    some = ran(serving, "predict", *place.now, "--catch-up", "5", "--target", "return_1")
+    assert some.splitlines()[-1] == "40"
+    asked = Return()
+    for row in predictions(store, "return_1"):
+        forecast = json.loads(row["forecast"])
+        assert set(forecast) == {*asked.columns, "expected_return"}
+        values = [forecast[name] for name in asked.columns]
+        assert values == sorted(values) and values[0] < 0 < values[-1]
+        said = asked.answer({**row, **forecast})
+        assert said["expected_return"] == pytest.approx(row["expected_return"])
+        assert said["interval_90"] == [values[0], values[-1]]
+        assert row["signal"] is None and row["p_up"] is None
+    when = ("--session", str(place.later), "--snapshot", str(place.snapshot), "--sessions", "15")
+    assert ran(monitoring, "settle", *when).splitlines()[-1] == "40"
+    rows = store.query("SELECT value, label FROM outcomes").to_pylist()
+    assert all(row["label"] is None and abs(row["value"]) < 0.5 for row in rows)
 
 
 def settled(store: Store, place: Place) -> None:

@@ -11,11 +11,12 @@ import numpy as np
 import pyarrow as pa
 
 from contracts.cut import Cut
-from contracts.expected import Expected
-from contracts.store import Store, StoreUnavailable
+from contracts.registry import UnknownMember
+from contracts.store import Store
 from training.bundle.bundle import load
 from training.bundle.history import History, lookback
-from training.bundle.manifest import Manifest
+from training.bundle.manifest import BundleError, Manifest
+from training.bundle.model import ModelError
 from training.bundle.text_model import text_model
 from training.part import SEPARATOR
 
@@ -33,15 +34,14 @@ def with_answers(
 ) -> pa.Table:
     """The matrix of a cut with what the manifest's parts answer to its decisions, if it has any.
 
-    Matrices that a part's view lacks are written. lost: hears of a part that cannot be asked, all
-    of whose answers are null then; without it what the part raises is raised.
+    Matrices that a part's view lacks are written. lost: hears of a part that will not answer again,
+    being gone or not of this code, all of whose answers are null then; without it that is raised.
+    What somebody can mend (texts unscored, a database that is away) is raised in any case.
     """
     for name, bundle in manifest.parts.items():
         try:
             said = answers_of(store, cut, name, bundle)
-        except StoreUnavailable:
-            raise
-        except (Expected, FileNotFoundError) as error:
+        except (BundleError, ModelError, UnknownMember, FileNotFoundError) as error:
             if lost is None:
                 raise
             lost(name, error)
@@ -70,6 +70,7 @@ def answers_of(store: Store, cut: Cut, name: str, bundle: str) -> pa.Table:
         with_answers(store, wide, manifest, found), manifest.features
     )
     rows = np.flatnonzero(history.days >= np.datetime64(cut.first, "D"))
+    part.require_units(history.values[rows])
     said = [
         part.forecast(history.windows(rows[start : start + _BATCH], manifest.window))
         for start in range(0, max(len(rows), 1), _BATCH)

@@ -32,7 +32,7 @@ class BayesianModelAveraging(Ensemble):
             return {"weights": [1 / len(said)] * len(said), "power": 0.0}
         losses = np.stack([np.nan_to_num(learned(objective, one, truth)) for one in said])
         # Chances are told by their log loss; of others the evidence is counted in mean losses.
-        unit = 1.0 if isinstance(objective.head, Classes) else float(losses.mean()) or 1.0
+        unit = 1.0 if isinstance(objective.head, Classes) else float(np.abs(losses).mean()) or 1.0
         evidence = -losses / unit
         power = _power(objective, said, truth, evidence)
         return {"weights": posterior(evidence.sum(axis=1), power).tolist(), "power": power}

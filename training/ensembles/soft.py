@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from training.ensemble import Ensemble, ensemble
-from training.forecast import Classes, Floats, Head, Position, Quantiles, Value
+from training.forecast import Classes, Floats, Head, Position, Quantiles, Tails, Value
 from training.objective import Objective, Truth
 
 
-@ensemble("soft", heads=(Classes, Value, Quantiles, Position))
+@ensemble("soft", heads=(Classes, Value, Quantiles, Position, Tails))
 class Soft(Ensemble):
     """Nothing to fit: the mixture of chances, the mean of all else, of each quantile its own."""
 

@@ -11,7 +11,7 @@ from contracts.expected import Expected
 from training.evidence.intervals import estimate
 from training.evidence.score import Scores, tally
 from training.evidence.walk import Walk, tested
-from training.objective import OBJECTIVES, Forecasts
+from training.objective import OBJECTIVES, Forecasts, Objective
 from training.samples.folds import Fold
 from training.samples.samples import Samples
 
@@ -48,7 +48,8 @@ class Evidence:
     expert when its training rows' truth is permuted. ambiguous: the share of the rows whose label
     rests on a rule about what one bar leaves open (docs/labels.md). objective: that of the answers;
     evidence of before names none. coverage: share of the rows, the surest first -> metric -> Value
-    over these alone, and their least CONFIDENCE; where the answers tell how sure they are.
+    over these alone, and their least CONFIDENCE; where the answers tell how sure they are. luck:
+    how much of its gain may be luck (`training.evidence.luck.Luck`); where sessions are enough.
     """
 
     expert: str
@@ -64,6 +65,7 @@ class Evidence:
     ambiguous: float = 0.0
     objective: str = "trend"
     coverage: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+    luck: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def own(self) -> Mapping[str, Value]:
@@ -87,19 +89,22 @@ class Evidence:
 
 
 def gather(
-    walks: Mapping[str, Walk], samples: Samples, folds: Sequence[Fold], overlap: int = 1
+    walks: Mapping[str, Walk],
+    samples: Samples,
+    folds: Sequence[Fold],
+    overlap: int = 1,
+    baselines: Mapping[str, Forecasts] | None = None,
 ) -> dict[str, Evidence]:
     """Evidence of each forecaster by name: all, and the objective's baselines, on the same rows.
 
     walks: what each said of the folds' test rows. overlap: sessions that one label spans.
-    Deterministic in its arguments.
+    baselines: what they say, where somebody asked them already. Deterministic in its arguments.
     """
     test = samples.take(tested(folds))
     said = {name: walked.forecasts for name, walked in walks.items()}
     objective = next(iter(said.values())).objective
-    for name, baseline in objective.baselines.items():
-        answers = [baseline(samples.take(f.train), samples.take(f.test)) for f in folds]
-        said.setdefault(name, _joined(answers))
+    told = answers_of(objective, samples, folds) if baselines is None else baselines
+    said |= {name: answer for name, answer in told.items() if name not in said}
     rows = {name: tally(answer, test.truth, test.sessions) for name, answer in said.items()}
     scored = {name: Scored(row.scores(), row.left_out(), overlap) for name, row in rows.items()}
     scores = {name: row.values() for name, row in scored.items()}
@@ -123,6 +128,16 @@ def gather(
             coverage=covered(walked.forecasts, test, overlap),
         )
         for name, walked in walks.items()
+    }
+
+
+def answers_of(
+    objective: Objective, samples: Samples, folds: Sequence[Fold]
+) -> dict[str, Forecasts]:
+    """What the objective's baselines say of `tested(folds)`, by name."""
+    return {
+        name: _joined([baseline(samples.take(f.train), samples.take(f.test)) for f in folds])
+        for name, baseline in objective.baselines.items()
     }
 
 

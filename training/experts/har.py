@@ -2,6 +2,7 @@
 
 Clements and Preve (2021), "A practical guide to harnessing the HAR volatility model": the logarithm
 mends what least squares on levels suffers from, and pooled rows make up for short histories.
+What the market realised and how far prices fell (Corsi and Reno, 2012) stand beside.
 """
 
 from collections.abc import Mapping
@@ -17,15 +18,20 @@ from training.objectives.volatility import FLOOR
 from training.samples.samples import Samples
 
 FEATURES = (
-    *(f"realised_volatility_{sessions}" for sessions in (1, 5, 22, 66)),
+    *(f"realised_volatility_{sessions}" for sessions in (1, 5, 22, 66, 252)),
     *("market_volatility_1", "market_volatility_5"),
+    *("fall_1", "fall_5", "market_fall_1"),
 )
 
 
 @expert("har", heads=(Value,), libraries=("numpy",))
 @dataclass(frozen=True)
 class Har(Expert[LogLinear]):
-    """ridge: penalty on weights of standardised logarithms. floor: of features and truths."""
+    """terms: the features whose logarithms it sums up. ridge: penalty on the weights of these,
+    standardised. floor: of features and truths.
+    """
+
+    terms: tuple[str, ...] = FEATURES
 
     ridge: float = 1e-3
     floor: float = FLOOR
@@ -33,12 +39,12 @@ class Har(Expert[LogLinear]):
     def fit(self, samples: Samples, head: Head) -> LogLinear:
         """Least squares on logarithms, then right on average in levels."""
         samples.require_trainable()
-        values = np.column_stack([samples.column(name) for name in FEATURES])
+        values = np.column_stack([samples.column(name) for name in self.terms])
         logs = logarithms(values, self.floor)
         scaler = Scaler.fit(logs)
         truth = np.maximum(samples.truth, self.floor)
         weights = self._weights(scaler.apply(logs), moment_of(head) * np.log(truth))
-        places = tuple(map(samples.features.index, FEATURES))
+        places = tuple(map(samples.features.index, self.terms))
         sums = LogLinear(scaler, weights[None], np.zeros(1), head, places, self.floor)
         return sums.right_on_average(self.forecast(sums, samples), truth)
 

@@ -37,25 +37,34 @@ class Dual(Gate):
     sure: float = 0.5
 
     def fit(self, heard: Heard, came: Floats) -> Mapping[str, Any]:  # noqa: ARG002
-        """Nothing; raises GateError unless there are two parts of three classes."""
-        if [part.head for part in heard.parts] != [Classes(3), Classes(3)]:
+        """Nothing; raises GateError unless two of the parts answer by three classes."""
+        if len(_two(heard)) != 2:
             told = ", ".join(f"{part.name} ({part.objective})" for part in heard.parts)
             raise GateError(f"expected two parts of three classes to confirm each other: {told}")
         return {}
 
     def combine(self, parameters: Mapping[str, Any], heard: Heard) -> Verdict:  # noqa: ARG002
-        """TABLE times CONFIDENCE; where one says nothing, nothing is confirmed: abstain."""
-        both = np.asarray(heard.present.all(axis=1))
-        chances = np.nan_to_num(np.stack(heard.answers, axis=1))
+        """TABLE times CONFIDENCE; where one says nothing, nothing is confirmed: abstain.
+
+        Other parts have no say; a volatility still makes positions smaller.
+        """
+        two = _two(heard)
+        both = np.asarray(heard.present[:, two].all(axis=1))
+        chances = np.nan_to_num(np.stack([heard.answers[i] for i in two], axis=1))
         named, sure = chances.argmax(axis=2), chances.max(axis=2) >= self.sure
         table = np.array([[TABLE[a, b] for b in range(3)] for a in range(3)])
         strength = np.array(CONFIDENCE)[sure.sum(axis=1)]
         found = np.where(both, table[named[:, 0], named[:, 1]] * strength, 0.0)
-        weights = np.where(both[:, None], 0.5, 0.0) * np.ones((1, 2))
-        names = [part.name for part in heard.parts]
+        weights = np.zeros(heard.present.shape)
+        weights[:, two] = np.where(both[:, None], 0.5, 0.0)
+        names = [heard.parts[i].name for i in two]
         told = zip(both.tolist(), named.tolist(), strength.tolist(), strict=True)
         reasons = [_reason(names, *row) for row in told]
         return Verdict(found, weights, ~both, reasons)
+
+
+def _two(heard: Heard) -> list[int]:
+    return [i for i, part in enumerate(heard.parts) if part.head == Classes(3)]
 
 
 def _reason(names: list[str], both: bool, named: list[int], strength: float) -> str:

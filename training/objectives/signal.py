@@ -99,7 +99,6 @@ class Signal(Objective):
         "reason": "why it abstains or holds; empty where the score says it",
         "mode": "the gate",
         "weights": "part -> its weight",
-        "entropy": "of the weights, in nats: 0 where one part has all",
         "inputs": "part -> its answer by column, null where it said nothing",
         "notices": "whom it had to do without",
     }

@@ -13,6 +13,9 @@ from training.objective import Baseline, Forecasts, Loss, Objective, Rows, Truth
 FLOOR = 1e-4
 TOO_GOOD = 0.02
 
+_ENOUGH = 60  # rows of an instrument that its own regression takes
+_HAR = tuple(f"realised_volatility_{sessions}" for sessions in (1, 5, 22))
+
 _HEAD = Value("log", 2)
 
 
@@ -47,6 +50,30 @@ def ewma(train: Rows, test: Rows) -> Forecasts:
     return _at_best("realised_volatility_decayed", train, test)
 
 
+def har_per_stock(train: Rows, test: Rows) -> Forecasts:
+    """Least squares of its logarithm on those of a day, a week and a month, of each instrument.
+
+    Corsi (2009) in logarithms. Where an instrument has too few rows, those of all; what it says is
+    kept within what came in training (Bollerslev, Patton and Quaedvlieg, 2016).
+    """
+    x, asked = _levels(train), _levels(test)
+    known = np.isfinite(x)
+    usual = np.where(known, x, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    x, asked = (np.where(np.isfinite(rows), rows, usual) for rows in (x, asked))
+    came = np.log(np.maximum(train.truth, FLOOR))
+    names, place = np.unique(train.instruments, return_inverse=True)
+    weights = np.tile(np.linalg.lstsq(x, came, rcond=None)[0], (len(names) + 1, 1))
+    order = np.argsort(place, kind="stable")
+    for own in np.split(order, np.searchsorted(place[order], np.arange(1, len(names)))):
+        if len(own) >= _ENOUGH:
+            weights[place[own[0]]] = np.linalg.lstsq(x[own], came[own], rcond=None)[0]
+    found = np.minimum(np.searchsorted(names, test.instruments), len(names) - 1)
+    found = np.where(names[found] == test.instruments, found, len(names))
+    said = (np.einsum("ij,ij->i", r, weights[p]) for r, p in ((x, place), (asked, found)))
+    inside, outside = (np.exp(np.clip(logs, came.min(), came.max())) for logs in said)
+    return Forecasts(Volatility(), factor(inside, train.truth) * outside[:, None])
+
+
 def factor(said: Floats, truth: Truth) -> float:
     """By what volatilities (n,) are to be multiplied so that their QLIKE is smallest.
 
@@ -70,7 +97,11 @@ class Volatility(Objective):
     )
     learned = "qlike"
     metrics = ("qlike", "log_error")
-    baselines: ClassVar[Mapping[str, Baseline]] = {"mean_22": mean_22, "ewma": ewma}
+    baselines: ClassVar[Mapping[str, Baseline]] = {
+        "mean_22": mean_22,
+        "ewma": ewma,
+        "har_per_stock": har_per_stock,
+    }
     zero = "mean_22"
     tells: ClassVar[Mapping[str, str]] = {"value": "standard deviation of a session's return"}
 
@@ -102,3 +133,8 @@ def _at_best(feature: str, train: Rows, test: Rows) -> Forecasts:
 
     best = factor(told(train), train.truth)
     return Forecasts(Volatility(), best * told(test)[:, None])
+
+
+def _levels(rows: Rows) -> Floats:
+    logs = [np.log(np.maximum(rows.column(name), FLOOR)) for name in _HAR]
+    return np.column_stack([np.ones(len(rows)), *logs]).astype(np.float64)

@@ -32,9 +32,15 @@ declare(
         view="daily_4",
         target="return_1",
         objective="return",
-        experts=("quantile_trees",),
+        experts=_EXPERTS,
         features=_FEW,
-        fixed={"quantile_trees": {"rounds": 40}},
+        fixed={
+            "quantile_trees": {"rounds": 30},
+            "bilstm": {
+                **{"window": 5, "first": 8, "second": 4, "attention": 2, "dense": 8},
+                **{"dropout": 0.0, "learning_rate": 0.02, "batch": 512, "epochs": 3},
+            },
+        },
         permutations=1,
     ),
 )

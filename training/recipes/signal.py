@@ -11,15 +11,37 @@ _STATE = (
     "dispersion",
 )
 
+_PARTS = {
+    "trend": Member("trend_5"),
+    "return": Member("return_5"),
+    "volatility": Member("volatility"),
+}
+# LSTM and Transformer must agree; the volatility says how much is held.
+_TWO = {
+    "lstm": Member("trend_5", "lstm"),
+    "transformer": Member("trend_5", "transformer"),
+    "volatility": Member("volatility"),
+}
+
 declare(
-    Recipe(
-        name="signal",
-        view="daily_4",
-        target="signal",
-        objective="signal",
-        experts=("gate",),
-        features=_STATE,
-        parts={"trend": Member("default"), "volatility": Member("volatility")},
+    *(
+        Recipe(
+            name=name,
+            view="daily_4",
+            target="signal",
+            objective="signal",
+            experts=("gate",),
+            features=_STATE,
+            fixed={"gate": {"mode": mode}},
+            parts=parts,
+        )
+        for name, mode, parts in (
+            ("signal", "softmax", _PARTS),
+            ("signal_weighted", "weighted", _PARTS),
+            ("signal_rules", "rules", _PARTS),
+            ("signal_meta", "meta", _PARTS),
+            ("signal_dual", "dual", _TWO),
+        )
     ),
     Recipe(
         name="demo_signal",
@@ -28,7 +50,11 @@ declare(
         objective="signal",
         experts=("gate",),
         features=_STATE,
-        parts={"trend": Member("demo"), "volatility": Member("demo_volatility")},
+        parts={
+            "trend": Member("demo"),
+            "return": Member("demo_return"),
+            "volatility": Member("demo_volatility"),
+        },
         permutations=1,
     ),
 )

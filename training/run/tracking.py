@@ -95,13 +95,15 @@ class Run:
 def step(store: Store, scope: Scope, verb: str, detail: str = "") -> Iterator[Run]:
     """The run of this verb, below the one run that all steps of the DAG run share.
 
-    Inside Airflow the key is the task instance's; outside, verb and scope. Ends FINISHED, FAILED
+    Inside Airflow the key is the task instance's, where the task is this verb alone; where it is
+    several, and outside, verb and scope are a part of it. Ends FINISHED, FAILED
     when the body raises, or KILLED when a signal tells the process to end; runs of processes that
     were killed are ended by the monitoring service, or else by the next step. Of two trainings of
     one universe the later waits at each step.
     """
     context, server = run_context(), Mlflow(settings().mlflow)
-    above = context.airflow_run if context.dag_id else f"manual/{scope.name}"
+    alone, above = context.task_id == verb, context.airflow_run
+    above = above if alone else f"{above}/{scope.name}"
     title = " ".join(part for part in (verb, detail) if part)
     own = "/".join(part for part in (above, verb, detail) if part)
     lock = f"training of {scope.universe}: {title}"
@@ -114,7 +116,8 @@ def step(store: Store, scope: Scope, verb: str, detail: str = "") -> Iterator[Ru
         parent = _open(server, store, scope, above, shown, _Under(held))
         with _closing(parent):
             under = _Under(held, parent.id)
-            run = _open(server, store, scope, context.airflow_key or own, title, under)
+            key = context.airflow_key if alone else own
+            run = _open(server, store, scope, key, title, under)
             typer.echo(f"MLflow run {run.id} {run.url}", err=True)
             with _closing(run):
                 yield run

@@ -11,8 +11,9 @@ from training.bundle import bundle
 from training.bundle.bundle import Bundle
 from training.bundle.models.together import Together
 from training.calibration import CALIBRATIONS, Calibration
-from training.ensemble import ENSEMBLES
+from training.ensemble import ENSEMBLES, Ensemble
 from training.evidence.walk import tested, walk_calibrated, walk_together
+from training.forecast import Head
 from training.run import records
 from training.run.heard import training
 from training.run.records import UNCALIBRATED, Fit
@@ -28,7 +29,7 @@ def combine(store: Store, scope: Scope) -> Fit:
     Calibrated, where the recipe says so, on what the ensemble said out of sample. Raises Leak.
     """
     recipe = scope.recipe
-    ensemble = ENSEMBLES.get(recipe.ensemble)()
+    ensemble = ensemble_of(scope)
     calibration = calibration_of(scope)
     said = [records.read_walk(scope, name).forecasts for name in recipe.experts]
     members = {name: bundle.load(records.read_fit(scope, name).bundle) for name in recipe.experts}
@@ -54,18 +55,29 @@ def combine(store: Store, scope: Scope) -> Fit:
         return keep(run, ensemble.name, packed, walked)
 
 
+def ensemble_of(scope: Scope) -> Ensemble:
+    """The recipe's ensemble; raises TrainingError where it combines no such answers."""
+    member = ENSEMBLES.get(scope.recipe.ensemble)
+    _require_head(scope, f"ensemble {member.name} combines", member.heads)
+    return member()
+
+
 def calibration_of(scope: Scope) -> Calibration | None:
     """The recipe's calibration; raises TrainingError where it mends no such answers."""
     if not scope.recipe.calibration:
         return None
-    member, head = CALIBRATIONS.get(scope.recipe.calibration), scope.objective.head
-    if not isinstance(head, member.heads):
-        known = ", ".join(one.kind for one in member.heads)
-        raise TrainingError(
-            f"the calibration {member.name} mends {known}, {scope.recipe.target} asks for "
-            f"{head.kind}: take another one into the recipe, or none"
-        )
+    member = CALIBRATIONS.get(scope.recipe.calibration)
+    _require_head(scope, f"calibration {member.name} mends", member.heads)
     return member()
+
+
+def _require_head(scope: Scope, what: str, heads: tuple[type[Head], ...]) -> None:
+    head = scope.objective.head
+    if not isinstance(head, heads):
+        raise TrainingError(
+            f"the {what} {', '.join(one.kind for one in heads)}, {scope.recipe.target} asks for "
+            f"{head.kind}: take another one into the recipe"
+        )
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,21 @@
 """The evidence step: all forecasters on the same rows, logged beside their baselines, then kept."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from math import isfinite
 
 from contracts.store import Store
 from features.facts.members import survivors_only
 from training.evidence import plots
-from training.evidence.evidence import Evidence, gather, require_plausible
+from training.evidence.evidence import Evidence, answers_of, gather, require_plausible
+from training.evidence.luck import judge, session_losses
 from training.evidence.walk import tested
 from training.objective import Forecasts
 from training.run import records
 from training.run.heard import training
 from training.run.scope import Scope
 from training.run.tracking import Run, step
+from training.run.trials import SHARPE, trials_of
 from training.samples.samples import Samples
 
 
@@ -30,9 +33,14 @@ def prove(store: Store, scope: Scope, explained: str) -> tuple[dict[str, Evidenc
     with step(store, scope, "evidence") as run:
         run.tag({"survivor_biased": str(biased).lower()})
         folds = scope.recipe.cut.split(samples)
-        found = gather(walks, samples, folds, scope.overlap)
         said = {name: walked.forecasts for name, walked in walks.items()}
-        _log(run, found[scope.recipe.ensemble], said, samples.take(tested(folds)))
+        test, baselines = samples.take(tested(folds)), answers_of(scope.objective, samples, folds)
+        found = gather(walks, samples, folds, scope.overlap, baselines)
+        told = baselines | said
+        tried = trials_of(run.server, scope.recipe.target, apart_from=run.id)
+        luck = judge(session_losses(told, test), scope.objective.zero, names, tried, scope.overlap)
+        found |= {name: replace(found[name], luck=one.as_json()) for name, one in luck.items()}
+        _log(run, found, scope.recipe.ensemble, said, test)
         for evidence in found.values():
             require_plausible(evidence, explained)
         for fit in fits:
@@ -41,7 +49,14 @@ def prove(store: Store, scope: Scope, explained: str) -> tuple[dict[str, Evidenc
     return {fit.bundle: found[fit.expert] for fit in fits}, run.url
 
 
-def _log(run: Run, evidence: Evidence, said: dict[str, Forecasts], test: Samples) -> None:
+def _log(
+    run: Run,
+    found: Mapping[str, Evidence],
+    ensemble: str,
+    said: dict[str, Forecasts],
+    test: Samples,
+) -> None:
+    evidence = found[ensemble]
     run.attach("evidence.json", evidence.as_json())
     run.attach_file("intervals.png", plots.intervals(evidence))
     if evidence.coverage:
@@ -56,6 +71,8 @@ def _log(run: Run, evidence: Evidence, said: dict[str, Forecasts], test: Samples
                 for end, number in (("", value.value), ("_low", value.low), ("_high", value.high))
             }
             known = {k: number for k, number in ends.items() if isfinite(number)}
+            if name in found and found[name].luck:
+                known[SHARPE] = float(found[name].luck["sharpe"])
             child.log({"forecaster": name}, known | {"n": evidence.n})
             if name in said:
                 child.attach_file(

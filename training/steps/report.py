@@ -13,6 +13,7 @@ from contracts.store import Store
 from features.facts.members import survivors_only
 from training.evidence.decision import Decision
 from training.evidence.evidence import Evidence, Value
+from training.evidence.luck import Luck
 from training.objective import OBJECTIVES
 from training.run import records
 
@@ -109,6 +110,17 @@ def _cell(value: Value, shape: str) -> str:
     return f"{value.value:{shape}} [{value.low:{shape}}, {value.high:{shape}}]"
 
 
+def _luck(evidence: Evidence) -> str:
+    found, zero = Luck(**evidence.luck), OBJECTIVES.get(evidence.objective).zero
+    overfitting = "" if found.overfitting is None else f", PBO {found.overfitting:.2f}"
+    return (
+        f"gain over {zero} per session: Sharpe {found.sharpe:.3f}, surely above 0 with "
+        f"{found.probabilistic:.3f}, above the luck of {found.trials} trials with "
+        f"{found.deflated:.3f}{overfitting}, SPA p = {found.spa:.3f}, surely better: "
+        f"{', '.join(found.better) or 'nobody'}, among the best: {', '.join(found.among_best)}"
+    )
+
+
 def _caption(evidence: Evidence, biased: bool) -> str:
     learned = OBJECTIVES.get(evidence.objective).learned
     null = ", ".join(f"{v:.4f}" for v in evidence.null.get(learned, ()))
@@ -118,5 +130,6 @@ def _caption(evidence: Evidence, biased: bool) -> str:
     texts = [SURVIVORS] if biased else []
     texts += [share] if evidence.ambiguous else []
     texts += [f"{learned} with permuted training truths (newest fold): {null}"] if null else []
+    texts += [_luck(evidence)] if evidence.luck else []
     texts += [f"explained: {evidence.explained}"] if evidence.explained else []
     return "; ".join(texts)

@@ -13,6 +13,7 @@ from training.run import records
 from training.run.heard import training
 from training.run.scope import Scope
 from training.run.tracking import step
+from training.run.trials import PLANNED
 from training.steps.search import Task, Trial, search
 
 
@@ -44,6 +45,7 @@ def tune(
                 named = {"expert": trial.expert, "trial": trial.index}
                 child.log({**trial.hyperparameters, **named}, {metric: score})
 
+        run.log({PLANNED: len(planned)})  # what is aborted counts as tried
         task = Task(samples, scope.recipe.cut, scope.objective)
         scores = search(planned, task, finished, progress)
         chosen = best(planned, scores)

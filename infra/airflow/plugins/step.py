@@ -32,6 +32,7 @@ _USAGE = 2  # the exit status of a verb that was asked for what cannot be
 # What a universe, a recipe or an expert may be called; for Python `$` alone is also before a last
 # line break.
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}(?!\n)$"
+NAMES = r"^[A-Za-z0-9][A-Za-z0-9_.:,-]{0,999}(?!\n)$"
 _WORD = re.compile(r"(?:\{\{.*?\}\}|[^\s{])+")
 
 

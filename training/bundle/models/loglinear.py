@@ -57,6 +57,10 @@ class LogLinear(Linear):
         ratios = (np.maximum(truth, self.floor) / said[:, 0]) ** moment_of(self.head)
         return replace(self, intercept=self.intercept + np.log(ratios.mean()))
 
+    def times(self, factors: Floats) -> Self:
+        """Each number multiplied, (width,)."""
+        return replace(self, intercept=self.intercept + np.log(factors))
+
     def _taken(self, values: Values) -> Values:
         return logarithms(values[:, :, list(self.places)], self.floor)
 
