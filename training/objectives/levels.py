@@ -78,7 +78,7 @@ class Levels(Objective):
 
     def answer(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Prices from the close and the distances that were kept with the chances."""
-        close, below, above = (row[name] for name in self.keeps)
+        close, below, above = (row.get(name) for name in self.keeps)
         known = None not in (close, below, above)
         prices = (close * exp(-below), close * exp(above)) if known else (None, None)
         return super().answer({**row, **dict(zip(_SIDES, prices, strict=True))})
