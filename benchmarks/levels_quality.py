@@ -83,9 +83,9 @@ def _of_side(panel: Panel, found: dict[str, Floats], side: str, drawn: tuple[boo
     ends = panel.offsets[1:][panel.segment]
     touched, bounced = np.full(len(away), -1), np.full(len(away), -1)
     _walk(bars, ends, (level, ranges, sign), touched, bounced)
-    # A touch counts once, for the level that was named first.
+    # Each session's level counts, also where that of the session before is touched by the same bar:
+    # to choose among them would choose otherwise among levels that stay than among placebos.
     rows = np.flatnonzero(bounced >= 0)
-    rows = rows[np.unique(touched[rows], return_index=True)[1]]
     return Turns(panel.session[touched[rows]], away[rows], bounced[rows] == 1)
 
 

@@ -4,7 +4,7 @@
 
 Stocks as in benchmarks/sp500.py, which are survivors. FZ0 is lower for the better; intervals are
 over sessions. Below, an equal-weight book of the stocks, one number per session: its value at risk
-is the mean of the stocks' times what diversification left of it in the training sessions.
+is the mean of the stocks', times what diversification left of that in the 500 sessions before.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,6 +36,8 @@ from training.samples.samples import Samples
 
 TARGETS, EXPERT_NAMES = ("risk_1", "risk_10"), recipe("risk").experts
 LEARNT = recipe("demo_risk").features
+# How much stocks fall together changes within years.
+RECENT = 500
 
 
 def answered(samples: Samples, folds: Sequence[Fold]) -> dict[str, list[tuple[Floats, Floats]]]:
@@ -81,7 +83,10 @@ def book_of(
     for (inside, outside), fold in zip(pairs, folds, strict=True):
         before, came = _book(inside, samples.take(fold.train))
         asked, test = _book(outside, samples.take(fold.test))
-        told.append(HEAD.from_means(asked * right(before, came)))
+        values, truth = np.concatenate([before, asked]), np.concatenate([came, test])
+        spans = [slice(i - RECENT, i) for i in range(len(before), len(values))]
+        shares = np.stack([right(values[span], truth[span]) for span in spans])
+        told.append(HEAD.from_means(asked * shares))
         lost.append(losses_of(test))
     return np.concatenate(lost), np.concatenate(told)
 

@@ -4,18 +4,23 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 from market import FLAT, STEEP, VIEW, Market, close_of
 from typer.testing import CliRunner
 
 from contracts.cut import Cut
 from contracts.store import Store
+from contracts.time.calendar import last_sessions
 from contracts.universe import universe
 from features.matrix.matrix import load_matrix
+from features.target import target
+from features.view import view
 from serving.__main__ import app
 from serving.batch import predict
 from training.bundle.bundle import Bundle
 from training.bundle.manifest import BundleError, ViewChanged
+from training.forecast import Touches
 
 pytestmark = pytest.mark.integration
 
@@ -99,3 +104,33 @@ def test_the_verb_ends_with_the_number_of_rows(store: Store, market: Market) -> 
         done = CliRunner().invoke(app, [*options, "--catch-up", "1"], catch_exceptions=False)
         assert done.stdout.splitlines()[-1] == expected
     assert date.fromisoformat(str(issued(store)[0]["session"])) == market.last
+
+
+def test_an_answer_keeps_the_close_and_the_distances_that_its_prices_are_made_of(
+    store: Store, market: Market
+) -> None:
+    market.__dict__["sessions"] = list(last_sessions("XNYS", market.last, 90))
+    market.load(store)
+    chosen, asked = view("daily_6"), target("levels_5")
+    bundle = market.prior(
+        (0.4, 0.3, 0.2, 0.1),
+        **{"view": chosen.name, "view_hash": chosen.hash, "features": chosen.features},
+        **{"objective": "levels", "target": asked.name, "label": asked.label.name},
+        **{"head": Touches(), "horizon": 5},
+    )
+    assert run(store, market, bundle, catch_up=1) == 3
+    closes = {
+        row["instrument_id"]: row["close"]
+        for row in store.query(
+            "SELECT instrument_id, close FROM bars WHERE session = %s", (market.last,)
+        ).to_pylist()
+    }
+    for row in issued(store):
+        kept = orjson.loads(row["forecast"])
+        assert kept["close"] == pytest.approx(closes[row["instrument_id"]])
+        told = bundle.manifest.asked.answer(row | kept)
+        assert told["support"] < kept["close"] < told["resistance"]
+        assert told["support"] == pytest.approx(
+            kept["close"] * np.exp(-kept["support_distance_60"])
+        )
+        assert (told["p_support"], told["p_resistance"]) == pytest.approx((0.4, 0.3))

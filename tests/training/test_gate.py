@@ -159,6 +159,14 @@ def test_classes_without_an_order_are_refused_unless_the_objective_says(
     assert part.leans(np.array([[0.2, 0.3, 0.5]])) == pytest.approx([0.2])
 
 
+def test_levels_lean_to_the_one_that_is_likelier_touched_alone() -> None:
+    names = tuple(f"levels.{column}" for column in OBJECTIVES.get("levels").columns)
+    [part] = parts_of(names)
+    known = Heard.of((part,), np.array([[0.2, 0.1, 0.4, 0.3], [0.2, 0.5, 0.1, 0.2]]))
+    assert known.leans[:, 0] == pytest.approx([0.3, -0.4])
+    assert known.calm == pytest.approx([1.0, 1.0]), "chances are no size"
+
+
 def test_columns_of_nobody_are_refused() -> None:
     [first, second] = parts_of(("mood", *COLUMNS))
     assert (first.objective, first.places) == ("trend", (1, 2, 3))

@@ -65,12 +65,18 @@ def test_what_a_recursion_was_not_told_changes_nothing() -> None:
     assert garch().forecast(windows) == pytest.approx(0.03)
 
 
+def named(value: object) -> str:
+    return getattr(value, "__name__", str(value))
+
+
 def barriers(head: Head) -> Model:
     law = Barriers(1.1, 0.9, np.array([0.0, 0.1, -0.2, 0.3]), answers(head, 1)[0])
     return TwoBarriers(law, (2, 0, 1), head)
 
 
-@pytest.mark.parametrize(("make", "head"), [*product(MADE, HEADS), (barriers, Touches())], ids=str)
+@pytest.mark.parametrize(
+    ("make", "head"), [*product(MADE, HEADS), (barriers, Touches())], ids=named
+)
 def test_a_model_read_back_answers_alike(make: Callable[[Head], Model], head: Head) -> None:
     model = make(head)
     again = read(model.files(), head)

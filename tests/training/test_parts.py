@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import simulated
 import typer
@@ -23,6 +25,7 @@ from monitoring.__main__ import app as monitoring
 from serving.batch import predict
 from training.__main__ import app as training
 from training.bundle.bundle import load, manifest_of
+from training.bundle.checks import Leak
 from training.objective import OBJECTIVES
 from training.recipe import RECIPES, Member, Recipe, recipe
 from training.run.mlflow_api import Mlflow
@@ -111,6 +114,7 @@ def test_a_signal_hears_its_parts_from_training_to_truth(
     steps(place, "toy_trend", "fit --expert logistic", "ensemble")
     steps(place, "toy_return", "fit --expert quantile_trees", "ensemble")
     steps(place, "toy_volatility", "fit --expert har")
+    a_part_that_knows_the_rows_is_not_heard(place)
     told = steps(place, "toy_signal", "zero", "tune", "fit --expert gate", "ensemble")
     gate = told.split()[-1]
     told = steps(place, "toy_signal", "evidence", "contest", "promote")
@@ -141,6 +145,20 @@ def test_a_signal_hears_its_parts_from_training_to_truth(
     parts_are_heard(store, gate)
     what_each_part_adds_is_kept(store, gate)
     settled(store, place, gate)
+
+
+def a_part_that_knows_the_rows_is_not_heard(place: Place) -> None:
+    key = f"walks/{UNIVERSE}_toy_volatility_{place.session}_{place.snapshot}_har.parquet"
+    whole = objects.get(key)
+    said = pq.read_table(pa.BufferReader(whole))
+    late = pa.array(np.full(len(said), np.datetime64(place.later, "us")))
+    buffer = pa.BufferOutputStream()
+    planted = said.set_column(said.column_names.index("learnt"), "learnt", late)
+    pq.write_table(planted.replace_schema_metadata(said.schema.metadata), buffer)
+    objects.put(key, buffer.getvalue().to_pybytes())
+    with pytest.raises(Leak, match="are in-fold"):
+        ran(training, "zero", *place.now, "--recipe", "toy_signal")
+    objects.put(key, whole)
 
 
 def issued(store: Store, place: Place, who: Champion) -> None:

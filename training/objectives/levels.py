@@ -83,6 +83,10 @@ class Levels(Objective):
         prices = (close * exp(-below), close * exp(above)) if known else (None, None)
         return super().answer({**row, **dict(zip(_SIDES, prices, strict=True))})
 
+    def leans(self, values: Floats) -> Floats:
+        """To the level that is likelier to be touched alone; the nearer one is, whatever comes."""
+        return np.asarray(values[:, 2] - values[:, 1])
+
     def recalibrated(self, said: Forecasts, truth: Truth, asked: Forecasts) -> Forecasts:
         """Its logarithms shifted and stretched so that the log loss of what came is smallest."""
         return Forecasts(self, mended(asked.values, *mending(said.values, truth)))

@@ -8,6 +8,7 @@ import pyarrow as pa
 from contracts.store import Store
 from features.view import view
 from training.bundle.inputs import beside, named
+from training.evidence.guards import require_out_of_sample
 from training.evidence.walk import tested
 from training.recipe import recipe
 from training.run import records
@@ -19,7 +20,8 @@ from training.samples.samples import Samples
 def training(store: Store, scope: Scope) -> Samples:
     """The scope's training rows; with parts, those of which every part has said something.
 
-    Raises StepMissing where a part's recipe was not trained at this cut, TrainingError.
+    Raises StepMissing where a part's recipe was not trained at this cut, TrainingError, and Leak on
+    what a part said of rows that it had learnt from.
     """
     return scope.training(store, _heard(store, scope))
 
@@ -60,6 +62,7 @@ def _heard(store: Store, scope: Scope) -> pa.Table | None:
                 f"{who} of the recipe {own.recipe.name} answered {len(said)} rows, its folds have "
                 f"{len(test)}: run `python -m training fit` of that recipe again"
             )
+        require_out_of_sample([said], test)
         moments = pa.array(test.as_of).cast(pa.timestamp("us", "UTC"))
         key = pa.table({"instrument_id": test.instruments.tolist(), "as_of": moments})
         columns = own.objective.columns
