@@ -89,7 +89,10 @@ def toys() -> tuple[Recipe, ...]:
     volatility = replace(
         recipe("demo_volatility"), name="toy_volatility", experts=("har",), **quick
     )
-    returns = replace(recipe("demo_return"), name="toy_return", cut=WalkForward(count=3))
+    quick |= {"fixed": {"quantile_trees": {"rounds": 40}}}
+    returns = replace(
+        recipe("demo_return"), name="toy_return", experts=("quantile_trees",), **quick
+    )
     parts = {"trend": Member("toy_trend"), "return": Member("toy_return")}
     parts |= {"volatility": Member("toy_volatility", "har")}
     signal = replace(recipe("demo_signal"), name="toy_signal", parts=parts)
