@@ -10,6 +10,8 @@ from features.view import view
 # What forecasts were made under these names is settled by these labels.
 FROZEN = {
     "levels_5": "levels_touched(horizon=5, window=60)",
+    "risk_1": "total_return(horizon=1)",
+    "risk_10": "total_return(horizon=10)",
     "return_1": "total_return(horizon=1)",
     "return_5": "total_return(horizon=5)",
     "return_20": "total_return(horizon=20)",

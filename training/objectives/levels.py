@@ -78,9 +78,11 @@ class Levels(Objective):
 
     def answer(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Prices from the close and the distances that were kept with the chances."""
-        close, below, above = (row.get(name) for name in self.keeps)
-        known = None not in (close, below, above)
-        prices = (close * exp(-below), close * exp(above)) if known else (None, None)
+        kept = [row.get(name) for name in self.keeps]
+        close, below, above = (None if value is None else float(value) for value in kept)
+        prices: tuple[float | None, float | None] = (None, None)
+        if close is not None and below is not None and above is not None:
+            prices = (close * exp(-below), close * exp(above))
         return super().answer({**row, **dict(zip(_SIDES, prices, strict=True))})
 
     def leans(self, values: Floats) -> Floats:
