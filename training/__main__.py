@@ -13,11 +13,14 @@ from contracts.store import open_store
 from training import recipe as recipes
 from training.recipe import DEFAULT
 from training.run.scope import Scope, scope, text_model_today
+from training.seats import register, report, rollback
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
+for _verb in (rollback, register, report):
+    app.command()(_verb)
+
 Recipe = Annotated[str, typer.Option(help="recipe of the run")]
-Target = Annotated[str, typer.Option(help="what is foretold; default: the universe's only target")]
 
 
 def _scope(universe: str, session: date, snapshot: int, recipe: str) -> Scope:
@@ -254,60 +257,6 @@ def _whole(cut: Cut, asked: recipes.Recipe) -> None:
         fit(cut.last, cut.snapshot, expert, cut.universe.name, asked.name)
     for verb in (ensemble, evidence, contest, promote):
         verb(*place)
-
-
-@app.command()
-def rollback(
-    reason: Annotated[str, typer.Option(help="why, for the ledger")],
-    universe: verbs.Universe = "",
-    target: Target = "",
-    bundle: Annotated[str, typer.Option(help="who is to leave, or its first digits")] = "",
-) -> None:
-    """Put the champion before the one that is to leave back, after checking that it loads."""
-    from training.office.ledger import office_of, require_champion
-    from training.steps.rollback import roll_back
-
-    store = open_store()
-    asked = office_of(store, universes.universe(universe).name, target)
-    if not bundle:
-        # Without a name, a repeat of a rollback would go back twice.
-        in_office = require_champion(store, asked)
-        leaving = in_office.bundle[:12]
-        raise typer.BadParameter(f"name who is to leave: --bundle {leaving} is in office")
-    back = roll_back(store, asked, bundle, reason, datetime.now(UTC))
-    if back is None:
-        typer.echo(f"{bundle} is not in office: nothing to roll back")
-    else:
-        typer.echo(f"champion of {asked}: {back.bundle} (version {back.model_version})")
-
-
-@app.command()
-def register(universe: verbs.Universe = "", target: Target = "") -> None:
-    """Let MLflow show the champion: registered again if it was lost there, alias and all."""
-    from training.office.ledger import office_of, show
-
-    store = open_store()
-    asked = office_of(store, universes.universe(universe).name, target)
-    shown = show(store, asked)
-    typer.echo(f"champion of {asked}: {shown.bundle}")
-
-
-@app.command()
-def report(universe: verbs.Universe = "", target: Target = "") -> None:
-    """Show evidence beside its baselines, the newest contest's decision and the champion.
-
-    Of each target that the universe has a champion for, or of one.
-    """
-    from rich.console import Console
-
-    from contracts.champion import offices
-    from training.steps.report import WIDTH, tables
-
-    store, asked = open_store(), universes.universe(universe).name
-    for office in offices(store):
-        if office.universe == asked and target in ("", office.target):
-            for table in tables(store, office, datetime.now(UTC)):
-                Console(width=WIDTH).print(table)
 
 
 @app.command()
