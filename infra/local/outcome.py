@@ -19,7 +19,7 @@ from training.objective import OBJECTIVES, Objective
 _SWAP_SECONDS = 60
 WIDTH = 126
 _SHOWN = ("symbol", "p_down", "p_neutral", "p_up", "signal")
-_ABOUT = ("as_of", "version", "origin", "data")
+_ABOUT = ("as_of", "version")
 
 client = httpx.Client(trust_env=False, timeout=60)
 
@@ -109,15 +109,15 @@ def served(stack: Stack, universe: str, session: date, patience: Patience) -> li
 
 def predictions(stack: Stack, universe: str, session: date, patience: Patience) -> str:
     """The table of predictions, as POST /predict answers them."""
-    told = f"Predictions of {session} for {universe}, from POST {stack.predictor}/predict"
-    table = Table(title=told)
     rows = served(stack, universe, session, patience)
+    told = f"Predictions of {session} for {universe}, from POST {stack.predictor}/predict"
+    table = Table(title=f"{told} ({rows[0]['data_origin']} data)")
     known = {one.called: one for one in OBJECTIVES if one.tells}
     beside = {name: one for name, one in known.items() if any(row[name] for row in rows)}
     for name in (*_SHOWN, *beside, *_ABOUT):
         table.add_column(name, justify="right" if name[:2] == "p_" or name in beside else "left")
     for row in rows:
-        shown = row | {"version": row["model_version"], "data": row["data_origin"]}
+        shown = row | {"version": row["model_version"], "as_of": row["as_of"][:16]}
         shown |= {name: _first(one, row[name]) for name, one in beside.items()}
         cells = [shown[name] for name in (*_SHOWN, *beside, *_ABOUT)]
         table.add_row(*(f"{c:.3f}" if isinstance(c, float) else str(c) for c in cells))
