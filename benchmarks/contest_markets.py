@@ -39,6 +39,7 @@ REALISED = {
 }
 # An expert that learns on few rows, by the objective, and an effect that it can find.
 LEARNERS = {"trend": ("logistic", 0.15), "volatility": ("har", 1.0)}
+FIELDS = {"har": {"terms": tuple(name for name in REALISED if "decayed" not in name)}}
 EQUAL, JITTER = "an equal", 0.1
 
 
@@ -145,7 +146,7 @@ def _jittered(said: Forecasts, random: np.random.Generator) -> Forecasts:
 
 
 def _answer(name: str, objective: Objective, train: Samples, test: Samples) -> Forecasts:
-    return Learner(EXPERTS.get(name)(), objective).answer(train, test)
+    return Learner(EXPERTS.get(name)(**FIELDS.get(name, {})), objective).answer(train, test)
 
 
 def lines(draws: int) -> Iterator[str]:

@@ -78,6 +78,7 @@ def test_a_planted_gain_is_found_among_many_trials() -> None:
     assert Luck(**json.loads(json.dumps(one.as_json()))) == one
 
 
+@pytest.mark.slow
 def test_the_best_of_many_without_skill_is_luck() -> None:
     deflated, probable, better, spa = [], [], 0, []
     for seed in range(40):
