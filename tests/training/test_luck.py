@@ -125,3 +125,18 @@ def test_losses_are_means_of_the_rows_that_count(samples: Samples) -> None:
     assert losses["logistic"][counted.index(day)] == pytest.approx(wanted)
     found = judge(losses, TREND.zero, ["logistic"], Trials(7))["logistic"]
     assert found.deflated > 0.9 and found.better == ["logistic"]  # `mood` is planted
+
+
+LOUD, QUIET = (3.0, 6.0), (0.12, 0.2)  # a gain, and the deviation of its noise
+
+
+@pytest.mark.parametrize("gains", [(LOUD,), (QUIET, QUIET), (LOUD, QUIET), (LOUD, QUIET, (0, 1))])
+def test_all_may_be_better_at_once_or_step_by_step(gains: tuple[tuple[float, float], ...]) -> None:
+    random = np.random.default_rng(3)
+    losses = {"zero": random.normal(size=400)}
+    for place, (gain, noise) in enumerate(gains):
+        losses[f"m{place}"] = losses["zero"] - gain + noise * random.normal(size=400)
+    found = judge(losses, "zero", [f"m{place}" for place in range(len(gains))], Trials())
+    # Beside the noise of a loud one a quiet one is seen in a later step only.
+    sure = [f"m{place}" for place, (gain, _) in enumerate(gains) if gain]
+    assert found and all(list(each.better) == sure for each in found.values())

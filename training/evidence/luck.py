@@ -161,15 +161,14 @@ def _luck(gains: Floats, trials: Trials, overlap: int, shared: Mapping[str, Any]
 def _shared(
     losses: Mapping[str, Floats], zero: str, names: Sequence[str], block: int
 ) -> dict[str, Any]:
-    from arch.bootstrap import MCS, SPA, StepM
+    from arch.bootstrap import MCS, SPA
     from purgedcv import probability_of_backtest_overfitting
 
     options: dict[str, Any] = {"reps": _REPEATS, "block_size": block, "seed": _SEED}
     models = np.column_stack([losses[name] for name in names])
     spa = SPA(losses[zero], models, **options)
     spa.compute()
-    step = StepM(losses[zero], models, size=SIZE, **options)
-    step.compute()
+    all_of_them = float(spa.pvalues["consistent"])
     # Two who always say the same have no difference whose error could be told.
     alone = _different(losses, [zero, *(name for name in losses if name != zero)])
     kept = MCS(np.column_stack([losses[name] for name in alone]), SET_SIZE, **options)
@@ -180,10 +179,25 @@ def _shared(
         overfitting = float(probability_of_backtest_overfitting(gains, _SPLITS).pbo)
     return {
         "overfitting": overfitting,
-        "spa": float(spa.pvalues["consistent"]),
-        "better": [names[place] for place in np.asarray(step.superior_models, dtype=int)],
+        "spa": all_of_them,
+        "better": [names[place] for place in _better(spa, len(names))],
         "among_best": [alone[place] for place in np.asarray(kept.included, dtype=int)],
     }
+
+
+def _better(spa: Any, count: int) -> list[int]:
+    # Step by step those who are surely better are found and set aside (Romano and Wolf 2005);
+    # `arch.bootstrap.StepM` fails where a later step leaves nobody.
+    left, found = np.ones(count, dtype=bool), list[int]()
+    while left.any():
+        spa.subset(left)
+        spa.compute()
+        better = [int(place) for place in spa.better_models(SIZE)]
+        if not better:
+            break
+        found += better
+        left[better] = False
+    return sorted(found)
 
 
 def _different(losses: Mapping[str, Floats], names: Sequence[str]) -> list[str]:
