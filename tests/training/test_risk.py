@@ -192,6 +192,22 @@ def test_few_rows_are_enough(name: str, samples: Samples) -> None:
     RISK.head.require(expert.forecast(expert.fit(few, RISK.head), few))
 
 
+@pytest.mark.parametrize("name", [*EXPERT_NAMES, "historical_simulation"])
+def test_a_history_that_nobody_had_in_training_changes_no_answer_beyond_reason(
+    name: str, samples: Samples
+) -> None:
+    # Its first year a market has no year's losses, and what was learnt is asked after it.
+    young = ~np.isfinite(samples.column("historical_loss_95_252"))
+    train, test = samples.take(young), samples.take(~young)
+    assert len(train) > 500 and len(test) > 500
+    expert = EXPERTS.get(name)()
+    found = expert.forecast(expert.fit(train, RISK.head), test)[:, 0]
+    wanted = -np.quantile(train.truth, 0.05)
+    assert wanted / 5 < np.median(found) < 5 * wanted
+    said = RISK.baselines["historical_simulation"](train, test)
+    assert wanted / 5 < np.median(said.values[:, 0]) < 5 * wanted
+
+
 # Markets
 
 

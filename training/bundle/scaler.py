@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from training.forecast import Floats, Values
 
+_NOTHING = 1e30
 FAR = 8.0  # deviations; what lies beyond, infinity included, is brought there
 
 
@@ -30,7 +31,12 @@ class Scaler:
         mean = wide.sum(axis=0) / count
         spread = np.sqrt((np.where(known, wide - mean, 0) ** 2).sum(axis=0) / count)
         # A deviation so large sends every value to 0.
-        return cls(mean, np.where(spread > 1e-9 * (1 + np.abs(mean)), spread, 1e30))
+        return cls(mean, np.where(spread > 1e-9 * (1 + np.abs(mean)), spread, _NOTHING))
+
+    @property
+    def weights(self) -> Floats:
+        """By which scaled values are values again, (k,); 0 of a feature that tells nothing."""
+        return np.where(self.deviation < _NOTHING, self.deviation, 0.0)
 
     @classmethod
     def parse(cls, fields: Mapping[str, Sequence[float]]) -> "Scaler":

@@ -24,7 +24,7 @@ class HistoricalSimulation(Expert[LogLinear]):
         samples.require_trainable()
         logs = logarithms(np.column_stack([samples.column(n) for n in HISTORY]), self.floor)
         scaler = Scaler.fit(logs)
-        weights = np.tile(np.diag(scaler.deviation), (2, 1))
+        weights = np.tile(np.diag(scaler.weights), (2, 1))
         places = tuple(map(samples.features.index, HISTORY))
         plain = LogLinear(scaler, weights, np.tile(scaler.mean, 2), head, places, self.floor)
         return plain.times(right(self.forecast(plain, samples), samples.truth))

@@ -25,7 +25,7 @@ class Mean22(Expert[LogLinear]):
         """The factor; a sum of one logarithm."""
         samples.require_trainable()
         scaler = Scaler.fit(logarithms(samples.column(FEATURE)[:, None], self.floor))
-        weight = moment_of(head) * scaler.deviation[None]
+        weight = moment_of(head) * scaler.weights[None]
         places = (samples.features.index(FEATURE),)
         plain = LogLinear(scaler, weight, np.zeros(1), head, places, self.floor)
         return plain.right_on_average(self.forecast(plain, samples), samples.truth)
