@@ -120,12 +120,14 @@ def catch_up() -> None:
 
     store, back = open_store(), settings().replay_sessions
     # Each names the newest session: where another took office meanwhile, that one forecasts it.
-    missed = {
-        gap.office: Cut.at(universes.universe(gap.universe), gap.session, gap.snapshot)
-        for gap in gaps(store)
-    }
-    done = verbs.each(missed, lambda office: _forecast(store, office, missed[office].back(back)))
-    typer.echo(sum(done))
+    missed = {gap.office: gap for gap in gaps(store)}
+
+    def caught_up(office: Office) -> int:
+        gap = missed[office]
+        cut = Cut.at(universes.universe(gap.universe), gap.session, gap.snapshot)
+        return _forecast(store, office, cut.back(back))
+
+    typer.echo(sum(verbs.each(missed, caught_up)))
 
 
 @app.command()

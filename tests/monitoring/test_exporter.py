@@ -85,6 +85,8 @@ def test_performance_stands_beside_the_class_prior(store: Store, market: Market)
                 "brier": ((told - truth) ** 2).sum(1).mean(),
                 "log_loss": -np.log(told[range(3), LABELS]).mean(),
                 "direction_loss": -np.log(moved).sum() / 3,
+                # All say the same, so that they lie in one tenth.
+                "ece": abs(told.max(1).mean() - (guesses == LABELS).mean()),
             }
         )
 

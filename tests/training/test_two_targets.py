@@ -62,8 +62,8 @@ def place(store: Store, tracking: Mlflow, monkeypatch: pytest.MonkeyPatch) -> Pl
     simulated.score_texts(store, cut, said)
     session = shift(cut.universe.calendar, cut.last, -10)
     span = ("--first", str(cut.first), "--last", str(cut.last))
-    told = ran(features, "materialise", "--view", "daily_3,daily_5", *span)
-    assert told.count("700 sessions materialised") == 2
+    told = ran(features, "materialise", "--view", "daily_3,daily_4,daily_5", *span)
+    assert told.count("700 sessions materialised") == 3
     return Place(session, cut.last, cut.snapshot)
 
 
