@@ -14,6 +14,7 @@ from stack import Stack, StackError
 from contracts.champion import FIRST_TARGET, Office, model_name
 from contracts.store import Store
 from contracts.tables import TABLES
+from serving.served.spoken import number
 from training.objective import OBJECTIVES, Objective
 
 _SWAP_SECONDS = 60
@@ -125,11 +126,8 @@ def predictions(stack: Stack, universe: str, session: date, patience: Patience) 
 
 
 def _first(one: Objective, told: Mapping[str, Any] | None) -> str:
-    """The first of what an objective tells; a number below 1 is a share."""
-    value = told[next(iter(one.tells))] if told else ""
-    if not isinstance(value, float):
-        return str(value)
-    return f"{value:.2%}" if abs(value) < 1 else f"{value:,.2f}"
+    """The first of what an objective tells."""
+    return number(told[next(iter(one.tells))]) if told else ""
 
 
 def printed(table: Table) -> str:

@@ -17,11 +17,9 @@ from serving.forms.outlook import AnalysisAnswer, Order, RankingAnswer
 from serving.routes.admission import ALWAYS, ServiceDep, refusals
 from serving.routes.choice import OFFICE, UNIVERSE, answers, served, view
 from serving.served.served import View
-from serving.served.state import State, foretold, numbers
+from serving.served.state import ABOUT, State, foretold, numbers
 
 keyed = APIRouter()
-
-_ABOUT = ("target", "horizon", "model_version", "bundle", "prediction_id", "as_of")
 
 
 @keyed.get(
@@ -101,8 +99,8 @@ def _views(state: State, universe: str) -> list[View]:
 
 
 def _said(view: View, told: dict[str, Any]) -> dict[str, Any]:
-    says = {name: value for name, value in told.items() if name not in _ABOUT}
-    about = {name: told[name] for name in _ABOUT}
+    says = {name: value for name, value in told.items() if name not in ABOUT}
+    about = {name: told[name] for name in ABOUT}
     return {"objective": view.manifest.objective, "says": says, **about}
 
 

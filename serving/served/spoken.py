@@ -8,10 +8,8 @@ from contracts.champion import Champion, champion, offices
 from contracts.expected import Expected
 from contracts.store import Store
 from serving.served.served import View, data_origin, decided_by
-from serving.served.state import foretold
+from serving.served.state import ABOUT, foretold
 from training.bundle.bundle import manifest_of
-
-_ABOUT = ("target", "horizon", "model_version", "bundle", "prediction_id", "as_of")
 
 
 class NothingForetold(Expected, LookupError):
@@ -38,7 +36,7 @@ def spoken(store: Store, universe: str, symbol: str) -> Iterator[str]:
     yield f"{symbol} in {universe} ({data_origin(store)} data)"
     for view, row in sorted(found, key=lambda one: (one[0].manifest.objective, one[1]["horizon"])):
         told = foretold(view, row)
-        known = {n: v for n, v in told.items() if n not in _ABOUT and v not in (None, "", [])}
+        known = {n: v for n, v in told.items() if n not in ABOUT and v not in (None, "", [])}
         said = "  ".join(_word(name, value) for name, value in known.items())
         yield f"  {row['target']}: {said}"
         yield (
@@ -52,15 +50,15 @@ def _view(held: Champion, rows: Mapping[str, Any]) -> View:
 
 
 def _word(name: str, value: object) -> str:
-    return f"{name} {_number(value)}"
+    return f"{name} {number(value)}"
 
 
-def _number(value: object) -> str:
+def number(value: object) -> str:
     """A number below 1 is a share."""
     if isinstance(value, float):
         return f"{value:.2%}" if abs(value) < 1 else f"{value:,.2f}"
     if isinstance(value, Mapping):
         return ", ".join(_word(str(name), each) for name, each in value.items())
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return " to ".join(map(_number, value))
+        return " to ".join(map(number, value))
     return str(value)

@@ -14,7 +14,9 @@ from contracts.champion import Champion, Office
 from serving.served.served import Row, View
 from training.objective import OBJECTIVES
 
-_ABOUT = ("target", "horizon", "bundle", "prediction_id", "as_of")
+_OF_ROW = ("target", "horizon", "bundle", "prediction_id", "as_of")
+# Whose a told forecast is, beside what it says.
+ABOUT = (*_OF_ROW, "model_version")
 
 
 class Told(NamedTuple):
@@ -86,7 +88,7 @@ def foretold(view: View, row: Row) -> dict[str, Any]:
     """What a stored prediction says, and whose it is."""
     asked, known = view.manifest.asked, numbers(row)
     told = asked.answer(known) if asked.tells else {n: known[n] for n in (*asked.columns, "signal")}
-    told |= {name: row[name] for name in _ABOUT}
+    told |= {name: row[name] for name in _OF_ROW}
     return told | {"model_version": view.champion.model_version}
 
 

@@ -1,26 +1,22 @@
 """A signal that hears parts of other targets: trained, issued, settled, and with a part missing."""
 
 import json
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import simulated
-import typer
-from typer.testing import CliRunner
+from places import Place, placed, ran
 
 from contracts import objects
 from contracts.champion import Champion, Office, champion
 from contracts.cut import Cut
-from contracts.settings import settings
 from contracts.store import Store
 from contracts.time.calendar import shift
 from contracts.universe import universe
-from features.__main__ import app as features
 from monitoring.__main__ import app as monitoring
 from serving.batch import predict
 from training.__main__ import app as training
@@ -31,8 +27,6 @@ from training.recipe import RECIPES, Member, Recipe, recipe
 from training.run.mlflow_api import Mlflow
 from training.run.records import StepMissing, read_evidence
 from training.samples.folds import WalkForward
-from training.text.named import version
-from training.text.scorer import Scorer
 
 pytestmark = pytest.mark.integration
 
@@ -43,43 +37,10 @@ COLUMNS = {"score", "position", "abstention", "size"}
 GROUNDS = {"mode", "weights", "entropy", "inputs", "reason", "notices"}
 
 
-def ran(app: typer.Typer, *words: str) -> str:
-    done = CliRunner().invoke(app, list(words), catch_exceptions=False)
-    assert done.exit_code == 0, done.output
-    return done.stdout
-
-
-@dataclass(frozen=True)
-class Place:
-    """A session, the loads it sees, and what comes ten sessions later."""
-
-    session: date
-    later: date
-    snapshot: int
-
-    @property
-    def now(self) -> tuple[str, ...]:
-        return ("--session", str(self.session), "--snapshot", str(self.snapshot))
-
-
 @pytest.fixture
 def place(store: Store, tracking: Mlflow, monkeypatch: pytest.MonkeyPatch) -> Place:
     """A small simulated market whose texts say nothing, with what all recipes learn from."""
-    made = {"SIM_INSTRUMENTS": 8, "SIM_SESSIONS": 600, "CONTEST_SESSIONS": 150}
-    for name, value in made.items():
-        monkeypatch.setenv(f"FINPULSE_{name}", str(value))
-    settings.cache_clear()
-    cut = simulated.load_facts(store)
-    said = Scorer(version(settings().text_model, None), lambda: dull)
-    simulated.score_texts(store, cut, said)
-    session = shift(cut.universe.calendar, cut.last, -10)
-    span = ("--first", str(cut.first), "--last", str(cut.last))
-    ran(features, "materialise", "--view", ",".join(views()), *span)
-    return Place(session, cut.last, cut.snapshot)
-
-
-def dull(texts: list[str]) -> np.ndarray:
-    return np.tile([0.2, 0.6, 0.2], (len(texts), 1))
+    return placed(store, monkeypatch, 600, 150, views())
 
 
 def views() -> list[str]:

@@ -1,28 +1,18 @@
 """Two targets of one universe: each has its champion, forecasts, truths and way back."""
 
 import json
-from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
-import numpy as np
 import pytest
-import simulated
-import typer
-from typer.testing import CliRunner
+from places import Place, placed, ran
 
 from contracts.champion import Office, champion, offices
-from contracts.settings import settings
 from contracts.store import Store
-from contracts.time.calendar import shift
-from features.__main__ import app as features
 from monitoring.__main__ import app as monitoring
 from serving.__main__ import app as serving
 from training.__main__ import app as training
 from training.objectives.return_ import Return
 from training.run.mlflow_api import Mlflow
-from training.text.named import version
-from training.text.scorer import Scorer
 
 pytestmark = pytest.mark.integration
 
@@ -31,44 +21,10 @@ TREND, VOLATILITY = Office(UNIVERSE, "trend_1"), Office(UNIVERSE, "volatility_5"
 RECIPE = ("--recipe", "demo_volatility")
 
 
-def ran(app: typer.Typer, *words: str) -> str:
-    done = CliRunner().invoke(app, list(words), catch_exceptions=False)
-    assert done.exit_code == 0, done.output
-    return done.stdout
-
-
-@dataclass(frozen=True)
-class Place:
-    """A session, the loads it sees, and what comes ten sessions later."""
-
-    session: date
-    later: date
-    snapshot: int
-
-    @property
-    def now(self) -> tuple[str, ...]:
-        return ("--session", str(self.session), "--snapshot", str(self.snapshot))
-
-
 @pytest.fixture
 def place(store: Store, tracking: Mlflow, monkeypatch: pytest.MonkeyPatch) -> Place:
     """A small simulated market whose texts say nothing, with what both recipes learn from."""
-    made = {"SIM_INSTRUMENTS": 8, "SIM_SESSIONS": 700, "CONTEST_SESSIONS": 250}
-    for name, value in made.items():
-        monkeypatch.setenv(f"FINPULSE_{name}", str(value))
-    settings.cache_clear()
-    cut = simulated.load_facts(store)
-    said = Scorer(version(settings().text_model, None), lambda: dull)
-    simulated.score_texts(store, cut, said)
-    session = shift(cut.universe.calendar, cut.last, -10)
-    span = ("--first", str(cut.first), "--last", str(cut.last))
-    told = ran(features, "materialise", "--view", "daily_3,daily_4,daily_5", *span)
-    assert told.count("700 sessions materialised") == 3
-    return Place(session, cut.last, cut.snapshot)
-
-
-def dull(texts: list[str]) -> np.ndarray:
-    return np.tile([0.2, 0.6, 0.2], (len(texts), 1))
+    return placed(store, monkeypatch, 700, 250, ("daily_3", "daily_4", "daily_5"))
 
 
 def trained(place: Place, recipe: tuple[str, str] = RECIPE) -> str:
