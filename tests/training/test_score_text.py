@@ -31,12 +31,12 @@ def load(store: Store, headlines: list[tuple[str, datetime]]) -> int:
 def test_each_known_text_is_scored_once_per_model(store: Store) -> None:
     late = DAY + timedelta(hours=1)
     snapshot = load(store, [("good", DAY), ("good", DAY), ("bad", DAY), ("late", late)])
-    left = score_text.unscored(store, DAY, snapshot, FAKE.model_version)
+    left = score_text.unscored(store, DAY, snapshot, FAKE)
     assert sorted(left["text"].to_pylist()) == ["bad", "good"]
     assert list(score_text.score(store, left, FAKE, DAY)) == [2]
-    assert score_text.unscored(store, DAY, snapshot, FAKE.model_version).num_rows == 0
-    assert score_text.unscored(store, DAY, snapshot, "fake-2").num_rows == 2
-    later = score_text.unscored(store, late, snapshot, FAKE.model_version)
+    assert score_text.unscored(store, DAY, snapshot, FAKE).num_rows == 0
+    assert score_text.unscored(store, DAY, snapshot, Scorer("fake-2", FAKE.load)).num_rows == 2
+    later = score_text.unscored(store, late, snapshot, FAKE)
     assert later["text"].to_pylist() == ["late"]
     row = store.query("SELECT * FROM sentiments WHERE text_hash = 'hash of bad'").to_pylist()[0]
     assert (row["p_negative"], row["p_neutral"], row["p_positive"]) == (0.2, 0.3, 0.5)
@@ -45,12 +45,12 @@ def test_each_known_text_is_scored_once_per_model(store: Store) -> None:
 def test_a_broken_run_goes_on_where_it_ended(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(score_text, "_CHUNK", 10)
     snapshot = load(store, [(f"text {i}", DAY) for i in range(25)])
-    left = score_text.unscored(store, DAY, snapshot, FAKE.model_version)
+    left = score_text.unscored(store, DAY, snapshot, FAKE)
     assert next(score_text.score(store, left, FAKE, DAY)) == 10
-    assert score_text.unscored(store, DAY, snapshot, FAKE.model_version).num_rows == 15
+    assert score_text.unscored(store, DAY, snapshot, FAKE).num_rows == 15
 
 
 def test_a_snapshot_without_headlines_has_nothing_to_score(store: Store) -> None:
-    left = score_text.unscored(store, DAY, 0, FAKE.model_version)
+    left = score_text.unscored(store, DAY, 0, FAKE)
     assert left.num_rows == 0
     assert list(score_text.score(store, left, FAKE, DAY)) == []

@@ -2,15 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 
-from contracts.champion import Office
+from contracts.champion import IN_OFFICE, Office
+from contracts.champion import text_model as todays
 from contracts.cut import Cut
 from contracts.settings import settings
-from contracts.store import Store
+from contracts.store import Store, open_store
 from contracts.time.calendar import session_close, shift
 from features.matrix.receipts import require_first
 from features.target import Target, target
@@ -67,6 +68,17 @@ class Scope:
     def name(self) -> str:
         """Names the scope in object keys and run keys."""
         return f"{self.universe}_{self.recipe.name}_{self.session}_{self.snapshot}"
+
+    @property
+    def title(self) -> str:
+        """As people see it in MLflow."""
+        return f"{self.recipe.name} {self.session}"
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What every run of it logs."""
+        known = {"universe": self.universe, "recipe": self.recipe.name, "as_of": self.as_of}
+        return known | {"snapshot": self.snapshot, "session": self.session}
 
     @property
     def trained_until(self) -> date:
@@ -163,4 +175,9 @@ def scope(cut: Cut, recipe_name: str) -> Scope:
 def text_model_today(chosen: FeatureView) -> str:
     """The version of the settings' text model, where features of the view read any; else empty."""
     known = settings()
-    return version(known.text_model, known.text_labels) if chosen.reads_sentiment else ""
+    if not chosen.reads_sentiment:
+        return ""
+    asked = known.text_model
+    # Only who is in office has to be asked for.
+    name = todays(open_store(), asked) if asked == IN_OFFICE else asked
+    return version(name, known.text_labels)

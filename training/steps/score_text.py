@@ -7,6 +7,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from contracts.champion import text_model as todays
 from contracts.settings import settings
 from contracts.store import Store
 from contracts.tables import HEADLINES, SENTIMENTS
@@ -16,7 +17,7 @@ from training.forecast import Floats
 from training.run.scope import Scope
 from training.text.checkpoint import CheckpointMissing
 from training.text.labelled import ORDER
-from training.text.named import model, named, of_version
+from training.text.named import named, of_version
 from training.text.scorer import Scorer, TextModelGone
 
 _CHUNK = 1000
@@ -29,11 +30,11 @@ def scorers(
 
     A champion's that cannot be had any more is told of: its forecasts say what they lack.
     """
-    name, labels = settings().text_model, settings().text_labels
+    name, labels = todays(store, settings().text_model), settings().text_labels
     if asked:
         yield named(asked, name, labels)
         return
-    today = model(name, labels)
+    today = named(name, name, labels)
     for pinned in of_champions(store, universe):
         if pinned == today.model_version:
             continue
@@ -52,15 +53,23 @@ def inputs(store: Store, scope: Scope, version: str) -> str:
     return orjson.dumps(told).decode()
 
 
-def unscored(store: Store, as_of: datetime, snapshot: int, model_version: str) -> pa.Table:
-    """Unique texts (text_hash, text) of headlines known at `as_of` without a sentiment."""
-    known = store.read(HEADLINES, as_of, snapshot, columns=("text_hash", "text"))
-    unique = known.group_by("text_hash").aggregate([("text", "min")])
+def unscored(store: Store, as_of: datetime, snapshot: int, scorer: Scorer) -> pa.Table:
+    """Unique texts (text_hash, text) of headlines known at `as_of` without a sentiment.
+
+    What was known by the scorer's `trained_until` stays without: it may have learnt from what
+    came of it.
+    """
+    known = store.read(HEADLINES, as_of, snapshot, columns=("text_hash", "text", "known_at"))
+    unique = known.group_by("text_hash").aggregate([("text", "min"), ("known_at", "min")])
+    if scorer.trained_until is not None:
+        after = pa.scalar(scorer.trained_until, unique["known_at_min"].type)
+        unique = unique.filter(pc.greater(unique["known_at_min"], after))
     scored = store.query(
-        "SELECT text_hash FROM sentiments WHERE model_version = %s", (model_version,)
+        "SELECT text_hash FROM sentiments WHERE model_version = %s", (scorer.model_version,)
     )["text_hash"]
     left = unique.filter(pc.invert(pc.is_in(unique["text_hash"], value_set=scored)))
-    return left.rename_columns(["text_hash", "text"]).sort_by("text_hash")
+    found = left.select(["text_hash", "text_min"]).rename_columns(["text_hash", "text"])
+    return found.sort_by("text_hash")
 
 
 def score(store: Store, texts: pa.Table, scorer: Scorer, now: datetime) -> Iterator[int]:

@@ -42,7 +42,8 @@ def columns(name: str, config: "PretrainedConfig") -> list[int]:
     return [found.index(word) for word in ORDER]
 
 
-def _torch() -> Any:
+def quiet_torch() -> Any:
+    """Torch with transformers that say and send nothing, of OMP_NUM_THREADS threads."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     import torch
@@ -60,14 +61,14 @@ def scorer(name: str) -> Scorer:
 
     Raises LabelOrderError, CheckpointMissing.
     """
-    torch = _torch()
+    torch = quiet_torch()
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     try:
         model = AutoModelForSequenceClassification.from_pretrained(name).eval()
         tokenizer = AutoTokenizer.from_pretrained(name)
     except OSError as error:
-        raise _missing(name, error) from error
+        raise unavailable(name, error) from error
     order = columns(name, model.config)
 
     def score(texts: list[str]) -> Floats:
@@ -81,22 +82,23 @@ def scorer(name: str) -> Scorer:
     return Scorer(_version(name, model.config), lambda: score)
 
 
-def _missing(name: str, error: OSError) -> CheckpointMissing:
+def unavailable(name: str, error: Exception, key: str = "FINPULSE_TEXT_MODEL") -> CheckpointMissing:
+    """The failure to have the checkpoint that the setting `key` names."""
     return CheckpointMissing(
-        f"FINPULSE_TEXT_MODEL: no checkpoint {name!r} can be had ({error}): name one on the "
+        f"{key}: no checkpoint {name!r} can be had ({error}): name one on the "
         "hub, or a folder that holds one"
     )
 
 
 def version_of(name: str) -> str:
     """The version that `scorer` would give; raises CheckpointMissing."""
-    _torch()
+    quiet_torch()
     from transformers import AutoConfig
 
     try:
         config = AutoConfig.from_pretrained(name)
     except OSError as error:
-        raise _missing(name, error) from error
+        raise unavailable(name, error) from error
     return _version(name, config)
 
 

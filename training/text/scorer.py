@@ -54,9 +54,14 @@ class Scorer:
         Web addresses in them are left out.
         """
         found = np.empty((len(texts), len(ORDER)))
-        for rows, part in by_length([re.sub(_ADDRESS, "", text).strip() for text in texts]):
+        for rows, part in by_length([plain(text) for text in texts]):
             found[rows] = self._score(part)
         return found
+
+
+def plain(text: str) -> str:
+    """The text as models read it, without web addresses."""
+    return re.sub(_ADDRESS, "", text).strip()
 
 
 def digest(*decisive: object) -> str:
