@@ -23,7 +23,8 @@ import typer
 
 from etl.simulation import news
 from training.forecast import Floats
-from training.text.encoder import TOKENS, folder, open_encoder, torch_encoder
+from training.text.encoder import folder, open_encoder, torch_encoder
+from training.text.graph import TOKENS
 from training.text.scorer import by_length
 
 BATCH = 32
@@ -49,7 +50,8 @@ def by_torch() -> Callable[[Sequence[str]], Floats]:
         options: dict[str, Any] = {"padding": True, "truncation": True, "max_length": TOKENS}
         rows = tokenizer(list(texts), return_tensors="pt", **options)
         with torch.inference_mode():
-            return encoder(rows["input_ids"], rows["attention_mask"]).numpy().astype(np.float64)
+            found = encoder(rows["input_ids"], rows["attention_mask"]).numpy()
+        return np.asarray(found, dtype=np.float64)
 
     return embed
 

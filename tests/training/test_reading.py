@@ -1,4 +1,4 @@
-"""Networks that read texts learn what they are shown, as fast as they are told, and go on exactly."""
+"""Networks that read texts learn what they are shown, at their pace, and go on exactly."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -93,9 +93,7 @@ def test_a_layer_below_learns_slower_and_wakes_later(tiny: Base) -> None:
         [COURSE.rate * share for share in (0.64, 0.8, 1.0, 1.0)]
     )
     course = replace(COURSE, thaw=0.3, warmup=0.0)
-    first = [
-        next(s for s in range(100) if pace(course, 100, b, 3)(s) > 0) for b in range(4)
-    ]
+    first = [next(s for s in range(100) if pace(course, 100, b, 3)(s) > 0) for b in range(4)]
     assert first == [0, 10, 20, 30]
 
 

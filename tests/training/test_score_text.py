@@ -9,12 +9,18 @@ import pytest
 from contracts.store import Provenance, Store
 from contracts.tables import HEADLINES
 from training.steps import score_text
-from training.text.scorer import Scorer
+from training.text.scorer import Read, Scorer
 
 pytestmark = pytest.mark.integration
 
 DAY = datetime(2025, 6, 30, 20, tzinfo=UTC)
-FAKE = Scorer("fake-1", lambda: lambda part: np.tile([0.2, 0.3, 0.5], (len(part), 1)))
+
+
+def even(texts: list[str]) -> Read:
+    return Read.toned(np.tile([0.2, 0.3, 0.5], (len(texts), 1)))
+
+
+FAKE = Scorer("fake-1", lambda: even)
 
 
 def load(store: Store, headlines: list[tuple[str, datetime]]) -> int:

@@ -104,7 +104,7 @@ def _step(network: Any, optimiser: Any, task: Task, rows: Any, where: Device) ->
         each = torch.nn.functional.cross_entropy(
             logits, classes, weights, reduction="none", label_smoothing=task.course.smoothing
         )
-        loss = each.sum() / len(rows)
+        loss: Any = each.sum() / len(rows)
         loss.backward()
         lost += float(loss.detach())
     if hasattr(network, "clip_grad_norm_"):  # of what is spread over workers

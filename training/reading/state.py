@@ -65,7 +65,7 @@ class State:
         now = {k: v.clone() for k, v in self._weights().items()}
         if best:
             self._best = now
-        moves = get_optimizer_state_dict(self._network, self._optimiser, options=_options())
+        moves: Any = get_optimizer_state_dict(self._network, self._optimiser, options=_options())
         whole = {f"{of}/{k}": v for of, kinds in moves["state"].items() for k, v in kinds.items()}
         told = {"progress": progress, "groups": moves["param_groups"]}
         named = ((_NOW, now), (_BEST, self._best), (_MOVES, whole))

@@ -1,7 +1,6 @@
 """Fine-tuned text models as the object store keeps them: a graph, its tokenizer, what they are."""
 
 import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, time
@@ -12,11 +11,9 @@ import numpy as np
 import orjson
 
 from contracts import objects
-from training.forecast import Floats
-from training.text.graph import INPUTS
+from training.text.graph import open_graph
 from training.text.labelled import ORDER
 from training.text.scorer import Batch, Read, Scorer, digest, gone
-from training.text.tokens import chunked, opened
 
 TUNED = "tuned"
 MODEL, GRAPH, TOKENIZER, CARD = "model.json", "graph.onnx", "tokenizer.json", "card.md"
@@ -109,27 +106,11 @@ def reading(version: str, found: Kept, files: Mapping[str, bytes]) -> Batch:
     for name, content in files.items():
         if hashlib.sha256(content).hexdigest() != found.files[name]:
             raise gone(version, f"its {name} is not the one that was kept")
-    run = _session(files[GRAPH])
-    tokenizer = opened(files[TOKENIZER].decode(), found.length)
+    run = open_graph(files[GRAPH], files[TOKENIZER].decode(), found.length, whole=True)
 
     def read(texts: list[str]) -> Read:
-        parts = chunked(tokenizer, texts)
-        logits, embeddings = (parts.pooled(each) for each in run(parts.ids, parts.mask))
+        logits, embeddings = run(texts)
         sizes = np.linalg.norm(embeddings, axis=1, keepdims=True)
         return Read.of_logits(logits / found.temperature, embeddings / np.maximum(sizes, 1e-12))
 
     return read
-
-
-def _session(graph: bytes) -> Any:
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", "0"))
-    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-
-    def run(ids: Any, mask: Any) -> list[Floats]:
-        return list(session.run(None, dict(zip(INPUTS, (ids, mask), strict=True))))
-
-    return run

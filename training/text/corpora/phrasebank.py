@@ -12,7 +12,8 @@ def phrasebank(folder: Path) -> Labelled:
     published = folder / "Sentences_50Agree.txt"
     if published.is_file():
         lines = published.read_text("latin-1").splitlines()
-        rows = [tuple(line.rsplit("@", 1)) for line in lines if "@" in line]
+        parts = (line.rpartition("@") for line in lines)
+        rows = [(text, label.strip()) for text, at, label in parts if at]
     else:
         rows = list(table(folder, "sentence", "label").iter_rows())
     return of_rows(folder, rows)
