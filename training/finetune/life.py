@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -15,6 +16,7 @@ from contracts.settings import settings
 from training.office.package import TEXTS
 from training.reading.course import Course
 from training.run import records
+from training.text.checkpoint import held_in
 from training.text.corpus import known, texts_of
 from training.text.labelled import Labelled
 from training.text.seen import learnt_by
@@ -62,7 +64,9 @@ class Life:
     def name(self) -> str:
         """Names it by all that decides what comes of it: the same again is the same life."""
         digests = {name: one.digest for name, one in self.sets.items()}
-        asked = [self.learn, self.stop, self.held, self.checkpoint, self.trials]
+        place = Path(self.checkpoint)
+        base = held_in(place) if place.is_dir() else self.checkpoint
+        asked = [self.learn, self.stop, self.held, base, self.trials]
         content = orjson.dumps([asked, digests, self.course.values()])
         return f"{TEXTS}-{hashlib.sha256(content).hexdigest()[:12]}"
 

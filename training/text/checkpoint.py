@@ -117,11 +117,16 @@ def at(version: str, name: str) -> Scorer:
     return Scorer(version, found.load)
 
 
+def held_in(folder: Path) -> list[list[str]]:
+    """Names and SHA-256 of a folder's files."""
+    files = sorted(p for p in folder.iterdir() if p.is_file())
+    return [[p.name, hashlib.sha256(p.read_bytes()).hexdigest()] for p in files]
+
+
 def _version(name: str, config: "PretrainedConfig") -> str:
     libraries = [f"{library}=={version(library)}" for library in ("transformers", "torch")]
     if Path(name).is_dir():
-        files = sorted(p for p in Path(name).iterdir() if p.is_file())
-        held = [[p.name, hashlib.sha256(p.read_bytes()).hexdigest()] for p in files]
+        held = held_in(Path(name))
         return f"{Path(name).name}@local-{digest(libraries, held)}"
     revision = getattr(config, "_commit_hash", None) or "unknown"
     return f"{name}@{revision[:12]}-{digest(libraries)}"
