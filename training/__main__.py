@@ -25,7 +25,7 @@ Recipe = Annotated[str, typer.Option(help="recipe of the run")]
 
 
 def _scope(universe: str, session: date, snapshot: int, recipe: str) -> Scope:
-    return scope(Cut.at(universes.universe(universe), session, snapshot), recipe)
+    return scope(open_store(), Cut.at(universes.universe(universe), session, snapshot), recipe)
 
 
 def _progress(text: str) -> None:
@@ -128,7 +128,10 @@ def inputs(recipe: Recipe = DEFAULT) -> None:
     from features import view as views
 
     asked = recipes.recipe(recipe)
-    read = {"view": asked.view, "text_model": text_model_today(views.view(asked.view))}
+    read = {
+        "view": asked.view,
+        "text_model": text_model_today(open_store(), views.view(asked.view)),
+    }
     read |= {"target": asked.target}
     typer.echo(orjson.dumps(read).decode())
 
@@ -249,7 +252,8 @@ def _whole(cut: Cut, asked: recipes.Recipe) -> None:
     from features.matrix.matrix import materialise
 
     chosen = views.view(asked.view)
-    materialise(open_store(), cut, chosen, text_model_today(chosen))
+    store = open_store()
+    materialise(store, cut, chosen, text_model_today(store, chosen))
     place = (cut.last, cut.snapshot, cut.universe.name, asked.name)
     zero(*place)
     if asked.tuned:

@@ -7,11 +7,11 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 
-from contracts.champion import IN_OFFICE, Office
+from contracts.champion import Office
 from contracts.champion import text_model as todays
 from contracts.cut import Cut
 from contracts.settings import settings
-from contracts.store import Store, open_store
+from contracts.store import Store
 from contracts.time.calendar import session_close, shift
 from features.matrix.receipts import require_first
 from features.target import Target, target
@@ -165,19 +165,18 @@ class Scope:
         return require_first(store, self.cut, self.view, self.text_model)
 
 
-def scope(cut: Cut, recipe_name: str) -> Scope:
+def scope(store: Store, cut: Cut, recipe_name: str) -> Scope:
     """The scope of a verb's options; raises UnknownMember, NotASession."""
     chosen = recipe(recipe_name)
     _ = cut.end  # says so where the calendar has no such session
-    return Scope(cut, chosen, settings().contest_sessions, text_model_today(view(chosen.view)))
+    return Scope(
+        cut, chosen, settings().contest_sessions, text_model_today(store, view(chosen.view))
+    )
 
 
-def text_model_today(chosen: FeatureView) -> str:
+def text_model_today(store: Store, chosen: FeatureView) -> str:
     """The version of the settings' text model, where features of the view read any; else empty."""
     known = settings()
     if not chosen.reads_sentiment:
         return ""
-    asked = known.text_model
-    # Only who is in office has to be asked for.
-    name = todays(open_store(), asked) if asked == IN_OFFICE else asked
-    return version(name, known.text_labels)
+    return version(todays(store, known.text_model), known.text_labels)
