@@ -60,11 +60,13 @@ def gone(version: str, found: str) -> TextModelGone:
 class Scorer:
     """A model by its version; `load` is called when the first texts come.
 
-    It returns what reads a batch of texts.
+    It returns what reads a batch of texts. embeds: whether a text that it has scored is read again
+    where its embedding is missing.
     """
 
     model_version: str
     load: Callable[[], Batch]
+    embeds: bool = False
 
     @cached_property
     def _batch(self) -> Batch:
