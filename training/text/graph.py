@@ -92,6 +92,7 @@ def open_graph(graph: bytes, tokenizer: str, tokens: int = TOKENS) -> Run:
     )
     words = Tokenizer.from_str(tokenizer)
     words.enable_truncation(tokens)
+    words.no_padding()  # tokenizers are packed with one of their own
 
     def one(text: str) -> list[Any]:
         row = words.encode(text)
