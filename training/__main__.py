@@ -15,10 +15,11 @@ from training.finetune.verbs import classify, finetune, gpu_check
 from training.recipe import DEFAULT
 from training.run.scope import Scope, scope, text_model_today
 from training.seats import register, report, rollback
+from training.text.alike import like
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
-for _verb in (rollback, register, report, finetune, classify, gpu_check):
+for _verb in (rollback, register, report, finetune, classify, gpu_check, like):
     app.command()(_verb)
 
 Recipe = Annotated[str, typer.Option(help="recipe of the run")]

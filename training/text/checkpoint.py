@@ -81,7 +81,7 @@ def scorer(name: str) -> Scorer:
         logits, embeddings = (np.asarray(x, dtype=np.float64) for x in (said.logits, meant))
         return Read.of_logits(logits[:, order], embeddings)
 
-    return Scorer(_version(name, model.config), lambda: read)
+    return Scorer(_version(name, model.config), lambda: read, embeds=True)
 
 
 def unavailable(name: str, error: Exception, key: str = "FINPULSE_TEXT_MODEL") -> CheckpointMissing:

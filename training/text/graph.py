@@ -93,6 +93,7 @@ def open_graph(graph: bytes, tokenizer: str, tokens: int = TOKENS, whole: bool =
     )
     words = Tokenizer.from_str(tokenizer)
     words.enable_truncation(tokens)
+    words.no_padding()  # tokenizers are packed with one of their own
 
     def part(row: Any) -> list[Any]:
         feed = (row.ids, row.attention_mask)

@@ -27,7 +27,7 @@ def scorer(labels: Path | None = None) -> Scorer:
     learner = f"scikit-learn=={version('scikit-learn')}"
     named = digest(encoder_version(), known.digest, learner, _STRENGTH)
     model_version = f"minilm-{named}"
-    return Scorer(model_version, lambda: _load(known, model_version))
+    return Scorer(model_version, lambda: _load(known, model_version), embeds=True)
 
 
 def kept(version: str) -> Scorer:

@@ -61,11 +61,13 @@ def gone(version: str, found: str) -> TextModelGone:
 class Scorer:
     """A model by its version; `load` is called when the first texts come.
 
-    It returns what reads a batch of texts. trained_until: what was known by then is not scored.
+    It returns what reads a batch of texts. embeds: whether a text that it has scored is read again
+    where its embedding is missing. trained_until: what was known by then is not read.
     """
 
     model_version: str
     load: Callable[[], Batch]
+    embeds: bool = False
     trained_until: datetime | None = None
 
     @cached_property

@@ -79,7 +79,7 @@ def told(version: str) -> Kept:
 def kept(version: str) -> Scorer:
     """The fine-tuned model of that version; raises TextModelGone."""
     found = told(version)
-    return Scorer(version, lambda: _load(version, found), until(found))
+    return Scorer(version, lambda: _load(version, found), embeds=True, trained_until=until(found))
 
 
 def until(found: Kept) -> datetime | None:
