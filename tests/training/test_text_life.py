@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from places import ran
@@ -26,7 +27,7 @@ from training.steps import score_text
 from training.text import lexicon
 from training.text.corpora import packaged
 from training.text.named import named, of_version
-from training.text.scorer import TextModelGone
+from training.text.scorer import Read, TextModelGone
 from training.text.seen import learnt_by
 from training.text.tuned import CARD, GRAPH, Kept, keep, key, told
 
@@ -54,6 +55,10 @@ def headline(store: Store, *texts: tuple[str, datetime]) -> int:
     frame = pa.Table.from_pylist(rows, schema=HEADLINES.schema)
     store.append(HEADLINES, frame, Provenance("load", "simulated", "simulated", vintages=True))
     return store.snapshot()
+
+
+def even(texts: list[str]) -> Read:
+    return Read.toned(np.tile([0.2, 0.3, 0.5], (len(texts), 1)))
 
 
 def runs(server: Mlflow, checkpoint: Path) -> list[dict[str, Any]]:
@@ -221,8 +226,13 @@ def test_texts_known_before_the_newest_that_it_learnt_from_stay_unscored(
     )
     kept = Kept("tiny", ("dated",), 1.0, 128, {}, trained_until="2024-03-05")
     keep(kept, {})
-    left = score_text.unscored(store, NOW, snapshot, named(kept.version, "minilm", None))
-    assert left["text"].to_pylist() == ["new"]
+    scorer = replace(named(kept.version, "minilm", None), load=lambda: even)
+    left = score_text.unscored(store, NOW, snapshot, scorer)
+    assert list(score_text.score(store, left, scorer, NOW)) == [3, 4]
+    rows = store.query("SELECT text_hash, p_neutral FROM sentiments").to_pylist()
+    said = {row["text_hash"] for row in rows if not np.isnan(row["p_neutral"])}
+    assert said == {"hash of new"} and len(rows) == 4
+    assert score_text.unscored(store, NOW, snapshot, scorer).num_rows == 0
     assert told(kept.version) == kept
 
 

@@ -55,24 +55,18 @@ def inputs(store: Store, scope: Scope, version: str) -> str:
 
 
 def unscored(store: Store, as_of: datetime, snapshot: int, scorer: Scorer) -> pa.Table:
-    """Unique texts (text_hash, text) of headlines known at `as_of` that it has not read.
-
-    What was known by the scorer's `trained_until` stays unread: it may have learnt from what came
-    of it.
-    """
+    """Unique texts (text_hash, text, known_at: first) of headlines known at `as_of` that it has
+    not read."""
     known = store.read(HEADLINES, as_of, snapshot, columns=("text_hash", "text", "known_at"))
     unique = known.group_by("text_hash").aggregate([("text", "min"), ("known_at", "min")])
-    if scorer.trained_until is not None:
-        after = pa.scalar(scorer.trained_until, unique["known_at_min"].type)
-        unique = unique.filter(pc.greater(unique["known_at_min"], after))
     done = _kept(store, SENTIMENTS, scorer)
     if scorer.embeds:
         # Versions of before scored texts and kept no embeddings of them.
         done &= _kept(store, EMBEDDINGS, scorer)
     scored = pa.array(sorted(done), pa.string())
     left = unique.filter(pc.invert(pc.is_in(unique["text_hash"], value_set=scored)))
-    found = left.select(["text_hash", "text_min"]).rename_columns(["text_hash", "text"])
-    return found.sort_by("text_hash")
+    found = left.select(["text_hash", "text_min", "known_at_min"])
+    return found.rename_columns(["text_hash", "text", "known_at"]).sort_by("text_hash")
 
 
 def _kept(store: Store, table: Table, scorer: Scorer) -> set[str]:
@@ -85,9 +79,19 @@ def _kept(store: Store, table: Table, scorer: Scorer) -> set[str]:
 def score(store: Store, texts: pa.Table, scorer: Scorer, now: datetime) -> Iterator[int]:
     """Read and record in chunks, so that a broken run goes on where it ended; yields the count.
 
-    texts: (text_hash, text). now: the time of scoring, kept with the rows.
+    texts: (text_hash, text, known_at). now: the time of scoring, kept with the rows. What was known
+    by the scorer's `trained_until` is not read, its sentiment is NaN: it may have learnt from what
+    came of it.
     """
     done = 0
+    if scorer.trained_until is not None:
+        until = pa.scalar(scorer.trained_until, texts["known_at"].type)
+        before = pc.less_equal(texts["known_at"], until)
+        hashes, texts = texts.filter(before)["text_hash"], texts.filter(pc.invert(before))
+        nothing = Read.toned(np.full((len(hashes), len(ORDER)), np.nan))
+        for table, rows in _rows(hashes, nothing, scorer.model_version, now).items():
+            done += store.record(table, rows)
+        yield done
     # Sorted by length over the whole: batches within a chunk are then even.
     order = pc.sort_indices(pc.utf8_length(texts["text"]))
     for start in range(0, texts.num_rows, _CHUNK):

@@ -4,6 +4,7 @@ The graph is traced through torch once and kept in the object store; what runs i
 onnxruntime and tokenizers alone, so that scoring starts in a second.
 """
 
+import logging
 import os
 import tempfile
 import warnings
@@ -66,7 +67,12 @@ def quantised(graph: bytes) -> bytes:
         source, target = Path(made) / "graph.onnx", Path(made) / "int8.onnx"
         source.write_bytes(graph)
         # A scale for each column: with one for a whole matrix, embeddings turn by 18 degrees.
-        quantize_dynamic(source, target, weight_type=QuantType.QInt8, per_channel=True)
+        before = logging.root.manager.disable
+        logging.disable(logging.WARNING)  # of what could be done before, and changes nothing
+        try:
+            quantize_dynamic(source, target, weight_type=QuantType.QInt8, per_channel=True)
+        finally:
+            logging.disable(before)
         return target.read_bytes()
 
 
