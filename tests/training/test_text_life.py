@@ -226,7 +226,7 @@ def test_texts_known_before_the_newest_that_it_learnt_from_stay_unscored(
     )
     kept = Kept("tiny", ("dated",), 1.0, 128, {}, trained_until="2024-03-05")
     keep(kept, {})
-    scorer = replace(named(kept.version, "minilm", None), load=lambda: even)
+    scorer = replace(named(kept.version, "minilm", None), load=lambda: even, embeds=False)
     left = score_text.unscored(store, NOW, snapshot, scorer)
     assert list(score_text.score(store, left, scorer, NOW)) == [3, 4]
     rows = store.query("SELECT text_hash, p_neutral FROM sentiments").to_pylist()

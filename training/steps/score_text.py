@@ -62,11 +62,19 @@ def unscored(store: Store, as_of: datetime, snapshot: int, scorer: Scorer) -> pa
     done = _kept(store, SENTIMENTS, scorer)
     if scorer.embeds:
         # Versions of before scored texts and kept no embeddings of them.
-        done &= _kept(store, EMBEDDINGS, scorer)
+        closed = unique.filter(_closed(unique["known_at_min"], scorer))["text_hash"]
+        done &= _kept(store, EMBEDDINGS, scorer) | set(closed.to_pylist())
     scored = pa.array(sorted(done), pa.string())
     left = unique.filter(pc.invert(pc.is_in(unique["text_hash"], value_set=scored)))
     found = left.select(["text_hash", "text_min", "known_at_min"])
     return found.rename_columns(["text_hash", "text", "known_at"]).sort_by("text_hash")
+
+
+def _closed(known_at: pa.ChunkedArray, scorer: Scorer) -> pa.ChunkedArray:
+    # What was known by then may have taught it what came of it.
+    if scorer.trained_until is None:
+        return pa.chunked_array([[False] * len(known_at)], pa.bool_())
+    return pc.less_equal(known_at, pa.scalar(scorer.trained_until, known_at.type))
 
 
 def _kept(store: Store, table: Table, scorer: Scorer) -> set[str]:
@@ -80,13 +88,11 @@ def score(store: Store, texts: pa.Table, scorer: Scorer, now: datetime) -> Itera
     """Read and record in chunks, so that a broken run goes on where it ended; yields the count.
 
     texts: (text_hash, text, known_at). now: the time of scoring, kept with the rows. What was known
-    by the scorer's `trained_until` is not read, its sentiment is NaN: it may have learnt from what
-    came of it.
+    by the scorer's `trained_until` is not read: its sentiment is NaN.
     """
     done = 0
     if scorer.trained_until is not None:
-        until = pa.scalar(scorer.trained_until, texts["known_at"].type)
-        before = pc.less_equal(texts["known_at"], until)
+        before = _closed(texts["known_at"], scorer)
         hashes, texts = texts.filter(before)["text_hash"], texts.filter(pc.invert(before))
         nothing = Read.toned(np.full((len(hashes), len(ORDER)), np.nan))
         for table, rows in _rows(hashes, nothing, scorer.model_version, now).items():
