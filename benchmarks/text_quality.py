@@ -25,7 +25,7 @@ from training.finetune.judging import guesses
 from training.reading.batches import lesson, letters
 from training.reading.course import Course
 from training.reading.device import device
-from training.reading.learning import Progress, Task, learn
+from training.reading.learning import Progress, Task, learn, probe
 from training.reading.reader import base, build
 from training.reading.scores import Classes, Scores, majority, scores
 from training.reading.state import Vault
@@ -78,10 +78,13 @@ def fitted(
         line = f"step {done.step} loss {done.losses[-1]:.3f} stop {done.checks[-1]:.3f}"
         typer.echo(f"seed {course.seed} {line} {seconds:.0f} s", err=True)
 
-    network = build(known, course)
+    network = build(known, course).to(where.name)
     name = hashlib.sha256(f"{course}{task.learnt.texts}".encode()).hexdigest()[:12]
     # Kept, so that a run that ended early goes on.
-    learn(network, task, where, Vault(f"text_quality/{name}.safetensors"), told)
+    vault = Vault(f"text_quality/{name}.safetensors")
+    if vault.read() is None:
+        probe(network, task, where)
+    learn(network, task, where, vault, told)
     graph = quantised(exported(network.cpu().eval()))
     run = open_graph(graph, known.tokenizer, course.length, whole=True)
 

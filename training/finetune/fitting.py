@@ -12,7 +12,7 @@ from training.finetune.workers import Spread, learn_spread
 from training.reading.batches import lesson
 from training.reading.course import Course
 from training.reading.device import Device
-from training.reading.learning import Progress, Task, learn, said, temperature
+from training.reading.learning import Progress, Task, learn, probe, said, temperature
 from training.reading.reader import Base, base, build
 from training.reading.state import Vault, best
 from training.run.tracking import Run, step
@@ -64,8 +64,10 @@ def fit(store: Store, life: Life, spread: Spread, told: Told) -> dict[str, Any]:
 def _learnt(
     known: Base, task: Task, vault: Vault, spread: Spread, told: Callable[[Progress], None]
 ) -> tuple[Any, Progress]:
-    network = build(known, task.course)
+    network = build(known, task.course).to(spread.here.name)
     if not spread.apart:
+        if vault.read() is None:
+            probe(network, task, spread.here)
         return network, learn(network, task, spread.here, vault, told)
     done = learn_spread(known, task, vault, spread, told)
     best(network, vault)

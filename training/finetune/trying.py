@@ -12,7 +12,7 @@ from training.finetune.fitting import task_of
 from training.finetune.life import Life, Told
 from training.reading.course import SPACE, Course
 from training.reading.device import Device
-from training.reading.learning import Progress, Task, learn
+from training.reading.learning import Progress, Task, learn, probe
 from training.reading.reader import Base, base, build
 from training.reading.state import Vault
 from training.run import records
@@ -127,7 +127,9 @@ def _attempt(config: Mapping[str, int], trials: _Trials) -> None:
     def told(done: Progress) -> None:
         tune.report({_SCORE: done.best})
 
-    learn(build(trials.known, course), task, trials.here, Vault(), told)
+    network = build(trials.known, course).to(trials.here.name)
+    probe(network, task, trials.here)
+    learn(network, task, trials.here, Vault(), told)
 
 
 def _reporter(ended: Ended) -> object:

@@ -8,7 +8,7 @@ from contracts.expected import Expected
 from contracts.settings import settings
 from training.reading.course import Course
 from training.reading.device import Device
-from training.reading.learning import Progress, Task, learn
+from training.reading.learning import Progress, Task, learn, probe
 from training.reading.reader import Base, build
 from training.reading.state import Vault
 from training.steps.search import cluster
@@ -96,6 +96,7 @@ def _work(config: dict[str, Any]) -> None:
     tokenizer = opened(config["known"].tokenizer, course.length)
     task = Task(config["learnt"], config["held"], tokenizer, course)
     network = build(config["known"], course)
+    probe(network.to(place), task, where)
     strategy = config["strategy"]
     wrapped = prepare_model(
         network,

@@ -21,6 +21,8 @@ _DECAY = 0.01  # of weights
 _NORM = 1.0  # of gradients
 # Checks of an epoch, and how many may pass without a better one before it ends.
 CHECKS, PATIENCE = 2, 4
+# Texts that a new head begins with.
+PROBED = 2000
 
 
 @dataclass
@@ -87,6 +89,34 @@ def learn(
             lost = []
     state.choose()
     return done
+
+
+def probe(network: Any, task: Task, where: Device) -> None:
+    """Let a new head begin as the logistic regression on what the encoder makes of some texts.
+
+    From random numbers it would first spoil what the encoder knows (Kumar et al. 2022). A head
+    that the checkpoint brought is left as it is.
+    """
+    if not hasattr(network, "head"):
+        return
+    import torch
+    from sklearn.linear_model import LogisticRegression
+
+    rows = np.unique(drawn(task.learnt, task.course).ravel()[:PROBED])
+    seen, classes = list[Floats](), list[int]()
+    network.eval()
+    with torch.no_grad():
+        for places, part in by_length([task.learnt.texts[row] for row in rows]):
+            chunks = chunked(task.tokenizer, part)
+            logits_of(network, chunks, where)
+            seen.append(chunks.pooled(network.pooled.float().cpu().numpy()))
+            classes += [int(task.learnt.classes[rows[place]]) for place in places]
+    if {*classes} != {*range(len(ORDER))}:
+        return
+    found = LogisticRegression(max_iter=500).fit(np.concatenate(seen), classes)
+    with torch.no_grad():
+        network.head.weight.copy_(torch.as_tensor(found.coef_))
+        network.head.bias.copy_(torch.as_tensor(found.intercept_))
 
 
 def _step(network: Any, optimiser: Any, task: Task, rows: Any, where: Device) -> float:

@@ -93,7 +93,8 @@ def build(chosen: Base, course: Course) -> "torch.nn.Module":
             embedding = torch.nn.functional.normalize(mean.float())
             if own:
                 return read.logits[:, order], embedding
-            return self.head(self.drop(_pooled(course.pooling, states, mean))), embedding
+            self.pooled = _pooled(course.pooling, states, mean)
+            return self.head(self.drop(self.pooled)), embedding
 
     return Reader()
 
