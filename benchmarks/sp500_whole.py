@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from settled import samples_of
 from sp500 import BEHIND, STOCKS, bars_of, known_by, panel_of
-from stages import Stages
+from stagewise import Stages
 from volatility_quality import LevelHar
 
 from features.engine import evaluate

@@ -19,7 +19,7 @@ import typer
 from settled import samples_of
 from sp500 import BEHIND, STOCKS, bars_of, known_by, panel_of
 from sp500_whole import VIEW
-from stages import forget, peak
+from stagewise import forget, peak
 
 from features.engine import evaluate
 from features.feature import FEATURES

@@ -36,7 +36,7 @@ class Stages:
         whole = [sum(column) for column in list(zip(*self.rows, strict=True))[1:3]]
         peaks = max(row[3] for row in self.rows)
         for name, *numbers in (*self.rows, ("all", *whole, peaks)):
-            table.add_row(name, *(f"{x:.0f}" for x in numbers[:2]), f"{numbers[2]:.2f}")
+            table.add_row(name, *(f"{x:.1f}" for x in numbers[:2]), f"{numbers[2]:.2f}")
         return table
 
 
