@@ -59,7 +59,7 @@ class Bilstm(Expert[Scaled]):
     epochs: upper bound; the weights are those of the epoch with the smallest loss on the newest
     `inner` share of the sessions that teach, and `patience` epochs without a smaller one end the
     training. calibration: share of the newest sessions of all, which mend the quantiles and teach
-    nothing. scale: the feature in whose units everything is learnt.
+    nothing. scale: the feature in whose units everything is learnt; power: how far these follow it.
     """
 
     window: int = 60
@@ -77,11 +77,12 @@ class Bilstm(Expert[Scaled]):
     seed: int = 7
     calibration: float = 0.25
     scale: str = SCALE
+    power: float = 1.0
 
     def fit(self, samples: Samples, head: Head) -> Scaled:
         """A network, the same one for the same samples and seed."""
         assert isinstance(head, Quantiles)
-        conformal = Conformal(self.scale, self.calibration, self.window)
+        conformal = Conformal(self.scale, self.calibration, self.window, self.power)
         return conformal.fit(lambda older: self._learn(older, head), samples, head)
 
     def _learn(self, samples: Samples, head: Quantiles) -> Attentive:
