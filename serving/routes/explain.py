@@ -21,7 +21,8 @@ keyed = APIRouter()
     response_model=ExplainAnswer,
     responses=refusals(
         *ALWAYS[:3],
-        *("404 unknown_prediction", "404 no_explanation", "503 database_unavailable"),
+        *("404 unknown_prediction", "404 no_explanation", "422 invalid_request"),
+        "503 database_unavailable",
     ),
 )
 async def explain(
