@@ -72,6 +72,9 @@ class Settings(BaseSettings):
         SecretStr(""), description="name:key,name:key of the predictor's callers; empty: open"
     )
     api_quota: int = Field(600_000, ge=0, description="calls per minute of each key; 0: no limit")
+    cors_origins: str = Field(
+        "", description="scheme://host of pages whose browsers may call the predictor, commas; or *"
+    )
     request_days: int = Field(90, ge=1, description="days that answered calls are kept")
     predictor_workers: int = Field(1, ge=1, description="processes of the predictor")
     drain_seconds: float = Field(2.0, ge=0, description="unready before it stops listening")
