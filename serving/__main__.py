@@ -14,7 +14,7 @@ import typer
 
 from contracts import universe as universes
 from contracts import verbs
-from contracts.champion import Office
+from contracts.champion import Champion, Office
 from contracts.cut import Cut
 from contracts.database.connection import LIVE
 from contracts.settings import settings
@@ -87,7 +87,10 @@ def predict(
         "", help="what is foretold, names between commas; default: all that has a champion"
     ),
 ) -> None:
-    """Record what each champion of a universe says of a session and of those before without."""
+    """Record what each champion of a universe says of a session and of those before without.
+
+    The challenger of an office is asked after its champion, as long as its release goes on.
+    """
     from contracts.champion import offices
 
     store, about = open_store(), universes.universe(universe)
@@ -102,14 +105,31 @@ def predict(
 
 def _forecast(store: Store, office: Office, cut: Cut) -> int:
     from contracts.champion import champion
+    from contracts.release.rollout import staged
     from serving import batch
-    from training.bundle import bundle
 
     held = champion(store, office)
     if held is None:
         return 0
-    added = batch.predict(store, held, bundle.load(held.bundle), cut, datetime.now(UTC))
-    typer.echo(f"version {held.model_version} of {held.model_name}: {added} forecasts added")
+    added = _said(store, held, cut, batch.LIVE)
+    for release in staged(store, office.universe):
+        if release.office != office:
+            continue
+        origin = batch.SHADOW if release.stage == "shadow" else batch.LIVE
+        try:
+            added += _said(store, release.challenger, cut, origin)
+        except Exception as error:  # The gate finds it without forecasts; a market's day goes on.
+            typer.echo(f"the challenger {release.bundle[:12]} of {office}: {error}", err=True)
+    return added
+
+
+def _said(store: Store, who: Champion, cut: Cut, origin: str) -> int:
+    from serving import batch
+    from training.bundle import bundle
+
+    loaded = bundle.load(who.bundle)
+    added = batch.predict(store, who, loaded, cut, datetime.now(UTC), origin)
+    typer.echo(f"version {who.model_version} of {who.model_name}: {added} forecasts added")
     return added
 
 
