@@ -1,0 +1,125 @@
+"""Settled forecasts of the same rows by two bundles: what one loses more, by session."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import polars as pl
+
+from contracts.champion import Office
+from contracts.store import Store
+from monitoring.release.check import FAIL, NO_DATA, PASS, Check
+from monitoring.truth.performance import settled
+from training.bundle.bundle import manifest_of
+from training.evidence.intervals import per_session, ratio
+from training.forecast import Classes, Floats
+from training.objective import Forecasts, Loss, Objective, Truth
+
+# Newest sessions that are compared, and how few tell nothing.
+SESSIONS, FEWEST = 120, 12
+# The chance at which a challenger that is as good is taken for a worse one.
+LEVEL = 0.05
+_ROW = ["instrument_id", "as_of"]
+_COMMON = """
+SELECT session FROM (
+  SELECT DISTINCT p.session, p.bundle FROM predictions p
+  WHERE p.universe = %s AND p.target = %s AND p.bundle IN (%s, %s)
+    AND EXISTS (SELECT FROM outcomes o WHERE o.prediction_id = p.prediction_id)) said
+GROUP BY session HAVING count(*) = 2 ORDER BY session DESC LIMIT %s
+"""
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Settled forecasts of the same n rows; sessions: (n,) datetime64, in their order."""
+
+    asked: Objective
+    first: Floats
+    second: Floats
+    truth: Truth
+    sessions: np.ndarray
+
+    def losses(self, loss: Loss) -> tuple[Floats, Floats, np.ndarray]:
+        """Both sides' losses of the rows that count for it, and the sessions of those."""
+        one, other = (
+            np.asarray(loss.of(Forecasts(self.asked, said), self.truth), dtype=np.float64)
+            for said in (self.first, self.second)
+        )
+        both = np.isfinite(one) & np.isfinite(other)
+        return one[both], other[both], self.sessions[both]
+
+
+def paired(store: Store, office: Office, first: str, second: str) -> Paired | None:
+    """The settled forecasts that both bundles made; None where there are none.
+
+    Raises ForecastError where either said what is no answer.
+    """
+    place = (office.universe, office.target)
+    found = store.query(_COMMON, (*place, first, second, SESSIONS))
+    days: Sequence[date] = sorted(found["session"].to_pylist())
+    if not days:
+        return None
+    asked = manifest_of(first).asked
+    one, other = (_newest(settled(store, (*place, b), asked, days)) for b in (first, second))
+    both = one.join(other, on=_ROW, suffix="_other").sort("session", *_ROW)
+    if both.is_empty():
+        return None
+    columns = list(asked.columns)
+    truth = both["truth"].to_numpy()
+    return Paired(
+        asked,
+        both.select(columns).to_numpy().astype(np.float64),
+        both.select(f"{name}_other" for name in columns).to_numpy().astype(np.float64),
+        truth.astype(np.int64 if isinstance(asked.head, Classes) else np.float64),
+        both["session"].to_numpy().astype("datetime64[D]"),
+    )
+
+
+def _newest(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.sort("snapshot").unique(_ROW, keep="last")
+
+
+def checks(store: Store, office: Office, champion: str, challenger: str) -> list[Check]:
+    """No judged loss of the challenger is larger by more than its margin, beyond chance.
+
+    Rows are paired and told by session; a difference that is always the same is a constant bias.
+    Fewer than 40 sessions tell no error where labels span 20: there the contest has decided.
+    """
+    asked = manifest_of(champion).asked
+    try:
+        rows = paired(store, office, champion, challenger)
+    except ValueError as error:
+        return [Check("settled losses", FAIL, "are answers", why=str(error))]
+    if rows is None:
+        why = "no session is settled of which both have forecasts"
+        return [
+            Check(f"settled {one.words}", NO_DATA, _limit(one), why=why) for one in asked.judged
+        ]
+    horizon = manifest_of(champion).horizon
+    return list(_worse(rows, horizon))
+
+
+def _worse(rows: Paired, horizon: int) -> Iterator[Check]:
+    for loss in rows.asked.judged:
+        champion, challenger, sessions = rows.losses(loss)
+        name, count = f"settled {loss.words}", len(np.unique(sessions))
+        if count < FEWEST:
+            why = f"{count} sessions are settled, {FEWEST} are needed"
+            yield Check(name, NO_DATA, _limit(loss), why=why)
+            continue
+        _, sums, n = per_session(challenger - champion, sessions)
+        more = ratio(sums, n, horizon)
+        sure = more.p_value < LEVEL
+        worse = more.value > loss.margin and sure
+        why = (
+            f"{more.value:+.5f} {loss.unit} over {count} sessions (p {more.p_value:.4f})"
+            if worse
+            else ""
+        )
+        means = float(champion.mean()), float(challenger.mean())
+        yield Check(name, FAIL if worse else PASS, _limit(loss), *means, why)
+
+
+def _limit(loss: Loss) -> str:
+    return f"+{loss.margin:g} {loss.unit}, p < {LEVEL:g}"

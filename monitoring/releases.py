@@ -1,0 +1,95 @@
+"""Verbs about releases: `python -m monitoring rollout | compare`."""
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from contracts import universe as universes
+from contracts import verbs
+from contracts.champion import Office
+from contracts.release.rollout import HOLD, PROMOTE, ROLLBACK, Rollout
+from contracts.store import Store, open_store
+
+if TYPE_CHECKING:
+    from monitoring.release.gate import Evaluation
+
+# What the shell learns: go on; not yet, ask again (EX_TEMPFAIL of sysexits.h); it is out.
+CODES = {PROMOTE: 0, HOLD: 75, ROLLBACK: 1}
+
+Target = Annotated[str, typer.Option(help="what is foretold; default: the one that is staged")]
+Begin = Annotated[str, typer.Option(metavar="BUNDLE", help="begin a release of this bundle")]
+Abort = Annotated[str, typer.Option(metavar="REASON", help="end the release, for this reason")]
+UntilDone = Annotated[bool, typer.Option(help="ask again until it is in office or out")]
+Every = Annotated[float, typer.Option(min=0.1, help="seconds between two evaluations")]
+
+
+def rollout(
+    universe: verbs.Universe = "",
+    target: Target = "",
+    begin: Begin = "",
+    abort: Abort = "",
+    until_done: UntilDone = False,
+    every: Every = 60.0,
+) -> None:
+    """Evaluate the staged challenger once and act on it: PROMOTE, HOLD or ROLLBACK.
+
+    The last line is that word; the exit code is 0, 75 or 1.
+    """
+    from monitoring.release.gate import NothingStaged, under_way
+
+    store, name = open_store(), universes.universe(universe).name
+    if begin:
+        _begin(store, name, begin)
+        return
+    try:
+        release = under_way(store, name, target)
+    except NothingStaged as error:
+        if abort or not until_done:
+            raise
+        typer.echo(str(error))
+        return
+    if abort:
+        _abort(store, release, abort)
+        return
+    found = _evaluate(store, release)
+    while until_done and found.after.staged:
+        if found.verdict == HOLD:
+            time.sleep(every)
+        found = _evaluate(store, found.after)
+    raise typer.Exit(CODES[found.after.verdict])
+
+
+def _evaluate(store: Store, release: Rollout) -> "Evaluation":
+    from monitoring.release.check import table
+    from monitoring.release.gate import evaluate
+
+    found = evaluate(store, release, datetime.now(UTC))
+    after = found.after
+    typer.echo(f"{release.office}: {release.bundle[:12]} beside {release.champion[:12]}")
+    for line in table(found.checks):
+        typer.echo(line)
+    typer.echo(after.reason)
+    typer.echo(f"{release.stage} {release.share:.0%} -> {after.stage} {after.share:.0%}")
+    typer.echo(after.verdict)
+    return found
+
+
+def _begin(store: Store, universe: str, bundle_hash: str) -> None:
+    from training.bundle.bundle import manifest_of
+    from training.office.staging import begin
+    from training.run.records import Fit
+
+    office = Office(universe, manifest_of(bundle_hash).target)
+    first = begin(store, office, Fit("", bundle_hash, 0), "begun by hand", datetime.now(UTC))
+    typer.echo(f"{office}: {first.bundle} is staged in {first.stage} beside {first.champion[:12]}")
+    typer.echo(first.rollout_id)
+
+
+def _abort(store: Store, release: Rollout, reason: str) -> None:
+    from training.office.staging import Step, take
+
+    take(store, release, Step(ROLLBACK, "out", 0.0, reason), datetime.now(UTC))
+    typer.echo(f"{release.office}: {release.bundle[:12]} is out: {reason}")
+    typer.echo(ROLLBACK)
