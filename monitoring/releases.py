@@ -21,8 +21,12 @@ CODES = {PROMOTE: 0, HOLD: 75, ROLLBACK: 1}
 Target = Annotated[str, typer.Option(help="what is foretold; default: the one that is staged")]
 Begin = Annotated[str, typer.Option(metavar="BUNDLE", help="begin a release of this bundle")]
 Abort = Annotated[str, typer.Option(metavar="REASON", help="end the release, for this reason")]
-UntilDone = Annotated[bool, typer.Option(help="ask again until it is in office or out")]
-Every = Annotated[float, typer.Option(min=0.1, help="seconds between two evaluations")]
+EveryUniverse = Annotated[
+    bool, typer.Option(help="once for each universe; exits with 0 whatever is decided")
+]
+Every = Annotated[
+    float, typer.Option(min=0.0, help="ask again after so many seconds until it is in or out")
+]
 
 
 def rollout(
@@ -30,8 +34,8 @@ def rollout(
     target: Target = "",
     begin: Begin = "",
     abort: Abort = "",
-    until_done: UntilDone = False,
-    every: Every = 60.0,
+    every: Every = 0.0,
+    every_universe: EveryUniverse = False,
 ) -> None:
     """Evaluate the staged challenger once and act on it: PROMOTE, HOLD or ROLLBACK.
 
@@ -39,14 +43,18 @@ def rollout(
     """
     from monitoring.release.gate import NothingStaged, under_way
 
-    store, name = open_store(), universes.universe(universe).name
+    store = open_store()
+    if every_universe:
+        _every(store)
+        return
+    name = universes.universe(universe).name
     if begin:
         _begin(store, name, begin)
         return
     try:
         release = under_way(store, name, target)
     except NothingStaged as error:
-        if abort or not until_done:
+        if abort or not every:
             raise
         typer.echo(str(error))
         return
@@ -54,11 +62,19 @@ def rollout(
         _abort(store, release, abort)
         return
     found = _evaluate(store, release)
-    while until_done and found.after.staged:
+    while every and found.after.staged:
         if found.verdict == HOLD:
             time.sleep(every)
         found = _evaluate(store, found.after)
     raise typer.Exit(CODES[found.after.verdict])
+
+
+def _every(store: Store) -> None:
+    from contracts.release.rollout import staged
+
+    under_way = {str(one.office): one for one in staged(store)}
+    done = verbs.each(under_way, lambda office: _evaluate(store, under_way[office]))
+    typer.echo(f"{len(done)} releases evaluated")
 
 
 def _evaluate(store: Store, release: Rollout) -> "Evaluation":
