@@ -4,9 +4,8 @@ import os
 
 from step import pipeline, steps
 
-ABOUT = """A challenger that is staged goes on, waits or goes: from shadow to a tenth of the
-callers, to half of them, into office. Each evaluation is a row of the ledger `rollouts`; where
-nobody is staged there is nothing to do (docs/release.md)."""
+ABOUT = """A challenger that is staged goes on, waits or goes, from shadow to a tenth of the
+callers, to half of them, into office: each evaluation is a row of the ledger `rollouts`."""
 
 with pipeline(
     "release_champion",

@@ -11,7 +11,7 @@ from contracts.champion import Office
 from contracts.cut import Cut
 from contracts.settings import settings
 from contracts.store import Store, open_store
-from monitoring.releases import rollout
+from monitoring.releases import compare, rollout
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -105,6 +105,7 @@ def export() -> None:
 
 
 app.command()(rollout)
+app.command()(compare)
 
 
 @app.command()

@@ -9,7 +9,7 @@ import typer
 from contracts import universe as universes
 from contracts import verbs
 from contracts.champion import Office
-from contracts.release.rollout import HOLD, PROMOTE, ROLLBACK, Rollout
+from contracts.release.rollout import HOLD, PROMOTE, ROLLBACK, Rollout, staged
 from contracts.store import Store, open_store
 
 if TYPE_CHECKING:
@@ -39,9 +39,11 @@ def rollout(
 ) -> None:
     """Evaluate the staged challenger once and act on it: PROMOTE, HOLD or ROLLBACK.
 
-    The last line is that word; the exit code is 0, 75 or 1.
+    The last line is that word; the exit code is 0, 75 or 1. Where nobody is staged any more, the
+    champion that came into office by a release is held against the one before it.
     """
-    from monitoring.release.gate import NothingStaged, under_way
+    from monitoring.release.gate import under_way
+    from monitoring.release.guard import guarded
 
     store = open_store()
     if every_universe:
@@ -51,13 +53,11 @@ def rollout(
     if begin:
         _begin(store, name, begin)
         return
-    try:
-        release = under_way(store, name, target)
-    except NothingStaged as error:
-        if abort or not every:
-            raise
-        typer.echo(str(error))
-        return
+    after = [] if staged(store, name) else guarded(store, name, datetime.now(UTC))
+    if after and not abort:
+        held = [_guard(store, one) for one in after if target in ("", one.target)]
+        raise typer.Exit(CODES[PROMOTE if all(held) else ROLLBACK])
+    release = under_way(store, name, target)
     if abort:
         _abort(store, release, abort)
         return
@@ -70,11 +70,27 @@ def rollout(
 
 
 def _every(store: Store) -> None:
-    from contracts.release.rollout import staged
+    from monitoring.release.guard import guarded
 
+    after = {str(one.office): one for one in guarded(store, "", datetime.now(UTC))}
     under_way = {str(one.office): one for one in staged(store)}
+    verbs.each(after, lambda office: _guard(store, after[office]))
     done = verbs.each(under_way, lambda office: _evaluate(store, under_way[office]))
     typer.echo(f"{len(done)} releases evaluated")
+
+
+def _guard(store: Store, release: Rollout) -> bool:
+    """Whether the champion stays."""
+    from monitoring.release.check import table
+    from monitoring.release.guard import guard
+
+    found = guard(store, release, datetime.now(UTC))
+    typer.echo(f"{release.office}: {release.bundle[:12]} after {release.champion[:12]}")
+    for line in table(found.checks):
+        typer.echo(line)
+    typer.echo(found.after.reason if found.after else "it stays in office")
+    typer.echo(ROLLBACK if found.after else PROMOTE)
+    return found.after is None
 
 
 def _evaluate(store: Store, release: Rollout) -> "Evaluation":
@@ -109,3 +125,20 @@ def _abort(store: Store, release: Rollout, reason: str) -> None:
     take(store, release, Step(ROLLBACK, "out", 0.0, reason), datetime.now(UTC))
     typer.echo(f"{release.office}: {release.bundle[:12]} is out: {reason}")
     typer.echo(ROLLBACK)
+
+
+def compare(
+    bundles: Annotated[str, typer.Option(metavar="A,B", help="two bundles, or their beginnings")],
+    universe: verbs.Universe = "",
+    target: Target = "",
+) -> None:
+    """Compare two bundles' settled forecasts of the same rows, session by session.
+
+    It may be asked every day and stopped at any: what it says holds at all times together.
+    """
+    from monitoring.release.report import named, report
+
+    store = open_store()
+    first, second, office = named(store, universes.universe(universe).name, target, bundles)
+    for line in report(store, office, first, second):
+        typer.echo(line)

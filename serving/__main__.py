@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import typer
@@ -89,7 +90,8 @@ def predict(
 ) -> None:
     """Record what each champion of a universe says of a session and of those before without.
 
-    The challenger of an office is asked after its champion, as long as its release goes on.
+    The challenger of an office is asked after its champion, as long as its release goes on, and
+    then the champion of before for four weeks: the gate compares them.
     """
     from contracts.champion import offices
 
@@ -105,22 +107,35 @@ def predict(
 
 def _forecast(store: Store, office: Office, cut: Cut) -> int:
     from contracts.champion import champion
-    from contracts.release.rollout import staged
     from serving import batch
 
     held = champion(store, office)
     if held is None:
         return 0
     added = _said(store, held, cut, batch.LIVE)
-    for release in staged(store, office.universe):
+    for who, origin in _beside(store, office):
+        try:
+            added += _said(store, who, cut, origin)
+        except Exception as error:  # The gate finds it without forecasts; a market's day goes on.
+            typer.echo(f"{who.bundle[:12]}, beside the champion of {office}: {error}", err=True)
+    return added
+
+
+def _beside(store: Store, office: Office) -> Iterator[tuple[Champion, str]]:
+    """Who is held against the champion: a challenger, or the one before a release."""
+    from contracts.champion import reign
+    from contracts.release.rollout import newest
+    from serving import batch
+
+    for release in newest(store, office.universe):
         if release.office != office:
             continue
-        origin = batch.SHADOW if release.stage == "shadow" else batch.LIVE
-        try:
-            added += _said(store, release.challenger, cut, origin)
-        except Exception as error:  # The gate finds it without forecasts; a market's day goes on.
-            typer.echo(f"the challenger {release.bundle[:12]} of {office}: {error}", err=True)
-    return added
+        if release.staged:
+            origin = batch.SHADOW if release.stage == "shadow" else batch.LIVE
+            yield release.challenger, origin
+        elif release.guarded(datetime.now(UTC)):
+            former = (one for one in reign(store, office) if one.bundle == release.champion)
+            yield from ((one, batch.SHADOW) for one in islice(former, 1))
 
 
 def _said(store: Store, who: Champion, cut: Cut, origin: str) -> int:

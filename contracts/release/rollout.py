@@ -1,7 +1,7 @@
 """Staged challengers: the newest row of an office in `rollouts` says who stands where."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Literal, TypeAlias
 
@@ -24,6 +24,8 @@ STEPS: tuple[tuple[Stage, float], ...] = (
     ("office", 1.0),
 )
 _STAGED = ("shadow", "canary")
+# How long whoever came into office by a release is held against the champion of before.
+GUARDED = timedelta(days=28)
 _COLUMNS = (
     "decision_id, rollout_id, universe, target, bundle, model_name, model_version, champion, "
     "stage, share, verdict, reason, actor, decided_at"
@@ -75,6 +77,10 @@ class Rollout:
         """The challenger as it would stand in office."""
         place = (self.universe, self.target, self.bundle, self.model_name, self.model_version)
         return Champion(self.rollout_id, *place, self.actor, self.decided_at)
+
+    def guarded(self, now: datetime) -> bool:
+        """Whether it came into office not long ago, so that the one before still forecasts."""
+        return self.stage == "office" and now - self.decided_at < GUARDED
 
     def takes(self, caller: str) -> bool:
         """Whether the caller is the challenger's: always the same of one release, and whoever is

@@ -30,12 +30,17 @@ SELECT forecast::text AS forecast FROM predictions
 WHERE universe = %s AND target = %s AND bundle = %s AND session < %s
 """
 
+_SINCE = """
+SELECT forecast::text AS forecast FROM predictions
+WHERE universe = %s AND target = %s AND bundle = %s AND session >= %s
+"""
+
 
 def checks(store: Store, release: Rollout) -> Iterator[Check]:
     """Of the newest session: there, finite and within the form's bounds, and without skew."""
     place = (release.universe, release.target)
     session = store.query(_NEWEST, place)["session"][0].as_py()
-    covers, answers = "covers, symbols", "answers are sound"
+    covers = "covers, symbols"
     if session is None:
         yield Check(covers, NO_DATA, "as the champion", why="nobody has forecasts yet")
         return
@@ -53,12 +58,19 @@ def checks(store: Store, release: Rollout) -> Iterator[Check]:
     why = f"it has no forecast of {', '.join(missing[:5])}" if missing else ""
     yield Check(covers, FAIL if missing else PASS, "as the champion", *counts, why)
     older = store.query(_OLDER, (*place, release.bundle, session)).to_pylist()
-    yield _sound(answers, release.bundle, [*its, *older])
+    yield sound(release.bundle, [*its, *older])
     yield _skew(store, release, session, its)
 
 
-def _sound(name: str, bundle: str, rows: list[dict[str, Any]]) -> Check:
-    asked = manifest_of(bundle).asked
+def said_since(store: Store, release: Rollout, since: date) -> list[dict[str, Any]]:
+    """What the challenger of a release wrote down of sessions from that day on."""
+    where = (release.universe, release.target, release.bundle, since)
+    return list(store.query(_SINCE, where).to_pylist())
+
+
+def sound(bundle: str, rows: list[dict[str, Any]]) -> Check:
+    """The check that stored forecasts of a bundle are answers of its form; rows: `forecast`."""
+    name, asked = "answers are sound", manifest_of(bundle).asked
     count, limit = float(len(rows)), "finite, within bounds"
     try:
         told = [orjson.loads(row["forecast"]) for row in rows]

@@ -11,6 +11,7 @@ from scipy import special
 from contracts.champion import Office
 from contracts.store import Store
 from monitoring.release.check import FAIL, NO_DATA, PASS, Check
+from monitoring.release.peeking import Compared, compared
 from monitoring.truth.performance import settled
 from training.bundle.bundle import manifest_of
 from training.evidence.intervals import per_session
@@ -18,7 +19,7 @@ from training.forecast import Classes, Floats
 from training.objective import Forecasts, Loss, Objective, Truth
 
 # Newest sessions that are compared, and how few tell nothing.
-SESSIONS, FEWEST = 120, 12
+SESSIONS, FEWEST = 500, 12
 # The chance at which a challenger that is as good is taken for a worse one.
 LEVEL = 0.01
 _ROW = ["instrument_id", "as_of"]
@@ -79,6 +80,21 @@ def paired(store: Store, office: Office, first: str, second: str) -> Paired | No
 
 def _newest(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.sort("snapshot").unique(_ROW, keep="last")
+
+
+def sequences(
+    store: Store, office: Office, first: str, second: str
+) -> Iterator[tuple[Loss, Compared, tuple[float, float]]]:
+    """Each judged loss of two bundles, compared so that it may be looked at every day, and their
+    means; nothing where no session is settled of which both have forecasts."""
+    if (rows := paired(store, office, first, second)) is None:
+        return
+    horizon = manifest_of(first).horizon
+    for loss in rows.asked.judged:
+        one, other, sessions = rows.losses(loss)
+        if len(one):
+            means = float(one.mean()), float(other.mean())
+            yield loss, compared(one - other, sessions, horizon), means
 
 
 def checks(store: Store, office: Office, champion: str, challenger: str) -> list[Check]:

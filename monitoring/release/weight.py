@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from contracts.expected import Expected
 from monitoring.release.check import FAIL, NO_DATA, Check, within
 
 # Rows that are asked about, the golden ones repeated; the quickest of the repeats counts.
@@ -18,7 +19,7 @@ TIMES = 3.0
 SECONDS = 60.0
 
 
-class TooHeavy(RuntimeError):
+class TooHeavy(Expected, RuntimeError):
     """A bundle did not answer in time, or its process ended; the message says how."""
 
 
