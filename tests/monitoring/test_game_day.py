@@ -81,19 +81,12 @@ def test_a_game_day(day: GameDay) -> None:
     assert shares == [0.0, 0.1, 0.5, 1.0]
     in_office = champion(day.store, day.office)
     assert in_office is not None and in_office.bundle == sound.hash
-    wait_for(lambda: settled_on(day, release.model_version))
+    wait_for(lambda: day.answers_now() == {release.model_version})
 
     began = time.monotonic()
     back = roll_back(day.store, day.office, sound.hash, "a game day", datetime.now(UTC))
     assert back is not None
-    wait_for(lambda: settled_on(day, 1))
+    wait_for(lambda: day.answers_now() == {1})
     assert time.monotonic() - began < 30
     assert set(day.load.answers) == {(200, 1), (200, release.model_version)}
     assert day.load.failures == []
-
-
-def settled_on(day: GameDay, version: int) -> bool:
-    """Whether all callers of half a second were answered by it."""
-    day.load.newest.clear()
-    time.sleep(0.5)
-    return set(day.load.newest) == {version}

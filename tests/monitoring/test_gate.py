@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from math import inf
 
 import httpx
 import numpy as np
@@ -72,13 +73,19 @@ def test_the_table_names_every_check_and_why_it_failed() -> None:
 
 
 def seen(
-    champion: float = 1000, challenger: float = 300, failed: float = 0, slow: float = 0.001
+    champion: float = 1000, challenger: float = 300, failed: float = 0, slow: float = 0
 ) -> Traffic:
+    """slow: answers of the challenger that took between 10 and 25 ms; all others took 1 at most."""
     answers = {
         "champion": {"answered": champion},
         "challenger": {"answered": challenger, "failed": failed},
     }
-    return Traffic(answers, {"champion": 0.001, "challenger": slow})
+    quick = challenger + failed - slow
+    times = {
+        "champion": {0.001: champion, 0.01: champion, 0.025: champion, inf: champion},
+        "challenger": {0.001: quick, 0.01: quick, 0.025: quick + slow, inf: quick + slow},
+    }
+    return Traffic(answers, times)
 
 
 @pytest.mark.parametrize(
@@ -89,14 +96,24 @@ def seen(
         (seen(champion=10), [NO_DATA, NO_DATA, NO_DATA]),
         (seen(failed=30), [PASS, FAIL, PASS]),
         (seen(challenger=20, failed=3), [NO_DATA, FAIL, NO_DATA]),
-        (seen(slow=0.0059), [PASS, PASS, PASS]),
-        (seen(slow=0.0061), [PASS, PASS, FAIL]),
+        (seen(slow=3), [PASS, PASS, PASS]),
+        (seen(slow=6), [PASS, PASS, PASS]),
+        (seen(slow=15), [PASS, PASS, FAIL]),
+        (seen(slow=300), [PASS, PASS, FAIL]),
         (Traffic(why="no Prometheus"), [NO_DATA, NO_DATA, NO_DATA]),
         (Traffic(), [NO_DATA, NO_DATA, NO_DATA]),
     ],
 )
 def test_callers_decide_when_there_are_enough_of_them(told: Traffic, results: list[str]) -> None:
     assert [one.result for one in traffic.checks(told, 200)] == results
+
+
+def test_the_slowest_in_a_hundred_is_read_as_prometheus_reads_it() -> None:
+    told = Traffic(times={"champion": {0.001: 90.0, 0.01: 100.0, inf: 100.0}})
+    assert told.slowest("champion") == pytest.approx(0.001 + 0.9 * 0.009)
+    assert np.isnan(told.slowest("challenger"))
+    beyond = Traffic(times={"champion": {0.001: 90.0, 0.01: 95.0, inf: 100.0}})
+    assert beyond.slowest("champion") == 0.01, "the last bound that is known"
 
 
 def test_a_prometheus_that_is_away_or_refuses_is_no_data() -> None:
