@@ -72,6 +72,10 @@ lock: $(UV) ## Resolve the dependencies anew into requirements.lock
 demo: setup ## Run the main job: services, four DAG runs, served predictions (SOURCE=, DATA=, NEXT=1, UNIVERSE=)
 	@$(PY) infra/local/demo.py $(if $(NEXT),--next) $(if $(UNIVERSE),--universe $(UNIVERSE))
 
+.PHONY: release-drill
+release-drill: setup ## Rehearse a release: poisoned challengers out, a sound one in, rollback (two minutes)
+	@$(PY) infra/local/release_drill.py
+
 .PHONY: up
 up: setup ## Start the services and wait until they are healthy
 	@$(PY) infra/local/up.py
