@@ -14,10 +14,11 @@ from training import recipe as recipes
 from training.recipe import DEFAULT
 from training.run.scope import Scope, scope, text_model_today
 from training.seats import register, report, rollback
+from training.text.alike import like
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
-for _verb in (rollback, register, report):
+for _verb in (rollback, register, report, like):
     app.command()(_verb)
 
 Recipe = Annotated[str, typer.Option(help="recipe of the run")]
@@ -50,7 +51,7 @@ def score_text(
     asked, store = _scope(universe, session, snapshot, recipe), open_store()
     as_of, version = asked.cut.end, ""
     for scorer in score_text.scorers(store, asked.universe, model, _progress):
-        left = score_text.unscored(store, as_of, snapshot, scorer.model_version)
+        left = score_text.unscored(store, as_of, snapshot, scorer)
         version = scorer.model_version
         _progress(f"{left.num_rows} new texts for {version}")
         for done in score_text.score(store, left, scorer, datetime.now(UTC)):

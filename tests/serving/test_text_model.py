@@ -36,7 +36,7 @@ from training.samples.samples import TrainingError
 from training.steps.combine import pack_together
 from training.steps.fit import pack
 from training.text import named
-from training.text.scorer import Scorer
+from training.text.scorer import Read, Scorer
 
 pytestmark = pytest.mark.integration
 
@@ -47,10 +47,10 @@ NOW = simulated.NOW
 def reader(version: str) -> Scorer:
     """A text model whose every opinion is its own."""
 
-    def opinions(texts: list[str]) -> np.ndarray:
+    def opinions(texts: list[str]) -> Read:
         digests = [hashlib.sha256(f"{version} {text}".encode()).digest() for text in texts]
         raw = np.array([list(digest[:3]) for digest in digests], dtype=float) + 1
-        return np.asarray(raw / raw.sum(axis=1, keepdims=True))
+        return Read.toned(raw / raw.sum(axis=1, keepdims=True))
 
     return Scorer(version, lambda: opinions)
 

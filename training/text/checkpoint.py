@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from contracts.expected import Expected
-from training.forecast import Floats
-from training.text.encoder import TOKENS
+from training.text.encoder import mean_pooled
+from training.text.graph import TOKENS
 from training.text.labelled import ORDER
-from training.text.scorer import Scorer, digest, gone, softmax
+from training.text.scorer import Read, Scorer, digest, gone
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -70,15 +70,17 @@ def scorer(name: str) -> Scorer:
         raise _missing(name, error) from error
     order = columns(name, model.config)
 
-    def score(texts: list[str]) -> Floats:
+    def read(texts: list[str]) -> Read:
         tokens = tokenizer(
             texts, padding=True, truncation=True, max_length=TOKENS, return_tensors="pt"
         )
         with torch.inference_mode():
-            logits = model(**tokens).logits.numpy()
-        return softmax(np.asarray(logits, dtype=np.float64))[:, order]
+            said = model(**tokens, output_hidden_states=True)
+            meant = mean_pooled(said.hidden_states[-1], tokens["attention_mask"])
+        logits, embeddings = (np.asarray(x, dtype=np.float64) for x in (said.logits, meant))
+        return Read.of_logits(logits[:, order], embeddings)
 
-    return Scorer(_version(name, model.config), lambda: score)
+    return Scorer(_version(name, model.config), lambda: read, embeds=True)
 
 
 def _missing(name: str, error: OSError) -> CheckpointMissing:
