@@ -51,8 +51,17 @@ class Settings(BaseSettings):
     sim_seed: int = Field(7, description="seed of the simulated market")
     sim_noise: bool = Field(False, description="true: no planted effect, pure noise")
 
-    text_model: str = Field("minilm", description="minilm, or a hub name such as ProsusAI/finbert")
+    text_model: str = Field(
+        "champion",
+        description="who scores texts: the office's champion, minilm, or as ProsusAI/finbert",
+    )
     text_labels: Path | None = Field(None, description="folder of labelled texts for minilm's head")
+    text_checkpoint: str = Field(
+        "minilm", description="what is fine-tuned: minilm, a hub name or a folder"
+    )
+    text_data: Path | None = Field(None, description="folder that holds labelled sets by name")
+    text_licences: str = Field("", description="labelled sets whose licence you have accepted")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="what torch runs on")
     contest_sessions: int = Field(440, ge=20, description="newest sessions kept out of training")
     replay_sessions: int = Field(40, ge=1, description="sessions that a new champion predicts")
     trials: int = Field(3, ge=1, description="trials of the tune step")
