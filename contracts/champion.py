@@ -16,6 +16,8 @@ from contracts.store import Store
 PROMOTED = "promoted"
 KEPT = "kept"
 REFUSED = "refused"
+# A contest was won, and the winner goes through a release first.
+STAGED = "staged"
 ROLLED_BACK = "rolled_back"
 ALIAS = "champion"
 

@@ -81,9 +81,22 @@ class Settings(BaseSettings):
         SecretStr(""), description="name:key,name:key of the predictor's callers; empty: open"
     )
     api_quota: int = Field(600_000, ge=0, description="calls per minute of each key; 0: no limit")
+    cors_origins: str = Field(
+        "", description="scheme://host of pages whose browsers may call the predictor, commas; or *"
+    )
     request_days: int = Field(90, ge=1, description="days that answered calls are kept")
     predictor_workers: int = Field(1, ge=1, description="processes of the predictor")
     drain_seconds: float = Field(2.0, ge=0, description="unready before it stops listening")
+
+    release: Literal["direct", "staged"] = Field(
+        "direct", description="what a won contest begins: office at once, or a staged release"
+    )
+    release_requests: int = Field(200, ge=1, description="answers of each arm that a step needs")
+    release_hours: float = Field(24.0, gt=0, description="how long a step may lack data")
+    cool_down_hours: float = Field(
+        72.0, ge=0, description="how long nobody is staged after a lost guard"
+    )
+    prometheus_url: str = Field("", description="Prometheus that scrapes the predictor")
 
     database_url: SecretStr = Field(SecretStr(""), description="postgresql:// URL of the tables")
     mlflow_url: str = Field("", description="MLflow server; default http://host:mlflow_port")

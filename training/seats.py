@@ -63,7 +63,10 @@ def report(universe: verbs.Universe = "", target: Target = "") -> None:
             Console(width=WIDTH).print(table)
         return
     store, asked = open_store(), universes.universe(universe).name
-    for office in offices(store):
-        if office.universe == asked and target in ("", office.target):
-            for table in tables(store, office, datetime.now(UTC)):
-                Console(width=WIDTH).print(table)
+    known = [office for office in offices(store, asked) if target in ("", office.target)]
+    if not known:
+        what = f"{asked}/{target}" if target else asked
+        typer.echo(f"{what} has no champion yet: nothing to report", err=True)
+    for office in known:
+        for table in tables(store, office, datetime.now(UTC)):
+            Console(width=WIDTH).print(table)

@@ -166,12 +166,18 @@ class Scope:
 
 
 def scope(store: Store, cut: Cut, recipe_name: str) -> Scope:
-    """The scope of a verb's options; raises UnknownMember, NotASession."""
+    """The scope of a verb's options; raises UnknownMember, NotASession, TrainingError."""
     chosen = recipe(recipe_name)
     _ = cut.end  # says so where the calendar has no such session
-    return Scope(
-        cut, chosen, settings().contest_sessions, text_model_today(store, view(chosen.view))
-    )
+    rows, counted = view(chosen.view).interval, target(chosen.target).interval
+    if rows != counted:
+        raise TrainingError(
+            f"the recipe {chosen.name} learns from {chosen.view}, whose rows are bars of {rows}, "
+            f"and foretells {chosen.target}, which counts bars of {counted}: name a view and a "
+            "target of one interval in the recipe"
+        )
+    pinned = text_model_today(store, view(chosen.view))
+    return Scope(cut, chosen, settings().contest_sessions, pinned)
 
 
 def text_model_today(store: Store, chosen: FeatureView) -> str:

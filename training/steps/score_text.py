@@ -36,7 +36,7 @@ def scorers(
         yield named(asked, name, labels)
         return
     today = named(name, name, labels)
-    for pinned in of_champions(store, universe):
+    for pinned in of_champions(store, universe, told):
         if pinned == today.model_version:
             continue
         try:
