@@ -19,7 +19,7 @@ from contracts.settings import settings
 from contracts.store import Store
 from training.finetune import fitting, trying
 from training.finetune.life import Life
-from training.finetune.workers import Spread, learn_spread
+from training.finetune.workers import Spread, Strategy, learn_spread
 from training.reading.course import SPACE, Course
 from training.reading.device import Device
 from training.reading.learning import Progress, learn, probe, said
@@ -53,14 +53,15 @@ def named(run: dict[str, Any]) -> str:
     return str(run["info"]["run_name"])
 
 
-def test_two_workers_come_to_the_loss_of_one(life: Life) -> None:
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+def test_two_workers_come_to_the_loss_of_one(life: Life, strategy: Strategy) -> None:
     known = base(life.checkpoint)
-    task = fitting.task_of(life, known, life.course)
+    task = fitting.task_of(life, known, replace(life.course, frozen=1))
     alone = build(known, task.course)
     probe(alone, task, Device())
     one = learn(alone, task, Device(), Vault("one"), lambda _: None)
     heard: list[Progress] = []
-    two = learn_spread(known, task, Vault("two"), Spread(workers=2), heard.append)
+    two = learn_spread(known, task, Vault("two"), Spread(Device(), 2, strategy), heard.append)
     assert two.losses == pytest.approx(one.losses, abs=1e-3)
     assert two.checks == pytest.approx(one.checks, abs=0.02) and heard == [two]
     best(alone, Vault("two"))
