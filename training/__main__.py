@@ -11,6 +11,7 @@ from contracts.cut import Cut
 from contracts.settings import settings
 from contracts.store import open_store
 from training import recipe as recipes
+from training.finetune.verbs import classify, finetune, gpu_check
 from training.recipe import DEFAULT
 from training.run.scope import Scope, scope, text_model_today
 from training.seats import register, report, rollback
@@ -18,14 +19,14 @@ from training.text.alike import like
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
-for _verb in (rollback, register, report, like):
+for _verb in (rollback, register, report, finetune, classify, gpu_check, like):
     app.command()(_verb)
 
 Recipe = Annotated[str, typer.Option(help="recipe of the run")]
 
 
 def _scope(universe: str, session: date, snapshot: int, recipe: str) -> Scope:
-    return scope(Cut.at(universes.universe(universe), session, snapshot), recipe)
+    return scope(open_store(), Cut.at(universes.universe(universe), session, snapshot), recipe)
 
 
 def _progress(text: str) -> None:
@@ -104,11 +105,13 @@ def fit(
     expert: Annotated[str, typer.Option(help="expert to fit, with its tuned hyperparameters")],
     universe: verbs.Universe = "",
     recipe: Recipe = DEFAULT,
+    target: Annotated[str, typer.Option(help="in place of --recipe: what is foretold")] = "",
 ) -> None:
     """Walk one expert forward, fit it on all that had settled, and register its bundle."""
     from training.steps import fit
 
-    asked, store = _scope(universe, session, snapshot, recipe), open_store()
+    chosen = recipes.recipe_of(target).name if target else recipe
+    asked, store = _scope(universe, session, snapshot, chosen), open_store()
     done = fit.fit(store, asked, expert, told=_progress)
     _progress(f"model version {done.version}")
     typer.echo(done.bundle)
@@ -128,7 +131,10 @@ def inputs(recipe: Recipe = DEFAULT) -> None:
     from features import view as views
 
     asked = recipes.recipe(recipe)
-    read = {"view": asked.view, "text_model": text_model_today(views.view(asked.view))}
+    read = {
+        "view": asked.view,
+        "text_model": text_model_today(open_store(), views.view(asked.view)),
+    }
     read |= {"target": asked.target}
     typer.echo(orjson.dumps(read).decode())
 
@@ -249,7 +255,8 @@ def _whole(cut: Cut, asked: recipes.Recipe) -> None:
     from features.matrix.matrix import materialise
 
     chosen = views.view(asked.view)
-    materialise(open_store(), cut, chosen, text_model_today(chosen))
+    store = open_store()
+    materialise(store, cut, chosen, text_model_today(store, chosen))
     place = (cut.last, cut.snapshot, cut.universe.name, asked.name)
     zero(*place)
     if asked.tuned:

@@ -246,7 +246,7 @@ def test_texts_are_scored_for_the_champion_and_for_the_next_training(
         record(lock, OFFICE, Fit("x", first.hash, 1), ruling, NOW)
     asked: list[str] = []
 
-    def model(name: str, labels: object) -> Scorer:
+    def today(name: str, *_: object) -> Scorer:
         asked.append(name)
         return SECOND
 
@@ -256,7 +256,7 @@ def test_texts_are_scored_for_the_champion_and_for_the_next_training(
             raise named.gone(wanted, "it was lost")
         return FIRST
 
-    monkeypatch.setattr("training.steps.score_text.model", model)
+    monkeypatch.setattr("training.steps.score_text.named", today)
     monkeypatch.setattr("training.steps.score_text.of_version", of_version)
     monkeypatch.setattr("training.run.scope.version", lambda *_: SECOND.model_version)
     place = ["--session", str(cut.last), "--snapshot", str(cut.snapshot)]
@@ -283,5 +283,5 @@ def test_texts_are_scored_for_the_champion_and_for_the_next_training(
 
 def test_a_run_learns_from_the_text_model_of_the_settings(store: Store) -> None:
     cut = simulated.load_facts(store)
-    run = scope(cut.since(cut.last), "demo")
+    run = scope(store, cut.since(cut.last), "demo")
     assert run.text_model == named.version("minilm", None)

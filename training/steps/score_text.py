@@ -8,6 +8,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from contracts.champion import text_model as todays
 from contracts.settings import settings
 from contracts.store import Store
 from contracts.table import REALS, Table
@@ -17,7 +18,7 @@ from training.bundle.text_model import in_office, of_champions
 from training.run.scope import Scope
 from training.text.checkpoint import CheckpointMissing
 from training.text.labelled import ORDER
-from training.text.named import model, named, of_version
+from training.text.named import named, of_version
 from training.text.scorer import Read, Scorer, TextModelGone
 
 _CHUNK = 1000
@@ -30,12 +31,12 @@ def scorers(
 
     A champion's that cannot be had any more is told of: its forecasts say what they lack.
     """
-    name, labels = settings().text_model, settings().text_labels
+    name, labels = todays(store, settings().text_model), settings().text_labels
     if asked:
         yield named(asked, name, labels)
         return
-    today = model(name, labels)
-    for pinned in of_champions(store, universe):
+    today = named(name, name, labels)
+    for pinned in of_champions(store, universe, told):
         if pinned == today.model_version:
             continue
         try:
@@ -54,16 +55,26 @@ def inputs(store: Store, scope: Scope, version: str) -> str:
 
 
 def unscored(store: Store, as_of: datetime, snapshot: int, scorer: Scorer) -> pa.Table:
-    """Unique texts (text_hash, text) of headlines known at `as_of` that it has not read."""
-    known = store.read(HEADLINES, as_of, snapshot, columns=("text_hash", "text"))
-    unique = known.group_by("text_hash").aggregate([("text", "min")])
+    """Unique texts (text_hash, text, known_at: first) of headlines known at `as_of` that it has
+    not read."""
+    known = store.read(HEADLINES, as_of, snapshot, columns=("text_hash", "text", "known_at"))
+    unique = known.group_by("text_hash").aggregate([("text", "min"), ("known_at", "min")])
     done = _kept(store, SENTIMENTS, scorer)
     if scorer.embeds:
         # Versions of before scored texts and kept no embeddings of them.
-        done &= _kept(store, EMBEDDINGS, scorer)
+        closed = unique.filter(_closed(unique["known_at_min"], scorer))["text_hash"]
+        done &= _kept(store, EMBEDDINGS, scorer) | set(closed.to_pylist())
     scored = pa.array(sorted(done), pa.string())
     left = unique.filter(pc.invert(pc.is_in(unique["text_hash"], value_set=scored)))
-    return left.rename_columns(["text_hash", "text"]).sort_by("text_hash")
+    found = left.select(["text_hash", "text_min", "known_at_min"])
+    return found.rename_columns(["text_hash", "text", "known_at"]).sort_by("text_hash")
+
+
+def _closed(known_at: pa.ChunkedArray, scorer: Scorer) -> pa.ChunkedArray:
+    # What was known by then may have taught it what came of it.
+    if scorer.trained_until is None:
+        return pa.chunked_array([[False] * len(known_at)], pa.bool_())
+    return pc.less_equal(known_at, pa.scalar(scorer.trained_until, known_at.type))
 
 
 def _kept(store: Store, table: Table, scorer: Scorer) -> set[str]:
@@ -76,9 +87,17 @@ def _kept(store: Store, table: Table, scorer: Scorer) -> set[str]:
 def score(store: Store, texts: pa.Table, scorer: Scorer, now: datetime) -> Iterator[int]:
     """Read and record in chunks, so that a broken run goes on where it ended; yields the count.
 
-    texts: (text_hash, text). now: the time of scoring, kept with the rows.
+    texts: (text_hash, text, known_at). now: the time of scoring, kept with the rows. What was known
+    by the scorer's `trained_until` is not read: its sentiment is NaN.
     """
     done = 0
+    if scorer.trained_until is not None:
+        before = _closed(texts["known_at"], scorer)
+        hashes, texts = texts.filter(before)["text_hash"], texts.filter(pc.invert(before))
+        nothing = Read.toned(np.full((len(hashes), len(ORDER)), np.nan))
+        for table, rows in _rows(hashes, nothing, scorer.model_version, now).items():
+            done += store.record(table, rows)
+        yield done
     # Sorted by length over the whole: batches within a chunk are then even.
     order = pc.sort_indices(pc.utf8_length(texts["text"]))
     for start in range(0, texts.num_rows, _CHUNK):

@@ -42,7 +42,8 @@ def columns(name: str, config: "PretrainedConfig") -> list[int]:
     return [found.index(word) for word in ORDER]
 
 
-def _torch() -> Any:
+def quiet_torch() -> Any:
+    """Torch with transformers that say and send nothing, of OMP_NUM_THREADS threads."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     import torch
@@ -60,14 +61,14 @@ def scorer(name: str) -> Scorer:
 
     Raises LabelOrderError, CheckpointMissing.
     """
-    torch = _torch()
+    torch = quiet_torch()
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     try:
         model = AutoModelForSequenceClassification.from_pretrained(name).eval()
         tokenizer = AutoTokenizer.from_pretrained(name)
     except OSError as error:
-        raise _missing(name, error) from error
+        raise unavailable(name, error) from error
     order = columns(name, model.config)
 
     def read(texts: list[str]) -> Read:
@@ -83,22 +84,23 @@ def scorer(name: str) -> Scorer:
     return Scorer(_version(name, model.config), lambda: read, embeds=True)
 
 
-def _missing(name: str, error: OSError) -> CheckpointMissing:
+def unavailable(name: str, error: Exception, key: str = "FINPULSE_TEXT_MODEL") -> CheckpointMissing:
+    """The failure to have the checkpoint that the setting `key` names."""
     return CheckpointMissing(
-        f"FINPULSE_TEXT_MODEL: no checkpoint {name!r} can be had ({error}): name one on the "
+        f"{key}: no checkpoint {name!r} can be had ({error}): name one on the "
         "hub, or a folder that holds one"
     )
 
 
 def version_of(name: str) -> str:
     """The version that `scorer` would give; raises CheckpointMissing."""
-    _torch()
+    quiet_torch()
     from transformers import AutoConfig
 
     try:
         config = AutoConfig.from_pretrained(name)
     except OSError as error:
-        raise _missing(name, error) from error
+        raise unavailable(name, error) from error
     return _version(name, config)
 
 
@@ -115,11 +117,16 @@ def at(version: str, name: str) -> Scorer:
     return Scorer(version, found.load)
 
 
+def held_in(folder: Path) -> list[list[str]]:
+    """Names and SHA-256 of a folder's files."""
+    files = sorted(p for p in folder.iterdir() if p.is_file())
+    return [[p.name, hashlib.sha256(p.read_bytes()).hexdigest()] for p in files]
+
+
 def _version(name: str, config: "PretrainedConfig") -> str:
     libraries = [f"{library}=={version(library)}" for library in ("transformers", "torch")]
     if Path(name).is_dir():
-        files = sorted(p for p in Path(name).iterdir() if p.is_file())
-        held = [[p.name, hashlib.sha256(p.read_bytes()).hexdigest()] for p in files]
+        held = held_in(Path(name))
         return f"{Path(name).name}@local-{digest(libraries, held)}"
     revision = getattr(config, "_commit_hash", None) or "unknown"
     return f"{name}@{revision[:12]}-{digest(libraries)}"

@@ -4,6 +4,7 @@ The graph is traced through torch once and kept in the object store; what runs i
 onnxruntime and tokenizers alone, so that scoring starts in a second.
 """
 
+import logging
 import os
 import tempfile
 import warnings
@@ -68,16 +69,22 @@ def quantised(graph: bytes) -> bytes:
         target = Path(made) / "int8.onnx"
         # A scale for each column: with one for a whole matrix, embeddings turn by 18 degrees.
         model = balanced(onnx.load_model_from_string(graph))
-        quantize_dynamic(model, target, weight_type=QuantType.QInt8, per_channel=True)
+        before = logging.root.manager.disable
+        logging.disable(logging.WARNING)  # of what could be done before, and changes nothing
+        try:
+            quantize_dynamic(model, target, weight_type=QuantType.QInt8, per_channel=True)
+        finally:
+            logging.disable(before)
         return target.read_bytes()
 
 
-def open_graph(graph: bytes, tokenizer: str, tokens: int = TOKENS) -> Run:
+def open_graph(graph: bytes, tokenizer: str, tokens: int = TOKENS, whole: bool = False) -> Run:
     """What takes texts to the graph's outputs, in their order, (n, width) each.
 
     Each text is run by itself, on one of OMP_NUM_THREADS threads (all cores where that is unset):
     in 8 bits the steps between activations follow the largest one, so that beside others a text
-    would say another thing; and nothing is padded. tokenizer: as JSON. tokens: longer ones are cut.
+    would say another thing; and nothing is padded. tokenizer: as JSON. tokens: longer ones are cut;
+    whole: what is cut off is read too, and the means over the parts by their tokens are given.
     """
     # The threads below are all that there are.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -96,12 +103,18 @@ def open_graph(graph: bytes, tokenizer: str, tokens: int = TOKENS) -> Run:
     words.enable_truncation(tokens)
     words.no_padding()  # tokenizers are packed with one of their own
 
-    def one(text: str) -> list[Any]:
-        row = words.encode(text)
+    def part(row: Any) -> list[Any]:
         feed = (row.ids, row.attention_mask)
         return list(
             session.run(None, {n: np.array([x]) for n, x in zip(INPUTS, feed, strict=True)})
         )
+
+    def one(text: str) -> list[Any]:
+        row = words.encode(text)
+        rows = [row, *row.overflowing] if whole else [row]
+        sizes = np.array([len(each.ids) for each in rows]) / sum(len(each.ids) for each in rows)
+        parts = zip(*map(part, rows), strict=True)
+        return [np.tensordot(sizes, np.stack(each), 1) if whole else each[0] for each in parts]
 
     walked = _walker()
 

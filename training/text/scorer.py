@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import TypeAlias
 
@@ -61,12 +62,13 @@ class Scorer:
     """A model by its version; `load` is called when the first texts come.
 
     It returns what reads a batch of texts. embeds: whether a text that it has scored is read again
-    where its embedding is missing.
+    where its embedding is missing. trained_until: what was known by then is not read.
     """
 
     model_version: str
     load: Callable[[], Batch]
     embeds: bool = False
+    trained_until: datetime | None = None
 
     @cached_property
     def _batch(self) -> Batch:
@@ -74,7 +76,7 @@ class Scorer:
 
     def read(self, texts: Sequence[str]) -> Read:
         """Probabilities and embeddings in the order of `texts`, web addresses left out."""
-        bare = [re.sub(_ADDRESS, "", text).strip() for text in texts]
+        bare = [plain(text) for text in texts]
         parts = [(rows, self._batch(part)) for rows, part in by_length(bare)]
         if not parts:
             return Read.toned(np.empty((0, len(ORDER))))
@@ -85,6 +87,11 @@ class Scorer:
     def probabilities(self, texts: Sequence[str]) -> Floats:
         """Probabilities (n, 3) of negative, neutral, positive in the order of `texts`."""
         return self.read(texts).probabilities
+
+
+def plain(text: str) -> str:
+    """The text as models read it, without web addresses."""
+    return re.sub(_ADDRESS, "", text).strip()
 
 
 def digest(*decisive: object) -> str:
