@@ -50,6 +50,7 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 PAIRS = {"class probabilities": ("textless_5", "daily_5"), "embeddings": ("daily_5", "daily_7")}
 ASKED = (
     ("trend_1", "trend", "logistic"),
+    ("trend_1", "trend", "reduced_logistic"),
     ("trend_1", "trend", "xgboost"),
     ("return_1", "return", "quantile_trees"),
     ("volatility_5", "volatility", "xgboost"),
