@@ -83,7 +83,7 @@ def test_a_contest_of_few_sessions_says_so(store: Store) -> None:
 
 
 def test_a_missing_matrix_names_the_verb(store: Store) -> None:
-    asked = scope(Cut.at(universe("sim20"), date(2025, 6, 30), 7), "demo")
+    asked = scope(store, Cut.at(universe("sim20"), date(2025, 6, 30), 7), "demo")
     with pytest.raises(MatrixMissing, match="features materialise --view daily_3"):
         asked.training(store)
 

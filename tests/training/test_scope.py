@@ -7,6 +7,8 @@ from datetime import date
 import pytest
 
 from contracts.cut import Cut
+from contracts.settings import settings
+from contracts.store import Store
 from contracts.time.calendar import NotASession, session_close
 from contracts.universe import Universe, universe
 from features.labels.triple_barrier import TripleBarrier
@@ -20,8 +22,15 @@ REST = date(2025, 6, 19)
 Declare = Callable[[Universe], Universe]
 
 
+@pytest.fixture(autouse=True)
+def no_office(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has to be asked who reads texts."""
+    monkeypatch.setenv("FINPULSE_TEXT_MODEL", "minilm")
+    settings.cache_clear()
+
+
 def run(name: str, session: date) -> Scope:
-    return scope(Cut.at(universe(name), session, 7), "demo")
+    return scope(Store("postgresql://nowhere"), Cut.at(universe(name), session, 7), "demo")
 
 
 def test_another_exchange_has_its_own_sessions_and_closes(declared: Declare) -> None:

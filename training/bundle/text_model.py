@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from contracts.champion import champion, offices
+from contracts.champion import text_model as todays
 from contracts.settings import settings
 from contracts.store import Store
 from training.bundle.bundle import manifest_of
@@ -27,7 +28,9 @@ def text_model(store: Store, manifest: Manifest) -> str:
         return manifest.text_model
     where = (manifest.view_hash, manifest.universe, manifest.snapshot)
     found = store.query(_FIRST, where)["text_model"].to_pylist()
-    return (str(found[0]) if found else "") or latest_of(store, settings().text_model)
+    return (str(found[0]) if found else "") or latest_of(
+        store, todays(store, settings().text_model)
+    )
 
 
 def in_office(
