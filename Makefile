@@ -69,8 +69,12 @@ lock: $(UV) ## Resolve the dependencies anew into requirements.lock
 	$(UV) pip compile -q --python-version 3.11 --generate-hashes --no-header --all-extras --group dev pyproject.toml -o requirements.lock
 
 .PHONY: demo
-demo: setup ## Run the main job: services, four DAG runs, served predictions (SOURCE=, DATA=, NEXT=1, UNIVERSE=)
+demo: setup ## Run the main job: services, DAG runs, served predictions (SOURCE=, DATA=, NEXT=1, UNIVERSE=)
 	@$(PY) infra/local/demo.py $(if $(NEXT),--next) $(if $(UNIVERSE),--universe $(UNIVERSE))
+
+.PHONY: release-drill
+release-drill: setup ## Rehearse a release: poisoned challengers out, a sound one in, rollback (two minutes)
+	@$(PY) infra/local/release_drill.py
 
 .PHONY: up
 up: setup ## Start the services and wait until they are healthy

@@ -4,23 +4,25 @@
 
 Daily bars of members of the S&P 500 of April 2021, looked back upon from 2005 to 2019: survivors,
 whose falls ended well. Of those that traded in all sessions, evenly chosen by name. Folds walk
-forward in time; trees have their plain hyperparameters, the network narrower layers than its own.
+forward in time; trees have the hyperparameters of the target's recipe, untuned, the network
+narrower layers than its own.
 Losses are in percent, lower is better; R2 is on raw returns. A rank information coefficient is the
 rank correlation of expected and true returns over the stocks of a session. Intervals are over
 sessions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
+import settled
 import typer
 from rich.console import Console
 from rich.table import Table
 from scipy.stats import rankdata
-from volatility_quality import bars_of, panel_of
+from sp500 import STOCKS, bars_of, panel_of
 
 from features.engine import evaluate
 from features.feature import FEATURES
@@ -33,48 +35,31 @@ from training.evidence.walk import Learner, Walk, tested, walk, walk_together
 from training.expert import EXPERTS
 from training.forecast import Floats
 from training.objectives.return_ import LEVELS, SCALE, Return, expected
-from training.recipe import recipe
+from training.recipe import RECIPES, recipe
 from training.samples.folds import Fold, WalkForward
 from training.samples.samples import Samples, from_matrix
 
 # The set has no texts.
 LEARNT = tuple(f for f in recipe("demo_return").features if not f.startswith("news_"))
+# Rows of a stock that are left to look back on: a quarter.
+BEHIND = 67
 SURE = ("pinball", "r2", "coverage_90")  # shown with their intervals
+Fixed = Mapping[str, Mapping[str, Any]]
 NARROW = {"window": 20, "first": 16, "second": 8, "dense": 16, "epochs": 4, "batch": 2048}
 
 
 def matrix_of(panel: Panel, name: str) -> pa.Table:
     """Features and truths of a target, the latter once a quarter of history is behind each row."""
-    found = evaluate(panel, [FEATURES.get(one) for one in LEARNT], dtype=np.float32)
-    label = target(name).label
-    outcome = label.settle(panel, label.basis(panel))
-    stocks = np.array(panel.instruments)[panel.segment]
-    unknown = ~outcome.settled | (panel.place < 67)
-
-    def told(values: np.ndarray) -> pa.Array:
-        return pa.array(values, from_pandas=True, mask=unknown)
-
-    moment = pa.timestamp("us", "UTC")
-    return pa.table(
-        {
-            "instrument_id": stocks,
-            "symbol": stocks,
-            "session": pa.array(panel.session, pa.date32()),
-            "as_of": pa.array(panel.as_of).cast(moment),
-            **{one: pa.array(values, from_pandas=True) for one, values in found.items()},
-            "label": told(outcome.value),
-            "settled_at": told(outcome.settled_at).cast(moment),
-            "total_return": told(outcome.total_return),
-            "delisted": told(outcome.delisted),
-            "ambiguous": told(outcome.ambiguous),
-        }
-    )
+    features = evaluate(panel, [FEATURES.get(one) for one in LEARNT], dtype=np.float32)
+    return settled.matrix_of(panel, features, target(name).label, BEHIND)
 
 
-def walks_of(samples: Samples, folds: Sequence[Fold], experts: Sequence[str]) -> dict[str, Walk]:
+def walks_of(
+    samples: Samples, folds: Sequence[Fold], experts: Sequence[str], fixed: Fixed
+) -> dict[str, Walk]:
     """What the experts say out of sample, and the soft vote of several."""
     asked = Return()
-    fields = {"bilstm": NARROW}
+    fields = {**fixed, "bilstm": {**fixed.get("bilstm", {}), **NARROW}}
     walks = {
         name: walk(Learner(EXPERTS.get(name)(**fields.get(name, {})), asked), samples, folds)
         for name in experts
@@ -138,7 +123,7 @@ def _cell(value: Value, sign: str = "") -> str:
 
 def main(
     data: Annotated[Path, typer.Argument(help="holds sp500_daily")],
-    stocks: Annotated[int, typer.Option(min=5, help="how many of those that missed nothing")] = 60,
+    stocks: Annotated[int, STOCKS] = 60,
     target_: Annotated[str, typer.Option("--target", help="what is foretold")] = "return_1",
     expert: Annotated[list[str] | None, typer.Option(help="who foretells, repeatable")] = None,
 ) -> None:
@@ -147,8 +132,9 @@ def main(
     samples = from_matrix(matrix_of(panel, target_), LEARNT)
     typer.echo(f"{len(panel.instruments)} survivors, {len(samples):,} rows to learn from and ask")
     folds, overlap = WalkForward().split(samples), target(target_).label.horizon
-    walks = walks_of(samples, folds, expert or ["quantile_trees"])
-    everybody = walks | walks_of(samples, folds, [Return.zero])
+    [fixed] = [one.fixed for one in RECIPES if one.target == target_ and one.name[:6] == "return"]
+    walks = walks_of(samples, folds, expert or ["quantile_trees"], fixed)
+    everybody = walks | walks_of(samples, folds, [Return.zero], {})
     console = Console(width=170)
     console.print(shown(gather(everybody, samples, folds, overlap)[list(walks)[-1]]))
     console.print(covered(everybody, samples.take(tested(folds)), overlap))

@@ -1,7 +1,8 @@
-"""What champions that a person chose have not forecast yet.
+"""What champions that a person chose, and challengers that are staged, have not forecast yet.
 
-A contest's winner gets its forecasts from the step after it in its DAG; a choice made in MLflow and
-a rollback have no such step, and the predictor serves no champion without forecasts.
+A contest's winner gets its forecasts from the step after it in its DAG; a choice made in MLflow, a
+rollback and the begin of a release have no such step, and the predictor serves nobody without
+forecasts.
 """
 
 from dataclasses import dataclass
@@ -15,25 +16,32 @@ _GAPS = """
 WITH office AS (
   SELECT DISTINCT ON (universe, target) universe, target, bundle, cause FROM promotions
   WHERE decision IN (%s, %s) ORDER BY universe, target, number DESC
+), release AS (
+  SELECT DISTINCT ON (universe, target) universe, target, bundle, stage FROM rollouts
+  ORDER BY universe, target, number DESC
+), wanted AS (
+  SELECT universe, target, bundle FROM office WHERE cause <> 'contest'
+  UNION SELECT universe, target, bundle FROM release WHERE stage IN ('shadow', 'canary')
 )
-SELECT universe, target, bundle, newest.session, snapshot FROM office, LATERAL (
+SELECT universe, target, bundle, newest.session, snapshot FROM wanted, LATERAL (
   SELECT session, max(snapshot) AS snapshot FROM predictions p
-  WHERE p.universe = office.universe AND p.target = office.target AND session = (
+  WHERE p.universe = wanted.universe AND p.target = wanted.target AND session = (
     SELECT max(session) FROM predictions m
-    WHERE m.universe = office.universe AND m.target = office.target)
+    WHERE m.universe = wanted.universe AND m.target = wanted.target)
   GROUP BY session
 ) newest
-WHERE cause <> 'contest' AND NOT EXISTS (
-  SELECT FROM predictions p WHERE p.universe = office.universe AND p.target = office.target
-    AND p.session = newest.session AND p.bundle = office.bundle
+WHERE NOT EXISTS (
+  SELECT FROM predictions p WHERE p.universe = wanted.universe AND p.target = wanted.target
+    AND p.session = newest.session AND p.bundle = wanted.bundle
 )
-ORDER BY universe, target
+ORDER BY universe, target, bundle
 """
 
 
 @dataclass(frozen=True)
 class Gap:
-    """What a champion in office has not forecast: the newest session, and the loads it saw."""
+    """What a champion, or a challenger to it, has not forecast: the newest session, and the loads
+    that were seen."""
 
     universe: str
     target: str
@@ -48,5 +56,6 @@ class Gap:
 
 
 def gaps(store: Store) -> list[Gap]:
-    """Of each office the newest session that was forecast, but not by its champion."""
+    """Of each office the newest session that was forecast, but not by its champion or by the
+    challenger that is staged."""
     return [Gap(**row) for row in store.query(_GAPS, (PROMOTED, ROLLED_BACK)).to_pylist()]

@@ -1,4 +1,4 @@
-"""Verbs of monitoring: `python -m monitoring settle | drift | export`."""
+"""Verbs of monitoring: `python -m monitoring settle | drift | export | rollout | compare`."""
 
 from datetime import UTC, date, datetime
 from typing import Annotated
@@ -11,6 +11,7 @@ from contracts.champion import Office
 from contracts.cut import Cut
 from contracts.settings import settings
 from contracts.store import Store, open_store
+from monitoring.releases import compare, rollout
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -101,6 +102,10 @@ def export() -> None:
     exporter = Exporter(open_store(LIVE), mlflow, Waker(airflow), chosen.universe)
     exporter.run()
     Server(make_asgi_app(exporter.registry), lifespan="off").run([listener])
+
+
+app.command()(rollout)
+app.command()(compare)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Verbs of serving: `python -m serving run | predict | catch-up | ask`."""
+"""Verbs of serving: `python -m serving run | predict | catch-up | ask | document`."""
 
 import os
 import shlex
@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import typer
 
 from contracts import universe as universes
 from contracts import verbs
-from contracts.champion import Office
+from contracts.champion import Champion, Office
 from contracts.cut import Cut
 from contracts.database.connection import LIVE
 from contracts.settings import settings
@@ -100,7 +101,11 @@ def predict(
         "", help="what is foretold, names between commas; default: all that has a champion"
     ),
 ) -> None:
-    """Record what each champion of a universe says of a session and of those before without."""
+    """Record what each champion of a universe says of a session and of those before without.
+
+    The challenger of an office is asked after its champion, as long as its release goes on, and
+    then the champion of before for four weeks: the gate compares them.
+    """
     from contracts.champion import offices
 
     store, about = open_store(), universes.universe(universe)
@@ -116,13 +121,43 @@ def predict(
 def _forecast(store: Store, office: Office, cut: Cut) -> int:
     from contracts.champion import champion
     from serving import batch
-    from training.bundle import bundle
 
     held = champion(store, office)
     if held is None:
         return 0
-    added = batch.predict(store, held, bundle.load(held.bundle), cut, datetime.now(UTC))
-    typer.echo(f"version {held.model_version} of {held.model_name}: {added} forecasts added")
+    added = _said(store, held, cut, batch.LIVE)
+    for who, origin in _beside(store, office):
+        try:
+            added += _said(store, who, cut, origin)
+        except Exception as error:  # The gate finds it without forecasts; a market's day goes on.
+            typer.echo(f"{who.bundle[:12]}, beside the champion of {office}: {error}", err=True)
+    return added
+
+
+def _beside(store: Store, office: Office) -> Iterator[tuple[Champion, str]]:
+    """Who is held against the champion: a challenger, or the one before a release."""
+    from contracts.champion import reign
+    from contracts.release.rollout import newest
+    from serving import batch
+
+    for release in newest(store, office.universe):
+        if release.office != office:
+            continue
+        if release.staged:
+            origin = batch.SHADOW if release.stage == "shadow" else batch.LIVE
+            yield release.challenger, origin
+        elif release.guarded(datetime.now(UTC)):
+            former = (one for one in reign(store, office) if one.bundle == release.champion)
+            yield from ((one, batch.SHADOW) for one in islice(former, 1))
+
+
+def _said(store: Store, who: Champion, cut: Cut, origin: str) -> int:
+    from serving import batch
+    from training.bundle import bundle
+
+    loaded = bundle.load(who.bundle)
+    added = batch.predict(store, who, loaded, cut, datetime.now(UTC), origin)
+    typer.echo(f"version {who.model_version} of {who.model_name}: {added} forecasts added")
     return added
 
 
@@ -150,6 +185,16 @@ def ask(symbol: str, universe: verbs.Universe = "") -> None:
 
     for line in spoken(open_store(), universe or settings().universe, symbol):
         typer.echo(line)
+
+
+@app.command()
+def document(
+    folder: Path = typer.Option(Path("docs/openapi"), help="where each version has its file"),
+) -> None:
+    """Write the OpenAPI document into the file of its version, which is written once."""
+    from serving.document import publish
+
+    typer.echo(publish(folder))
 
 
 def main() -> None:

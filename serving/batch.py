@@ -27,8 +27,20 @@ from training.objective import CLOSE
 log = logging.getLogger(__name__)
 
 
-def predict(store: Store, champion: Champion, bundle: Bundle, cut: Cut, now: datetime) -> int:
+LIVE, BACKFILL, SHADOW = "live", "backfill", "shadow"
+
+
+def predict(
+    store: Store,
+    champion: Champion,
+    bundle: Bundle,
+    cut: Cut,
+    now: datetime,
+    origin: str = LIVE,
+) -> int:
     """Record the champion's forecasts of the cut's sessions that have none; returns their number.
+
+    origin: of those of the last session: LIVE, or SHADOW for a challenger whom nobody is told of.
 
     Those before the last were missed: they are backfilled. A forecast that was issued stays as it
     was: a session is never forecast twice by one bundle. Sessions whose truth the bundle was
@@ -42,8 +54,8 @@ def predict(store: Store, champion: Champion, bundle: Bundle, cut: Cut, now: dat
         return 0
     matrix = _matrix(store, bundle, cut, missed)
     forecast, windows = _forecast(matrix, bundle, missed)
-    rows = _rows(forecast, champion, bundle, cut, now)
-    live = pc.equal(rows["origin"], "live").to_numpy()
+    rows = _rows(forecast, champion, bundle, cut, (now, origin))
+    live = pc.not_equal(rows["origin"], BACKFILL).to_numpy()
     ids = rows["prediction_id"].filter(pa.array(live)).to_pylist()
     # First what they rest on: whoever is killed in between writes both again, each row once.
     if ids and (why := explanations(bundle, windows[live], ids, now)) is not None:
@@ -143,8 +155,13 @@ def prediction_id(bundle: Bundle, instrument: str, as_of: datetime, snapshot: in
 
 
 def _rows(
-    forecast: pa.Table, champion: Champion, bundle: Bundle, cut: Cut, now: datetime
+    forecast: pa.Table,
+    champion: Champion,
+    bundle: Bundle,
+    cut: Cut,
+    issued: tuple[datetime, str],
 ) -> pa.Table:
+    now, origin = issued
     return pa.Table.from_pylist(
         [
             row
@@ -158,7 +175,7 @@ def _rows(
                 "universe": cut.universe.name,
                 "horizon": bundle.manifest.horizon,
                 "snapshot": cut.snapshot,
-                "origin": "live" if row["session"] == cut.last else "backfill",
+                "origin": origin if row["session"] == cut.last else BACKFILL,
                 "issued_at": now,
             }
             for row in forecast.to_pylist()

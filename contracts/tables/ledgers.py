@@ -170,6 +170,32 @@ PROMOTIONS = Table(
     numbered=True,
 )
 
+# A challenger on its way into office: a row per decision. `numbers` holds every check of it.
+ROLLOUTS = Table(
+    "rollouts",
+    "ledger",
+    key=("decision_id",),
+    columns=(
+        Column("decision_id", TEXT),
+        Column("rollout_id", TEXT),
+        Column("universe", TEXT),
+        Column("target", TEXT),
+        Column("bundle", TEXT),
+        Column("model_name", TEXT),
+        Column("model_version", WHOLE),
+        Column("champion", TEXT),
+        Column("stage", TEXT),
+        Column("share", REAL),
+        Column("verdict", TEXT),
+        Column("reason", TEXT),
+        Column("numbers", TEXT, json=True),
+        Column("actor", TEXT),
+        Column("decided_at", TIME),
+    ),
+    indexes=(("universe", "target", "number"),),
+    numbered=True,
+)
+
 DRIFT = Table(
     "drift",
     "ledger",

@@ -25,6 +25,7 @@ _OF_DAG = {
     "market_day": "ingest",
     "train_": "train and contest",
     "forecast_champion": "predict, settle, drift",
+    "release_champion": "predict, settle, drift",
 }
 _OF_TASK = {
     "score_text": "text",

@@ -94,7 +94,7 @@ class Truths:
         read = {day: mark for day, (mark, _) in kept.sessions.items()}
         stale = {day: mark for day, mark in marks.items() if read.get(day) != mark}
         for days in _blocks(stale):
-            found = _settled(self._store, where, kept.asked, days)
+            found = settled(self._store, where, kept.asked, days)
             for day, sums in _added_up(found, kept.asked, kept.beside).items():
                 kept.sessions[day] = (marks[day], sums)
 
@@ -111,9 +111,13 @@ def _blocks(rows: Mapping[date, int]) -> Iterator[list[date]]:
         yield block
 
 
-def _settled(
+def settled(
     store: Store, where: Sequence[str], asked: Objective, days: Sequence[date]
 ) -> pl.DataFrame:
+    """Forecasts of a (universe, target, bundle) on those sessions with their newest truth.
+
+    Columns: session, instrument_id, as_of, snapshot, origin, those of the objective, truth.
+    """
     # What has a column of its own is read there: it is no text to be taken apart.
     columns = ", ".join(
         name if name in PREDICTIONS.names else f"(forecast ->> '{name}')::float8 AS \"{name}\""

@@ -5,7 +5,8 @@ numbers (prometheus_client decides so when it is imported), and any of them answ
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -17,8 +18,27 @@ from contracts.champion import Champion, Office
 
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+# An answer is looked up and joined: finer than the time of a whole request.
+_ANSWER_BUCKETS = (0.00005, 0.0001, 0.00025, 0.0005, *_BUCKETS)
 _CHAMPION = "finpulse_serving_champion_info"
 _OFFICE = ("universe", "target")
+
+
+# An answer is given, or refused as the question deserves, or the arm could not answer.
+ANSWERED, REFUSED, FAILED = OUTCOMES = ("answered", "refused", "failed")
+
+
+@dataclass(frozen=True)
+class Arm:
+    """How one arm does: its answers by outcome, and the time that each took."""
+
+    outcomes: Mapping[str, Counter]
+    seconds: Histogram
+
+    def count(self, outcome: str, seconds: float) -> None:
+        """Count an answer."""
+        self.outcomes[outcome].inc()
+        self.seconds.observe(seconds)
 
 
 class Metrics:
@@ -42,6 +62,7 @@ class Metrics:
             registry=self.registry,
         )
         self._name_gauges()
+        self._name_arms()
         counter = partial(Counter, registry=self.registry)
         self.refused = counter(
             "finpulse_serving_bundle_failures_total",
@@ -80,6 +101,28 @@ class Metrics:
             _OFFICE,
             multiprocess_mode="livemin",
         )
+
+    def _name_arms(self) -> None:
+        labels = (*_OFFICE, "arm", "bundle")
+        self._answers = Counter(
+            "finpulse_arm_answers_total",
+            "Forecasts asked for while a challenger is staged, by the arm that was to answer.",
+            (*labels, "outcome"),
+            registry=self.registry,
+        )
+        self._answering = Histogram(
+            "finpulse_arm_answer_duration_seconds",
+            "Time in which an arm made its answer.",
+            labels,
+            buckets=_ANSWER_BUCKETS,
+            registry=self.registry,
+        )
+
+    def arm(self, office: Office, arm: str, bundle: str) -> "Arm":
+        """What an arm's answers are counted by; all outcomes are shown from now on, at 0 too."""
+        labels = (office.universe, office.target, arm, bundle[:12])
+        counters = {name: self._answers.labels(*labels, name) for name in OUTCOMES}
+        return Arm(counters, self._answering.labels(*labels))
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answered request."""

@@ -91,6 +91,18 @@ class OfficeAnswer(BaseModel):
     waiting: str
 
 
+class StagedAnswer(BaseModel):
+    """A challenger that answers a share of its universe's callers; `fault` says why it cannot."""
+
+    universe: str
+    target: str
+    version: int
+    bundle: str
+    stage: Literal["shadow", "canary"]
+    share: float
+    fault: str
+
+
 class ModelAnswer(BaseModel):
     """A served champion; `waiting` says why the one in office is another, if it is."""
 
@@ -105,6 +117,7 @@ class ModelAnswer(BaseModel):
     in_office: dict[str, Any]
     waiting: str
     offices: list[OfficeAnswer] = Field(description="all of them, this one too")
+    staged: list[StagedAnswer] = Field(description="challengers on their way into office")
 
 
 class LiveAnswer(BaseModel):

@@ -14,8 +14,9 @@ from serving.forms.answer import (
     json_response,
 )
 from serving.forms.outlook import AnalysisAnswer, Order, RankingAnswer
-from serving.routes.admission import ALWAYS, ServiceDep, refusals
-from serving.routes.choice import OFFICE, UNIVERSE, answers, served, view
+from serving.routes.admission import ALWAYS, refusals
+from serving.routes.arms import by_arm
+from serving.routes.choice import OFFICE, UNIVERSE, answers, view
 from serving.served.served import View
 from serving.served.state import ABOUT, State, foretold, numbers
 
@@ -29,15 +30,24 @@ keyed = APIRouter()
 )
 async def analysis(
     request: Request,
-    service: ServiceDep,
     symbol: Annotated[Symbol, Path()],
     universe: AskedUniverse = None,
 ) -> Response:
     """Everything that is foretold of a symbol: each target by its champion."""
-    state = served(service)
     asked = PredictRequest(symbol=symbol, universe=universe, horizon=None, as_of=None)
-    name = answers(state, asked).main.champion.universe
-    request.state.symbols, request.state.universe = [symbol], name
+    request.state.symbols = [symbol]
+
+    def where(state: State) -> str:
+        return answers(state, asked).main.champion.universe
+
+    async def told(state: State, notes: Any) -> Response:
+        notes.universe = name = where(state)
+        return _analysis(state, name, symbol)
+
+    return await by_arm(request, where, told)
+
+
+def _analysis(state: State, name: str, symbol: str) -> Response:
     known = [(v, v.newest[symbol]) for v in _views(state, name) if symbol in v.newest]
     if not known:
         raise ApiError(404, "unknown_symbol", f"{name} has no forecast of {symbol}: see /assets")
@@ -60,14 +70,20 @@ async def analysis(
 )
 async def ranking(
     request: Request,
-    service: ServiceDep,
     universe: Annotated[Universe, Path()],
     order: Annotated[Order, Query()] = Order(),
 ) -> Response:
     """The symbols of a universe in the order of their newest forecasts."""
-    state = served(service)
-    found = view(state, universe, order.target)
-    request.state.universe, request.state.version = universe, found.champion.model_version
+
+    async def told(state: State, notes: Any) -> Response:
+        found = view(state, universe, order.target)
+        notes.universe, notes.version = universe, found.champion.model_version
+        return _ranking(found, universe, order)
+
+    return await by_arm(request, lambda _: universe, told)
+
+
+def _ranking(found: View, universe: str, order: Order) -> Response:
     session = max(row["session"] for row in found.newest.values())
     new = {s: row for s, row in found.newest.items() if row["session"] == session}
     values = {symbol: _number(found, numbers(row), order.by) for symbol, row in new.items()}

@@ -30,8 +30,24 @@ async def model_info(chosen: ChosenDep) -> Response:
             "in_office": seat.in_office,
             "waiting": seat.waiting,
             "offices": _offices(chosen.state),
+            "staged": _staged(chosen.state),
         }
     )
+
+
+def _staged(state: State) -> list[dict[str, Any]]:
+    return [
+        {
+            "universe": one.rollout.universe,
+            "target": one.rollout.target,
+            "version": one.rollout.model_version,
+            "bundle": one.rollout.bundle,
+            "stage": one.rollout.stage,
+            "share": one.rollout.share,
+            "fault": one.fault,
+        }
+        for one in state.staged.values()
+    ]
 
 
 def _offices(state: State) -> list[dict[str, Any]]:

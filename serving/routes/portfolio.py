@@ -7,14 +7,13 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from contracts.cut import Cut
 from contracts.expected import Expected
-from contracts.store import StoreUnavailable
 from contracts.universe import universe as universe_of
 from serving.edge.errors import ApiError
 from serving.forms.answer import MOST_SYMBOLS, AskedUniverse, PredictRequest, json_response
 from serving.forms.risk import RiskAnswer
 from serving.routes.admission import ALWAYS, ServiceDep, refusals
 from serving.routes.choice import UNIVERSE, answers, served
-from serving.served.holdings import FEWEST, returns, risk
+from serving.served.holdings import FEWEST, TooFewSessions, returns, risk
 from serving.served.served import View
 
 # A universe of hundreds is read in a second or two.
@@ -31,7 +30,7 @@ keyed = APIRouter()
         *ALWAYS,
         *UNIVERSE,
         *("404 unknown_symbol", "404 no_common_universe", "422 invalid_portfolio"),
-        *("422 too_few_sessions", "503 database_unavailable"),
+        *("404 no_returns", "422 too_few_sessions", "503 database_unavailable"),
     ),
 )
 async def portfolio_risk(
@@ -61,15 +60,11 @@ async def portfolio_risk(
         return risk(returns(service.store, _cut(main, sessions), ids), weights)
 
     try:
-        found = await service.readers.call(ask, SECONDS)
-    except (StoreUnavailable, TimeoutError) as error:
-        raise ApiError(
-            503,
-            "database_unavailable",
-            "returns are read from the database, which does not answer: ask again later",
-        ) from error
-    except Expected as error:
+        found = await service.read(ask, SECONDS, "returns")
+    except TooFewSessions as error:
         raise ApiError(422, "too_few_sessions", str(error)) from error
+    except Expected as error:  # No calendar, no facts: what was served has gone since.
+        raise ApiError(404, "no_returns", str(error)) from error
     about = {"universe": main.champion.universe, "weights": weights}
     return json_response(about | {"data_origin": main.data_origin} | found)
 

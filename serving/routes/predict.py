@@ -3,19 +3,20 @@
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import ValidationError
 
 from contracts.champion import Office
-from contracts.store import StoreUnavailable
 from serving.edge.errors import ApiError, invalid
 from serving.forms.answer import AsOf, PredictRequest, Symbol, Universe
 from serving.forms.prediction import PredictAnswer
 from serving.routes.admission import ALWAYS, Direct, admit, refusals, service_of
-from serving.routes.choice import UNIVERSE, absent, answers, served
+from serving.routes.arms import by_arm
+from serving.routes.choice import UNIVERSE, absent, answers
 from serving.served.served import Row, decided_by
 from serving.served.state import Answers, State, Told
 from serving.service import Service
@@ -70,13 +71,20 @@ async def predict_one(
 
 
 async def _answer(request: Request, asked: PredictRequest) -> Response:
-    service, now = service_of(request), time.time()
-    state = served(service)
     # What the table `requests` tells of this call.
     request.state.symbols = asked.asked
+
+    def where(state: State) -> str:
+        return answers(state, asked).main.champion.universe
+
+    return await by_arm(request, where, partial(_made, request, asked))
+
+
+async def _made(request: Request, asked: PredictRequest, state: State, notes: Any) -> Response:
+    service, now = service_of(request), time.time()
     found = answers(state, asked)
     champion = found.main.champion
-    request.state.universe, request.state.version = champion.universe, champion.model_version
+    notes.universe, notes.version = champion.universe, champion.model_version
     if asked.as_of is not None and asked.as_of.timestamp() > now:
         raise ApiError(
             422,
@@ -137,17 +145,7 @@ async def _earlier(
             for view in found.views
         }
 
-    try:
-        # Whoever asks a database that is known to be away would only keep others waiting.
-        if not service.watch.database:
-            raise StoreUnavailable("the last look at the ledger was not answered")
-        known = await service.readers.call(ask, EARLIER_SECONDS)
-    except (StoreUnavailable, TimeoutError) as error:
-        raise ApiError(
-            503,
-            "database_unavailable",
-            "earlier forecasts lie in the database, which does not answer: leave as_of out for "
-            "the newest ones, or ask again later",
-        ) from error
+    otherwise = "leave as_of out for the newest ones, or ask again later"
+    known = await service.read(ask, EARLIER_SECONDS, "earlier forecasts", otherwise)
     main = known[found.main.office]
     return {symbol: found.tell(row, known) for symbol, row in main.items()}

@@ -1,7 +1,7 @@
 """All that is served at one moment: every office's seat, and what callers are told, immutable."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from itertools import groupby
@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import orjson
 
 from contracts.champion import Champion, Office
+from contracts.release.rollout import Rollout
+from serving.edge.metrics import Arm
 from serving.served.served import Row, View
 from training.objective import OBJECTIVES
 
@@ -102,6 +104,22 @@ class Seat:
     waiting: str = ""
 
 
+@dataclass(frozen=True)
+class Staged:
+    """A challenger beside the champion of its office, and how both arms do.
+
+    answers: by horizon, what is told where the challenger stands in its champion's place. fault:
+    why it cannot answer, so that the champion does; empty when it can.
+    """
+
+    rollout: Rollout
+    view: View
+    answers: Mapping[int, Answers] = field(repr=False)
+    champion: Arm = field(repr=False)
+    challenger: Arm = field(repr=False)
+    fault: str = ""
+
+
 def _universes() -> Mapping[str, Mapping[int, Answers]]:
     return MappingProxyType({})
 
@@ -112,13 +130,23 @@ class State:
 
     answers: universe -> horizon -> what is told, the predictor's own universe first, then by name,
     and the shortest horizon first. waiting: why nothing is served, where that is so. database:
-    whether the last look at the ledger that ended was answered.
+    whether the last look at the ledger that ended was answered. staged: universe -> the challenger
+    that answers some of its callers.
     """
 
     seats: Mapping[Office, Seat] = field(default_factory=lambda: MappingProxyType({}))
     answers: Mapping[str, Mapping[int, Answers]] = field(default_factory=_universes)
     waiting: str = "the ledger was not read yet"
     database: bool = False
+    staged: Mapping[str, Staged] = field(default_factory=lambda: MappingProxyType({}))
+
+    def beside(self, universe: str) -> "State":
+        """The same as the callers of the universe's challenger see it."""
+        arm = self.staged[universe]
+        office = arm.rollout.office
+        seats = {**self.seats, office: replace(self.seats[office], view=arm.view)}
+        answers = {**self.answers, universe: arm.answers}
+        return replace(self, seats=MappingProxyType(seats), answers=MappingProxyType(answers))
 
     @property
     def why(self) -> str:

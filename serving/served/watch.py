@@ -4,19 +4,21 @@ import asyncio
 import gc
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 
 from contracts.champion import Champion, Office, offices, reign
 from contracts.database.connection import in_time
+from contracts.release.rollout import Rollout, staged
 from contracts.store import Store, StoreUnavailable
 from serving.edge.lane import Lane
 from serving.edge.metrics import Metrics
 from serving.served import served as view
 from serving.served.served import View
-from serving.served.state import Seat, State, arranged
+from serving.served.staging import Staging
+from serving.served.state import Seat, Staged, State, arranged
 from training.bundle.bundle import Bundle
 from training.bundle.manifest import Manifest
 
@@ -36,8 +38,8 @@ class Watch:
 
     Of each office the newest champion is served that has forecasts for its newest session and
     whose bundle passes its checks. Until then the former one stays; while the database is away all
-    stays. universe: whom callers mean who name none. looked: set once the ledger was looked at,
-    whatever came of it.
+    stays. A challenger that is staged stands beside its champion in the same way. universe: whom
+    callers mean who name none. looked: set once the ledger was looked at, whatever came of it.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Watch:
         self._universe = universe
         self._load = load
         self._metrics = metrics
+        self._staging = Staging(store, metrics)
         self._checked: dict[tuple[Office, str], Manifest] = {}
         self._failed: dict[tuple[Office, str], tuple[float, str]] = {}
         self._seen: dict[Office, object] = {}
@@ -100,6 +103,7 @@ class Watch:
     def _read(self) -> None:
         ranks = {office: reign(self._store, office) for office in offices(self._store)}
         ready = {office: view.forecasters(self._store, office) for office in ranks}
+        releases = staged(self._store)
         self._answered = time.monotonic()
         if not ranks:
             nobody = f"the universe {self._universe!r} has no champion yet"
@@ -107,6 +111,8 @@ class Watch:
         # An office whose bundle is to be checked keeps no other one waiting for its forecasts.
         for office in sorted(ranks, key=lambda o: (o, ranks[o][0].bundle) not in self._checked):
             self._take(office, self._seat(office, ranks[office], ready[office]))
+        found = {one.universe: self._beside(one, ready.get(one.office, {})) for one in releases}
+        self._stage({universe: one for universe, one in found.items() if one is not None})
 
     def _seat(self, office: Office, ranks: Sequence[Champion], ready: dict[str, object]) -> Seat:
         former = self.state.seats.get(office)
@@ -130,8 +136,40 @@ class Watch:
         if seat.view is not (former.view if former else None):
             views = [each.view for each in seats.values() if each.view is not None]
             answers = arranged(views, self._universe)
-        self.state = State(seats, answers, "", True)
+        self.state = State(seats, answers, "", True, state.staged)
         self._announce(office, seat, former)
+
+    def _stage(self, found: Mapping[str, Staged]) -> None:
+        """Let these be staged from now on, in one swap."""
+        former = self.state.staged
+        if all(found.get(name) is former.get(name) for name in {*found, *former}):
+            return
+        self.state = replace(self.state, staged=MappingProxyType(dict(found)))
+        for name in {*found, *former}:
+            now, before = found.get(name), former.get(name)
+            if now is None and before is not None:
+                log.info("challenger not staged any more", extra=_named(before.rollout.challenger))
+            elif now is not None:
+                how = {"stage": now.rollout.stage, "share": now.rollout.share, "fault": now.fault}
+                log.info("challenger staged", extra=_named(now.rollout.challenger) | how)
+
+    def _beside(self, release: Rollout, ready: dict[str, object]) -> Staged | None:
+        seat, candidate = self.state.seats.get(release.office), release.challenger
+        if seat is None or seat.view is None or seat.in_office.bundle == release.bundle:
+            return None
+        try:
+            known = self._staging.former(release)
+            if release.bundle in ready:
+                if fault := self._reason_against(candidate, ready):
+                    return self._staging.of(release, self.state, None, fault)
+                manifest = self._checked[release.office, release.bundle]
+                known = self._staging.view(release, manifest, ready[release.bundle])
+            # Until it has forecasts of the newest session it stays with those that it has.
+            return self._staging.of(release, self.state, known, "") if known else None
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # A challenger's fault is nobody else's.
+            return self._staging.of(release, self.state, None, f"it cannot be served: {error}")
 
     def _first_fit(self, ranks: Sequence[Champion], ready: dict[str, object]) -> View | None:
         for candidate in ranks:
@@ -173,6 +211,7 @@ class Watch:
             trained = Office(manifest.universe, manifest.target)
             if trained != office:
                 raise ValueError(f"it was trained for the office {trained}")
+            manifest.require_declared()
         except Exception as error:
             reason = f"its bundle failed the checks: {error}"
             self._failed[office, candidate.bundle] = (time.monotonic(), reason)

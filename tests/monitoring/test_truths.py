@@ -101,13 +101,13 @@ def test_sums_that_were_kept_are_those_of_all_rows(
     store: Store, market: Market, volatile: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = list[list[date]]()
-    whole = performance._settled
+    whole = performance.settled
 
     def watched(store: Store, where: Any, asked: Any, days: Any) -> Any:
         read.append(list(days))
         return whole(store, where, asked, days)
 
-    monkeypatch.setattr(performance, "_settled", watched)
+    monkeypatch.setattr(performance, "settled", watched)
     better, kept = market.times(BETTER, expert="har"), Truths(store)
     # Three rows a session: two sessions are held at once, and others lie between those of a block.
     monkeypatch.setattr(performance, "_ROWS", 6)

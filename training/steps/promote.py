@@ -2,11 +2,13 @@
 
 from datetime import datetime
 
-from contracts.champion import champion
+from contracts.champion import PROMOTED, STAGED, champion
 from contracts.expected import Expected
+from contracts.settings import settings
 from contracts.store import Store
 from training.evidence.decision import Decision
 from training.office.ledger import Ruling, afterwards, deciding, follow, numbered, record
+from training.office.staging import begin_under
 from training.run import records
 from training.run.records import Fit
 from training.run.scope import Scope
@@ -42,8 +44,10 @@ def promote(store: Store, scope: Scope, now: datetime) -> tuple[Decision | None,
 def apply(store: Store, decision: Decision, candidate: Fit, now: datetime) -> int:
     """Write the decision into the ledger, then move the alias; returns the rows added (0 or 1).
 
-    A decision that is in the ledger already adds nothing. Raises StaleContest when the champion
-    is no longer the one that was challenged, LockLost when another may be deciding meanwhile.
+    Where releases are staged, the winner of a contest begins one in place of taking office. A
+    decision that is in the ledger already adds nothing. Raises StaleContest when the champion is no
+    longer the one that was challenged, ReleaseRefused where no release may begin, LockLost when
+    another may be deciding meanwhile.
     """
     office = decision.office
     with deciding(store, office) as lock:
@@ -57,14 +61,19 @@ def apply(store: Store, decision: Decision, candidate: Fit, now: datetime) -> in
                 f"{in_office.bundle[:12] if in_office else 'nobody'} is in office: run "
                 "`python -m training contest` again"
             )
+        staged = decision.outcome == PROMOTED and settings().release == "staged"
+        about = numbered(office, candidate)
+        if staged and not known.num_rows:
+            why = (decision.reason, now)
+            begin_under(lock, store, office, about, why, decision.promotion_id)
         ruling = Ruling(
             decision.promotion_id,
-            decision.outcome,
+            STAGED if staged else decision.outcome,
             "contest",
             decision.reason,
             decision.as_json(),
             decision.champion,
         )
-        added = record(lock, office, numbered(office, candidate), ruling, now)
+        added = record(lock, office, about, ruling, now)
         follow(store, office)
     return added

@@ -1,0 +1,1 @@
+"""A challenger on its way into office: what the ledger `rollouts` says of it."""

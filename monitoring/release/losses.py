@@ -1,0 +1,156 @@
+"""Settled forecasts of the same rows by two bundles: what one loses more, by session."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import polars as pl
+from scipy import special
+
+from contracts.champion import Office
+from contracts.store import Store
+from monitoring.release.check import FAIL, NO_DATA, PASS, Check
+from monitoring.release.peeking import Compared, compared
+from monitoring.truth.performance import settled
+from training.bundle.bundle import manifest_of
+from training.evidence.intervals import per_session
+from training.forecast import Classes, Floats
+from training.objective import Forecasts, Loss, Objective, Truth
+
+# Newest sessions that are compared, and how few tell nothing.
+SESSIONS, FEWEST = 500, 12
+# The chance at which a challenger that is as good is taken for a worse one.
+LEVEL = 0.01
+_ROW = ["instrument_id", "as_of"]
+_COMMON = """
+SELECT session FROM (
+  SELECT DISTINCT p.session, p.bundle FROM predictions p
+  WHERE p.universe = %s AND p.target = %s AND p.bundle IN (%s, %s)
+    AND EXISTS (SELECT FROM outcomes o WHERE o.prediction_id = p.prediction_id)) said
+GROUP BY session HAVING count(*) = 2 ORDER BY session DESC LIMIT %s
+"""
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Settled forecasts of the same n rows; sessions: (n,) datetime64, in their order."""
+
+    asked: Objective
+    first: Floats
+    second: Floats
+    truth: Truth
+    sessions: np.ndarray
+
+    def losses(self, loss: Loss) -> tuple[Floats, Floats, np.ndarray]:
+        """Both sides' losses of the rows that count for it, and the sessions of those."""
+        one, other = (
+            np.asarray(loss.of(Forecasts(self.asked, said), self.truth), dtype=np.float64)
+            for said in (self.first, self.second)
+        )
+        both = np.isfinite(one) & np.isfinite(other)
+        return one[both], other[both], self.sessions[both]
+
+
+def paired(store: Store, office: Office, first: str, second: str) -> Paired | None:
+    """The settled forecasts that both bundles made; None where there are none.
+
+    Raises ForecastError where either said what is no answer.
+    """
+    place = (office.universe, office.target)
+    found = store.query(_COMMON, (*place, first, second, SESSIONS))
+    days: Sequence[date] = sorted(found["session"].to_pylist())
+    if not days:
+        return None
+    asked = manifest_of(first).asked
+    one, other = (_newest(settled(store, (*place, b), asked, days)) for b in (first, second))
+    both = one.join(other, on=_ROW, suffix="_other").sort("session", *_ROW)
+    if both.is_empty():
+        return None
+    columns = list(asked.columns)
+    truth = both["truth"].to_numpy()
+    return Paired(
+        asked,
+        both.select(columns).to_numpy().astype(np.float64),
+        both.select(f"{name}_other" for name in columns).to_numpy().astype(np.float64),
+        truth.astype(np.int64 if isinstance(asked.head, Classes) else np.float64),
+        both["session"].to_numpy().astype("datetime64[D]"),
+    )
+
+
+def _newest(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.sort("snapshot").unique(_ROW, keep="last")
+
+
+def sequences(
+    store: Store, office: Office, first: str, second: str
+) -> Iterator[tuple[Loss, Compared, tuple[float, float]]]:
+    """Each judged loss of two bundles, compared so that it may be looked at every day, and their
+    means; nothing where no session is settled of which both have forecasts."""
+    if (rows := paired(store, office, first, second)) is None:
+        return
+    horizon = manifest_of(first).horizon
+    for loss in rows.asked.judged:
+        one, other, sessions = rows.losses(loss)
+        if len(one):
+            means = float(one.mean()), float(other.mean())
+            yield loss, compared(one - other, sessions, horizon), means
+
+
+def checks(store: Store, office: Office, champion: str, challenger: str) -> list[Check]:
+    """No judged loss of the challenger is larger by more than its margin, beyond chance.
+
+    Rows are paired and told by session; a difference that is always the same is a constant bias.
+    Of long labels few sessions tell little: there the contest has decided.
+    """
+    asked = manifest_of(champion).asked
+    try:
+        rows = paired(store, office, champion, challenger)
+    except ValueError as error:
+        return [Check("settled losses", FAIL, "are answers", why=str(error))]
+    if rows is None:
+        why = "no session is settled of which both have forecasts"
+        return [
+            Check(f"settled {one.words}", NO_DATA, _limit(one), why=why) for one in asked.judged
+        ]
+    horizon = manifest_of(champion).horizon
+    return list(_worse(rows, horizon))
+
+
+def _worse(rows: Paired, horizon: int) -> Iterator[Check]:
+    for loss in rows.asked.judged:
+        champion, challenger, sessions = rows.losses(loss)
+        name, count = f"settled {loss.words}", len(np.unique(sessions))
+        if count < FEWEST:
+            why = f"{count} sessions are settled, {FEWEST} are needed"
+            yield Check(name, NO_DATA, _limit(loss), why=why)
+            continue
+        more, chance = _more(challenger - champion, sessions, horizon)
+        worse = more > loss.margin and chance < LEVEL
+        why = f"{more:+.5f} {loss.unit} over {count} sessions (p {chance:.4f})" if worse else ""
+        means = float(champion.mean()), float(challenger.mean())
+        yield Check(name, FAIL if worse else PASS, _limit(loss), *means, why)
+
+
+def _more(differences: Floats, sessions: np.ndarray, horizon: int) -> tuple[float, float]:
+    """The mean difference per row, and the chance of one so large where none is.
+
+    Sessions are joined to blocks as long as a label, which share next to nothing with each other;
+    the blocks' sums follow Student's law. A single block tells no error: nothing is unlikely then.
+    """
+    _, sums, rows = per_session(differences, sessions)
+    blocks = max(1, len(sums) // horizon)
+    place = np.minimum(np.arange(len(sums)) // horizon, blocks - 1)
+    total, count = np.bincount(place, sums), np.bincount(place, rows)
+    mean = float(total.sum() / count.sum())
+    if blocks == 1:
+        return mean, 1.0
+    left = total - mean * count
+    error = float(np.sqrt(blocks / (blocks - 1) * (left**2).sum())) / float(count.sum())
+    if not error:
+        return mean, 0.0 if mean > 0 else 1.0
+    return mean, float(special.stdtr(blocks - 1, -mean / error))
+
+
+def _limit(loss: Loss) -> str:
+    return f"+{loss.margin:g} {loss.unit}, p < {LEVEL:g}"
