@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import numpy as np
-import pyarrow as pa
 import typer
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
-from volatility_quality import bars_of, panel_of
+from settled import samples_of
+from sp500 import STOCKS, bars_of, panel_of
 
 from features.engine import evaluate
 from features.feature import FEATURES
@@ -38,10 +38,12 @@ from training.forecast import Floats
 from training.objectives.levels import Levels
 from training.recipe import recipe
 from training.samples.folds import WalkForward
-from training.samples.samples import Samples, from_matrix
+from training.samples.samples import Samples
 
 TARGET, EXPERT_NAMES = "levels_5", ("barrier", "barrier_trees")
 LEARNT = recipe("demo_levels").features
+# Rows of a stock that are left to look back on: a quarter.
+BEHIND = 67
 REACH, DAYS, HEIGHT = 5, 10, 1.5
 FAR, WIDE, BINS = 1.0, 3.0, 8
 SHIFTED = (0.5, 1.5)
@@ -175,35 +177,6 @@ def permuted(panel: Panel, seed: int = 0) -> Panel:
     return replace(panel, columns={**columns, **made, "dividend": np.zeros(len(close))})
 
 
-def samples_of(panel: Panel) -> Samples:
-    """The settled rows, once a quarter of history is behind each."""
-    found = evaluate(panel, [FEATURES.get(name) for name in LEARNT], dtype=np.float32)
-    label = target(TARGET).label
-    outcome = label.settle(panel, label.basis(panel))
-    stocks = np.array(panel.instruments)[panel.segment]
-    unknown = ~outcome.settled | (panel.place < 67)
-
-    def told(values: NDArray[np.generic]) -> pa.Array:
-        return pa.array(values, from_pandas=True, mask=unknown)
-
-    moment = pa.timestamp("us", "UTC")
-    table = pa.table(
-        {
-            "instrument_id": stocks,
-            "symbol": stocks,
-            "session": pa.array(panel.session, pa.date32()),
-            "as_of": pa.array(panel.as_of).cast(moment),
-            **{name: pa.array(values, from_pandas=True) for name, values in found.items()},
-            "label": told(np.nan_to_num(outcome.value).astype(np.int64)),
-            "settled_at": told(outcome.settled_at).cast(moment),
-            "total_return": told(outcome.total_return),
-            "delisted": told(outcome.delisted),
-            "ambiguous": told(outcome.ambiguous),
-        }
-    )
-    return from_matrix(table, LEARNT)
-
-
 def evidence_of(samples: Samples) -> Evidence:
     """The soft vote's evidence beside its experts and the objective's baselines."""
     levels, folds = Levels(), WalkForward().split(samples)
@@ -236,7 +209,7 @@ def compared(panel: Panel) -> Iterator[tuple[str, Bounces]]:
 
 def main(
     data: Annotated[Path, typer.Argument(help="the folder sp500_daily")],
-    stocks: Annotated[int, typer.Option(min=5, help="how many of those that missed nothing")] = 60,
+    stocks: Annotated[int, STOCKS] = 60,
 ) -> None:
     """Print bounces beside placebos, and the scores of all forecasters on the same rows."""
     panel = panel_of(bars_of(data.resolve().parent, stocks))
@@ -247,7 +220,8 @@ def main(
         gain = f"{100 * one.gain.value:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}]"
         table.add_row(name, *cells, gain)
     Console(width=130).print(table)
-    samples = samples_of(panel)
+    features = evaluate(panel, [FEATURES.get(name) for name in LEARNT], dtype=np.float32)
+    samples = samples_of(panel, features, target(TARGET).label, BEHIND)
     typer.echo(f"{len(panel.instruments)} survivors, {len(samples):,} rows to learn from and ask")
     Console(width=130).print(shown(evidence_of(samples)))
 

@@ -16,11 +16,12 @@ from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
+import settled
 import typer
 from rich.console import Console
 from rich.table import Table
 from scipy.stats import rankdata
-from volatility_quality import bars_of, panel_of
+from sp500 import STOCKS, bars_of, panel_of
 
 from features.engine import evaluate
 from features.feature import FEATURES
@@ -39,36 +40,16 @@ from training.samples.samples import Samples, from_matrix
 
 # The set has no texts.
 LEARNT = tuple(f for f in recipe("demo_return").features if not f.startswith("news_"))
+# Rows of a stock that are left to look back on: a quarter.
+BEHIND = 67
 SURE = ("pinball", "r2", "coverage_90")  # shown with their intervals
 NARROW = {"window": 20, "first": 16, "second": 8, "dense": 16, "epochs": 4, "batch": 2048}
 
 
 def matrix_of(panel: Panel, name: str) -> pa.Table:
     """Features and truths of a target, the latter once a quarter of history is behind each row."""
-    found = evaluate(panel, [FEATURES.get(one) for one in LEARNT], dtype=np.float32)
-    label = target(name).label
-    outcome = label.settle(panel, label.basis(panel))
-    stocks = np.array(panel.instruments)[panel.segment]
-    unknown = ~outcome.settled | (panel.place < 67)
-
-    def told(values: np.ndarray) -> pa.Array:
-        return pa.array(values, from_pandas=True, mask=unknown)
-
-    moment = pa.timestamp("us", "UTC")
-    return pa.table(
-        {
-            "instrument_id": stocks,
-            "symbol": stocks,
-            "session": pa.array(panel.session, pa.date32()),
-            "as_of": pa.array(panel.as_of).cast(moment),
-            **{one: pa.array(values, from_pandas=True) for one, values in found.items()},
-            "label": told(outcome.value),
-            "settled_at": told(outcome.settled_at).cast(moment),
-            "total_return": told(outcome.total_return),
-            "delisted": told(outcome.delisted),
-            "ambiguous": told(outcome.ambiguous),
-        }
-    )
+    features = evaluate(panel, [FEATURES.get(one) for one in LEARNT], dtype=np.float32)
+    return settled.matrix_of(panel, features, target(name).label, BEHIND)
 
 
 def walks_of(samples: Samples, folds: Sequence[Fold], experts: Sequence[str]) -> dict[str, Walk]:
@@ -138,7 +119,7 @@ def _cell(value: Value, sign: str = "") -> str:
 
 def main(
     data: Annotated[Path, typer.Argument(help="holds sp500_daily")],
-    stocks: Annotated[int, typer.Option(min=5, help="how many of those that missed nothing")] = 60,
+    stocks: Annotated[int, STOCKS] = 60,
     target_: Annotated[str, typer.Option("--target", help="what is foretold")] = "return_1",
     expert: Annotated[list[str] | None, typer.Option(help="who foretells, repeatable")] = None,
 ) -> None:

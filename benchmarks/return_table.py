@@ -16,6 +16,7 @@ from typing import Annotated
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import settled
 import typer
 from commodities_files import bars_of as commodity_bars
 from return_quality import LEARNT, matrix_of
@@ -23,7 +24,6 @@ from rich.console import Console
 from rich.table import Table
 
 from features.inputs.adjust import PRICES, Actions, adjusted
-from features.inputs.index import level_of
 from features.panel.panel import Panel
 from features.target import target
 from training.evidence.evidence import Scored, Value
@@ -76,25 +76,7 @@ def metal_bars(data: Path) -> pl.DataFrame:
 
 def panel_of(bars: pl.DataFrame, closes: np.timedelta64) -> Panel:
     """The panel of one exchange, each session decided at its close."""
-    parts = bars.partition_by("symbol", maintain_order=True)
-    columns = [_columns(part) for part in parts]
-    joined = {name: np.concatenate([c[name] for c in columns]) for name in columns[0]}
-    session = bars["session"].to_numpy().astype("datetime64[D]")
-    days, place = np.unique(session, return_inverse=True)
-    total, first = joined["total"], bars["symbol"] != bars["symbol"].shift()
-    grown = np.append(np.nan, total[1:] / total[:-1] - 1.0)
-    grown[first.fill_null(True).to_numpy()] = np.nan
-    level = level_of(place, grown, len(days))
-    joined["index_return"] = np.append(np.nan, level[1:] / level[:-1] - 1.0)[place]
-    return Panel(
-        columns=joined,
-        offsets=np.cumsum([0, *map(len, parts)]),
-        instruments=tuple(part["symbol"][0] for part in parts),
-        ended=np.full(len(parts), np.datetime64("NaT", "us")),
-        session=session,
-        as_of=session.astype("datetime64[us]") + closes,
-        decided=np.ones(len(session), bool),
-    )
+    return settled.panel_of(bars, _columns, lambda days: days.astype("datetime64[us]") + closes)
 
 
 def _columns(part: pl.DataFrame) -> dict[str, Floats]:

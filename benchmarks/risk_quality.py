@@ -16,7 +16,8 @@ import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
-from sp500 import bars_of, panel_of, samples_of
+from settled import samples_of
+from sp500 import BEHIND, STOCKS, bars_of, panel_of
 
 from features.engine import evaluate
 from features.feature import FEATURES
@@ -127,14 +128,14 @@ def _cell(value: float, low: float, high: float, sign: str = "") -> str:
 
 def main(
     data: Annotated[Path, typer.Argument(help="holds sp500_daily")],
-    stocks: Annotated[int, typer.Option(min=5, help="how many of those that missed nothing")] = 60,
+    stocks: Annotated[int, STOCKS] = 60,
 ) -> None:
     """Print the scores of all forecasters on the same rows, and the tests of a book of a day."""
     panel, console = panel_of(bars_of(data, stocks)), Console(width=130)
     features = evaluate(panel, [FEATURES.get(name) for name in LEARNT], dtype=np.float32)
     for name in TARGETS:
         label = target(name).label
-        samples = samples_of(panel, features, label)
+        samples = samples_of(panel, features, label, BEHIND)
         folds = WalkForward().split(samples)
         said = answered(samples, folds)
         console.print(shown(evidence_of(said, samples, folds, label.horizon), name))

@@ -18,7 +18,8 @@ import pandas as pd
 import typer
 from rich.console import Console
 from rich.table import Table
-from sp500 import bars_of, panel_of, samples_of
+from settled import samples_of
+from sp500 import BEHIND, STOCKS, bars_of, panel_of
 
 from features.engine import evaluate
 from features.feature import FEATURES
@@ -136,14 +137,14 @@ def _cell(value: float, low: float, high: float, sign: str = "") -> str:
 
 def main(
     data: Annotated[Path, typer.Argument(help="holds sp500_daily")],
-    stocks: Annotated[int, typer.Option(min=5, help="how many of those that missed nothing")] = 60,
+    stocks: Annotated[int, STOCKS] = 60,
 ) -> None:
     """Print the scores of all forecasters on the same rows, a day and a week ahead."""
     panel = panel_of(bars_of(data, stocks))
     features = evaluate(panel, [FEATURES.get(name) for name in LEARNT], dtype=np.float32)
     for horizon in HORIZONS:
         label = RealisedVolatility(horizon, "garman_klass_overnight")
-        samples = samples_of(panel, features, label)
+        samples = samples_of(panel, features, label, BEHIND)
         typer.echo(f"{len(panel.instruments)} survivors, {len(samples):,} rows, {horizon} days")
         folds = WalkForward().split(samples)
         walks = walks_of(samples, folds, typer.echo)

@@ -1,4 +1,4 @@
-"""Verbs of serving: `python -m serving run | predict | catch-up | ask`."""
+"""Verbs of serving: `python -m serving run | predict | catch-up | ask | document`."""
 
 import os
 import shlex
@@ -172,6 +172,16 @@ def ask(symbol: str, universe: verbs.Universe = "") -> None:
 
     for line in spoken(open_store(), universe or settings().universe, symbol):
         typer.echo(line)
+
+
+@app.command()
+def document(
+    folder: Path = typer.Option(Path("docs/openapi"), help="where each version has its file"),
+) -> None:
+    """Write the OpenAPI document into the file of its version, which is written once."""
+    from serving.document import publish
+
+    typer.echo(publish(folder))
 
 
 def main() -> None:

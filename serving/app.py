@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 
 from contracts.database.connection import ASIDE
@@ -21,6 +22,11 @@ from serving.served.watch import Watch
 from serving.service import Service
 from training.bundle import bundle
 
+# Of what callers may rely on: a change of the document needs a new one, and its file in
+# docs/openapi, which `python -m serving document` writes. The first number rises where something
+# goes or means something else, the second where something comes, the third where words change.
+VERSION = "1.1.0"
+
 # A database that does not even refuse must not keep the predictor from saying so.
 FIRST_LOOK_SECONDS = 10.0
 
@@ -29,6 +35,11 @@ _DESCRIPTION = f"""Forecasts of the champions in office. **{DISCLAIMER}**
 Forecasts are computed when facts arrive and never change; an answer names the one universe and
 model version, the time of its decision (`as_of`) and the age of its data. Every refusal is
 `{{code, message, request_id}}`. Where keys are in force, each call needs one in `X-API-Key`."""
+
+
+def _operation(route: APIRoute) -> str:
+    # What clients that are made from the document call the function.
+    return route.name
 
 
 @asynccontextmanager
@@ -69,7 +80,13 @@ def create_app(
     skew = SkewWatch(Store(store.url, ASIDE), watch, metrics)
     service = Service(store, watch, metrics, access, journal, skew)
     # The page of /docs carries its own scripts: the usual one would fetch them from elsewhere.
-    app = FastAPIOffline(title="FinPulse", description=_DESCRIPTION, lifespan=_lifespan)
+    app = FastAPIOffline(
+        title="FinPulse",
+        description=_DESCRIPTION,
+        version=VERSION,
+        lifespan=_lifespan,
+        generate_unique_id_function=_operation,
+    )
     app.state.service = service
     app.include_router(router)
     app.add_middleware(Requests, metrics=metrics, journal=journal, phase=service.phase)

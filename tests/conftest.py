@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "infra" / "local"), str(ROOT / "tests" / "fixtures")]
 
 import postgres as launcher  # noqa: E402
-from mlflow_server import mlflow_server  # noqa: E402, F401
+from mlflow_server import mlflow_server, tracking  # noqa: E402, F401
 from no_skips import pytest_runtest_makereport  # noqa: E402, F401
 
 from contracts.settings import settings  # noqa: E402

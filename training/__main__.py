@@ -103,11 +103,13 @@ def fit(
     expert: Annotated[str, typer.Option(help="expert to fit, with its tuned hyperparameters")],
     universe: verbs.Universe = "",
     recipe: Recipe = DEFAULT,
+    target: Annotated[str, typer.Option(help="in place of --recipe: what is foretold")] = "",
 ) -> None:
     """Walk one expert forward, fit it on all that had settled, and register its bundle."""
     from training.steps import fit
 
-    asked, store = _scope(universe, session, snapshot, recipe), open_store()
+    chosen = recipes.recipe_of(target).name if target else recipe
+    asked, store = _scope(universe, session, snapshot, chosen), open_store()
     done = fit.fit(store, asked, expert, told=_progress)
     _progress(f"model version {done.version}")
     typer.echo(done.bundle)

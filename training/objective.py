@@ -109,8 +109,9 @@ class Objective(ABC):
     best, fitted on the first rows for the second. zero: the expert that is in office first.
     thresholds: of its signals, unless a recipe has others. tells: what callers are told, field ->
     what it is, in an object beside the forecasts of an objective that tells nothing, which lead;
-    the object is called by `told_as`, else by the objective's name. keeps: what of a decision's row
-    is kept with its answer: features of the view, and CLOSE.
+    the object is called by `told_as`, else by the objective's name; fields that hold no number are
+    of the types in `typed`. keeps: what of a decision's row is kept with its answer: features of
+    the view, and CLOSE.
     """
 
     name: ClassVar[str]
@@ -125,6 +126,7 @@ class Objective(ABC):
     zero: ClassVar[str]
     thresholds: ClassVar[Mapping[str, float]] = {}
     tells: ClassVar[Mapping[str, str]] = {}
+    typed: ClassVar[Mapping[str, Any]] = {}
     told_as: ClassVar[str] = ""
     keeps: ClassVar[tuple[str, ...]] = ()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from typing import Any
 
-from contracts.registry import Registry
+from contracts.registry import Registry, UnknownMember
 from training.evidence.decision import Rules
 from training.samples.folds import WalkForward
 
@@ -73,6 +73,20 @@ def waves(names: Iterable[str]) -> list[tuple[str, ...]]:
         found.append(tuple(sorted(sorter.get_ready())))
         sorter.done(*found[-1])
     return found
+
+
+def recipe_of(target: str) -> Recipe:
+    """The target's own recipe: named as it, else as its objective, else the default.
+
+    Raises UnknownMember naming the recipes that foretell the target.
+    """
+    named = {one.name: one for one in RECIPES if one.target == target}
+    own = (name for one in named.values() for name in (target, one.objective, DEFAULT))
+    found = next((name for name in own if name in named), None)
+    if found is None:
+        known = ", ".join(named) or "none; " + ", ".join(sorted({r.target for r in RECIPES}))
+        raise UnknownMember(f"no recipe is the target {target!r}'s own; found: {known}")
+    return named[found]
 
 
 def recipe(name: str) -> Recipe:

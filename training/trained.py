@@ -50,22 +50,23 @@ class Trained(Model):
         raise NotImplementedError(f"{cls.__name__} is read as {Network.__name__}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Lessons:
     """How a network is taught by AdamW, stopped early on sessions that teach it nothing else.
 
     epochs: upper bound; the weights are those of the epoch with the smallest loss on the newest
     `inner` share of the training sessions, purged by settlement, and `patience` epochs without a
-    smaller one end the training.
+    smaller one end the training. Experts that are networks are Lessons, too, so that these are
+    among their hyperparameters.
     """
 
-    learning_rate: float
-    decay: float
-    batch: int
-    epochs: int
-    patience: int
-    inner: float
-    seed: int
+    learning_rate: float = 3e-3
+    decay: float = 1e-3
+    batch: int = 512
+    epochs: int = 12
+    patience: int = 3
+    inner: float = 0.2
+    seed: int = 7
 
     def teach(
         self, samples: Samples, window: int, build: Build, loss: Any

@@ -7,8 +7,6 @@ from pydantic import BaseModel, Field, create_model
 
 from training.objective import OBJECTIVES, Objective
 
-_Said = float | str | list[float] | list[str] | dict[str, Any] | None
-
 
 class Beside(BaseModel):
     """What another champion of the same universe foretells of the symbol."""
@@ -52,7 +50,10 @@ class Leading(BaseModel):
 
 
 def _object(member: Objective) -> Any:
-    said: Any = {name: (_Said, Field(description=what)) for name, what in member.tells.items()}
+    said: Any = {
+        name: (member.typed.get(name, float) | None, Field(description=what))
+        for name, what in member.tells.items()
+    }
     form = create_model(member.name.capitalize(), __base__=Beside, **said)
     absent = "null where no champion of the universe foretells it for the symbol"
     return (form | None, Field(description=absent))

@@ -4,7 +4,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
-from contracts.store import StoreUnavailable
 from serving.edge.errors import ApiError
 from serving.forms.answer import json_response
 from serving.forms.explanation import ExplainAnswer
@@ -21,7 +20,8 @@ keyed = APIRouter()
     response_model=ExplainAnswer,
     responses=refusals(
         *ALWAYS[:3],
-        *("404 unknown_prediction", "404 no_explanation", "503 database_unavailable"),
+        *("404 unknown_prediction", "404 no_explanation", "422 invalid_request"),
+        "503 database_unavailable",
     ),
 )
 async def explain(
@@ -30,16 +30,9 @@ async def explain(
     prediction_id: Annotated[str, Path(pattern="^[0-9a-f]{32}$")],
 ) -> Response:
     """What each feature added to a forecast, model by model."""
-    try:
-        found = await service.readers.call(
-            lambda: explanation(service.store, prediction_id), SECONDS
-        )
-    except (StoreUnavailable, TimeoutError) as error:
-        raise ApiError(
-            503,
-            "database_unavailable",
-            "explanations lie in the database, which does not answer: ask again later",
-        ) from error
+    found = await service.read(
+        lambda: explanation(service.store, prediction_id), SECONDS, "explanations"
+    )
     if found is None:
         raise ApiError(
             404, "unknown_prediction", f"there is no forecast {prediction_id}: see /predict"

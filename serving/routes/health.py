@@ -22,7 +22,9 @@ async def live() -> Response:
 @health.get(
     "/health/ready",
     response_model=ReadyAnswer,
-    responses=refusals("503 no_champion", "503 database_unavailable", "503 stopping"),
+    responses=refusals(
+        *("503 no_champion", "503 database_unavailable", "503 stopping", "422 invalid_request")
+    ),
 )
 async def ready(service: ServiceDep, database: bool = True) -> Response:
     """200 when a checked champion of any office is served and the database answered the last look.

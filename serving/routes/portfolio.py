@@ -7,7 +7,6 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from contracts.cut import Cut
 from contracts.expected import Expected
-from contracts.store import StoreUnavailable
 from contracts.universe import universe as universe_of
 from serving.edge.errors import ApiError
 from serving.forms.answer import MOST_SYMBOLS, AskedUniverse, PredictRequest, json_response
@@ -61,13 +60,7 @@ async def portfolio_risk(
         return risk(returns(service.store, _cut(main, sessions), ids), weights)
 
     try:
-        found = await service.readers.call(ask, SECONDS)
-    except (StoreUnavailable, TimeoutError) as error:
-        raise ApiError(
-            503,
-            "database_unavailable",
-            "returns are read from the database, which does not answer: ask again later",
-        ) from error
+        found = await service.read(ask, SECONDS, "returns")
     except Expected as error:
         raise ApiError(422, "too_few_sessions", str(error)) from error
     about = {"universe": main.champion.universe, "weights": weights}

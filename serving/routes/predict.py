@@ -11,7 +11,6 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import ValidationError
 
 from contracts.champion import Office
-from contracts.store import StoreUnavailable
 from serving.edge.errors import ApiError, invalid
 from serving.forms.answer import AsOf, PredictRequest, Symbol, Universe
 from serving.forms.prediction import PredictAnswer
@@ -146,17 +145,7 @@ async def _earlier(
             for view in found.views
         }
 
-    try:
-        # Whoever asks a database that is known to be away would only keep others waiting.
-        if not service.watch.database:
-            raise StoreUnavailable("the last look at the ledger was not answered")
-        known = await service.readers.call(ask, EARLIER_SECONDS)
-    except (StoreUnavailable, TimeoutError) as error:
-        raise ApiError(
-            503,
-            "database_unavailable",
-            "earlier forecasts lie in the database, which does not answer: leave as_of out for "
-            "the newest ones, or ask again later",
-        ) from error
+    otherwise = "leave as_of out for the newest ones, or ask again later"
+    known = await service.read(ask, EARLIER_SECONDS, "earlier forecasts", otherwise)
     main = known[found.main.office]
     return {symbol: found.tell(row, known) for symbol, row in main.items()}

@@ -104,14 +104,20 @@ def test_a_lost_database_leaves_the_newest_forecasts_and_comes_back(
     assert "finpulse_serving_database_up 0.0" in httpx.get(f"{predictor.url}/metrics").text
     earlier = httpx.get(f"{predictor.url}/predict/SIM001?as_of=2025-06-28T12:00:00Z")
     assert (earlier.status_code, earlier.json()["code"]) == (503, "database_unavailable")
+    named = answer.json()["predictions"][0]["prediction_id"]
+    for path in (f"/explain/{named}", "/risk/SIM001:1"):
+        found = httpx.get(predictor.url + path)
+        assert (found.status_code, found.json()["code"]) == (503, "database_unavailable"), path
     mortal(True)
     wait_for(lambda: predictor.ready)
     calls = "SELECT route, status FROM requests ORDER BY answered_at"
-    wait_for(lambda: store.query(calls).num_rows == 2)
+    wait_for(lambda: store.query(calls).num_rows == 4)
     rows = store.query(calls).to_pylist()
     assert rows == [
         {"route": "/predict/{symbol}", "status": 200},
         {"route": "/predict/{symbol}", "status": 503},
+        {"route": "/explain/{prediction_id}", "status": 503},
+        {"route": "/risk/{portfolio}", "status": 503},
     ], "what was answered meanwhile is written down afterwards"
 
 

@@ -14,7 +14,6 @@ import pyarrow.compute as pc
 import pytest
 
 from contracts.cut import Cut
-from contracts.settings import settings
 from contracts.time.calendar import last_sessions, session_close, shift
 from contracts.universe import Universe
 from training.evidence.evidence import Evidence, gather
@@ -33,7 +32,6 @@ from training.forecast import (
 )
 from training.objective import OBJECTIVES, Objective
 from training.recipe import recipe
-from training.run.mlflow_api import Mlflow
 from training.run.scope import Scope
 from training.samples.folds import WalkForward
 from training.samples.samples import Samples, from_matrix
@@ -185,14 +183,6 @@ def evidence_of() -> Callable[..., Evidence]:
         return gather(walks, samples, folds)[expert.name]
 
     return gathered
-
-
-@pytest.fixture
-def tracking(mlflow_server: str, monkeypatch: pytest.MonkeyPatch) -> Mlflow:
-    """The server, also named by the settings."""
-    monkeypatch.setenv("FINPULSE_MLFLOW_URL", mlflow_server)
-    settings.cache_clear()
-    return Mlflow(mlflow_server)
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from contracts.registry import UnknownMember
-from features.target import target
+from features.target import TARGETS, target
 from features.view import view
 from training.ensemble import ENSEMBLES
 from training.expert import EXPERTS
 from training.objective import OBJECTIVES
-from training.recipe import RECIPES, recipe, waves
+from training.recipe import RECIPES, recipe, recipe_of, waves
 from training.steps.search import Trial
 from training.steps.tune import best, plan
 
@@ -65,6 +65,15 @@ def test_parts_are_trained_in_a_wave_before_those_who_hear_them() -> None:
             assert (part.expert or heard.ensemble) in (*heard.experts, heard.ensemble)
         if known.parts:
             assert 3 <= len(known.features) <= 5, "what tells the market's state are a few features"
+
+
+def test_every_target_has_a_recipe_of_its_own() -> None:
+    own = {one.name: recipe_of(one.name) for one in TARGETS}
+    assert all(found.target == name for name, found in own.items())
+    assert own["trend_1"].name == "default"
+    assert own["signal"].name == "signal", "not one of its other modes"
+    with pytest.raises(UnknownMember, match=r"'return_2'.*found: none; .*return_20"):
+        recipe_of("return_2")
 
 
 @pytest.mark.troubleshooting("no recipe is named ...")

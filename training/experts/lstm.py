@@ -18,35 +18,23 @@ if TYPE_CHECKING:
 
 @expert("lstm", heads=(Classes,), libraries=("keras", "torch", "onnx", "onnxruntime", "numpy"))
 @dataclass(frozen=True)
-class Lstm(Expert[Trained]):
+class Lstm(Lessons, Expert[Trained]):
     """One LSTM layer of `units`, dropout, softmax; the sequences are the newest `window` rows.
 
-    The other fields are those of `Lessons`: it is stopped early by its log loss on the newest
-    `inner` share of the training sessions, which teach it nothing else.
+    It is stopped early (`Lessons`) by its log loss.
     """
 
     window: int = 10
     units: int = 8
     dropout: float = 0.3
-    learning_rate: float = 3e-3
-    decay: float = 1e-3
-    batch: int = 512
-    epochs: int = 12
-    patience: int = 3
-    inner: float = 0.2
-    seed: int = 7
 
     def fit(self, samples: Samples, head: Head) -> Trained:
         """A network, the same one for the same samples and seed."""
-        lessons = Lessons(
-            *(self.learning_rate, self.decay, self.batch, self.epochs, self.patience),
-            *(self.inner, self.seed),
-        )
 
         def build(library: Any, width: int, older: Samples) -> "Keras":
             return self._network(library, width, frequencies(older.truth, head))
 
-        found = lessons.teach(samples, self.window, build, "sparse_categorical_crossentropy")
+        found = self.teach(samples, self.window, build, "sparse_categorical_crossentropy")
         return Trained(*found, self.window, head, export)
 
     def _network(self, library: Any, width: int, prior: Any) -> "Keras":

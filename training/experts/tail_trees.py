@@ -19,6 +19,7 @@ from training.expert import Expert, Span, expert
 from training.experts.filtered_simulation import FilteredSimulation
 from training.forecast import Floats, Head, Tails
 from training.objectives.risk import HEAD, losses_of, right
+from training.samples.binned import binned
 from training.samples.folds import inner_split
 from training.samples.samples import MINIMUM_ROWS, Samples
 
@@ -83,21 +84,19 @@ class TailTrees(Expert[Product]):
     ) -> "Booster":
         import xgboost
 
-        def matrix(
-            part: Samples, like: xgboost.QuantileDMatrix | None = None
-        ) -> xgboost.QuantileDMatrix:
-            found = xgboost.QuantileDMatrix(
-                part.values, label=self._left(scale, part), missing=np.nan, nthread=1, ref=like
-            )
-            found.set_base_margin(np.tile(start, (len(part), 1)))
-            return found
+        def start_of(part: Samples) -> Floats:
+            return np.tile(start, (len(part), 1))
 
-        given = matrix(samples)
+        given = binned(self._left_over(scale, samples), start_of)
         extra: dict[str, Any] = {}
         if watched is not None:
-            extra = {"evals": [(matrix(watched, given), "inner")], "verbose_eval": False}
+            watching = binned(self._left_over(scale, watched), start_of, given)
+            extra = {"evals": [(watching, "inner")], "verbose_eval": False}
             extra["early_stopping_rounds"] = self.patience
         return xgboost.train(self._parameters(), given, self.rounds, **extra)
+
+    def _left_over(self, scale: LogLinear, part: Samples) -> Samples:
+        return part.with_truth(self._left(scale, part))
 
     def _left(self, scale: LogLinear, part: Samples) -> Floats:
         said = part.answers(1, scale.forecast)[:, 0]

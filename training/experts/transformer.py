@@ -25,13 +25,12 @@ _FAR_APART = 10_000.0  # the longest wave of positions, in sessions over 2 pi
     "transformer", heads=(Classes,), libraries=("keras", "torch", "onnx", "onnxruntime", "numpy")
 )
 @dataclass(frozen=True)
-class Transformer(Expert[Trained]):
+class Transformer(Lessons, Expert[Trained]):
     """`blocks` of attention over the newest `window` rows; the last state tells the chances.
 
     Vaswani et al. (2017), "Attention is all you need": each block has `attentions` heads on states
-    of `width`, a layer twice as wide, dropout and layer norms after both. The other fields are
-    those of `Lessons`: it is stopped early by its log loss on the newest `inner` share of the
-    training sessions, which teach it nothing else.
+    of `width`, a layer twice as wide, dropout and layer norms after both. It is stopped early
+    (`Lessons`) by its log loss.
     """
 
     window: int = 10
@@ -39,25 +38,14 @@ class Transformer(Expert[Trained]):
     attentions: int = 2
     blocks: int = 1
     dropout: float = 0.2
-    learning_rate: float = 3e-3
-    decay: float = 1e-3
-    batch: int = 512
-    epochs: int = 12
-    patience: int = 3
-    inner: float = 0.2
-    seed: int = 7
 
     def fit(self, samples: Samples, head: Head) -> Trained:
         """A network, the same one for the same samples and seed."""
-        lessons = Lessons(
-            *(self.learning_rate, self.decay, self.batch, self.epochs, self.patience),
-            *(self.inner, self.seed),
-        )
 
         def build(library: Any, features: int, older: Samples) -> "Keras":
             return self._network(library, features, frequencies(older.truth, head))
 
-        found = lessons.teach(samples, self.window, build, "sparse_categorical_crossentropy")
+        found = self.teach(samples, self.window, build, "sparse_categorical_crossentropy")
         return Trained(*found, self.window, head, self._export)
 
     def _network(self, library: Any, features: int, prior: Floats) -> "Keras":

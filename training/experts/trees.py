@@ -9,6 +9,7 @@ import numpy as np
 from training.bundle.models.boosted import Boosted
 from training.expert import Expert, Span, expert
 from training.forecast import Classes, Floats, Head, Quantiles, Value
+from training.samples.binned import binned
 from training.samples.folds import inner_split
 from training.samples.samples import Samples
 
@@ -93,24 +94,12 @@ class Trees(Expert[Boosted]):
     ) -> "Booster":
         import xgboost
 
-        # Binned as it is read: no second copy of the values, and the same trees.
-        def matrix(
-            part: Samples, like: xgboost.QuantileDMatrix | None = None
-        ) -> xgboost.QuantileDMatrix:
-            return xgboost.QuantileDMatrix(
-                part.values,
-                label=part.truth,
-                base_margin=self._start(part),
-                missing=np.nan,
-                nthread=1,
-                ref=like,
-            )
-
-        given = matrix(samples)
+        given = binned(samples, self._start)
         # Early stopping ends silently where there is nothing to watch.
         extra: dict[str, Any] = {}
         if watched is not None:
-            extra = {"evals": [(matrix(watched, given), "inner")], "verbose_eval": False}
+            watching = binned(watched, self._start, given)
+            extra = {"evals": [(watching, "inner")], "verbose_eval": False}
             extra["early_stopping_rounds"] = self.patience
             if "eval_metric" not in parameters:
                 extra["custom_metric"] = _deviance

@@ -97,6 +97,10 @@ class Return(Objective):
         "interval_90": "the return lies between these two in nine of ten cases",
         "quantiles": "by level: the return is below it with that probability",
     }
+    typed: ClassVar[Mapping[str, Any]] = {
+        **dict.fromkeys(("interval_80", "interval_90"), list[float]),
+        "quantiles": dict[str, float],
+    }
 
     def statistics(self, said: Forecasts, truth: Truth) -> Floats:
         """Losses, squared error of the expectation, truths and their squares, coverages, rows."""

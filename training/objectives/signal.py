@@ -1,7 +1,7 @@
 """What to do: a signed position for the next five sessions, by its utility after costs."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -101,6 +101,13 @@ class Signal(Objective):
         "weights": "part -> its weight",
         "inputs": "part -> its answer by column, null where it said nothing",
         "notices": "whom it had to do without",
+    }
+    typed: ClassVar[Mapping[str, Any]] = {
+        "signal": Literal["buy", "sell", "hold", "abstain"],
+        **dict.fromkeys(("reason", "mode"), str),
+        "weights": dict[str, float],
+        "inputs": dict[str, dict[str, float] | None],
+        "notices": list[str],
     }
 
     def derived(self, values: Floats) -> dict[str, Floats]:

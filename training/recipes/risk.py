@@ -12,13 +12,16 @@ _FEW = (
 )
 
 declare(
-    Recipe(
-        name="risk",
-        view="daily_5",
-        target="risk_1",
-        objective="risk",
-        experts=_EXPERTS,
-        tuned=_EXPERTS,
+    *(
+        Recipe(
+            name=name,
+            view="daily_5",
+            target=target,
+            objective="risk",
+            experts=_EXPERTS,
+            tuned=_EXPERTS,
+        )
+        for name, target in (("risk", "risk_1"), ("risk_10", "risk_10"))
     ),
     Recipe(
         name="demo_risk",

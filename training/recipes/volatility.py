@@ -13,13 +13,16 @@ _FEW = (
 )
 
 declare(
-    Recipe(
-        name="volatility",
-        view="daily_5",
-        target="volatility_5",
-        objective="volatility",
-        experts=_EXPERTS,
-        tuned=_EXPERTS,
+    *(
+        Recipe(
+            name=name,
+            view="daily_5",
+            target=target,
+            objective="volatility",
+            experts=_EXPERTS,
+            tuned=_EXPERTS,
+        )
+        for name, target in (("volatility", "volatility_5"), ("volatility_20", "volatility_20"))
     ),
     Recipe(
         name="demo_volatility",
