@@ -201,6 +201,17 @@ class TestLedger:
         assert rows.to_pylist()[0] == {"cause": "canary", "previous_bundle": held.hash}
         assert decisions(store, OFFICE)[0] == done and not done.staged
 
+    def test_nobody_is_put_aside_who_came_into_office_meanwhile(
+        self, store: Store, market: Market
+    ) -> None:
+        market.crown(store, FLAT, 1)
+        first = begin(store, OFFICE, Fit("", market.prior(STEEP).hash, 2), "why", NOW)
+        other = market.crown(store, (0.31, 0.38, 0.31), 3)
+        with pytest.raises(ReleaseRefused, match="in office no more"):
+            take(store, first, Step(PROMOTE, "office", 1.0, "all passed"), NOW)
+        found = champion(store, OFFICE)
+        assert found is not None and found.bundle == other.hash
+
     def test_a_promotion_that_did_not_hold_cools_down(self, store: Store, market: Market) -> None:
         market.crown(store, FLAT, 1)
         bundle = market.prior(STEEP)
