@@ -69,7 +69,7 @@ lock: $(UV) ## Resolve the dependencies anew into requirements.lock
 	$(UV) pip compile -q --python-version 3.11 --generate-hashes --no-header --all-extras --group dev pyproject.toml -o requirements.lock
 
 .PHONY: demo
-demo: setup ## Run the main job: services, four DAG runs, served predictions (SOURCE=, DATA=, NEXT=1, UNIVERSE=)
+demo: setup ## Run the main job: services, DAG runs, served predictions (SOURCE=, DATA=, NEXT=1, UNIVERSE=)
 	@$(PY) infra/local/demo.py $(if $(NEXT),--next) $(if $(UNIVERSE),--universe $(UNIVERSE))
 
 .PHONY: release-drill
@@ -103,13 +103,25 @@ test: setup ## Run the tests: quick ones first, then those with real services an
 test-slow: setup ## Run the statistics and the full data sets
 	@OMP_NUM_THREADS=1 $(PY) -m pytest -q -m "slow and not net and not gpu"
 
+.PHONY: charts
+charts: setup ## Render the charts, install them in a small cluster, and run the workflow that deploys them
+	@$(PY) -m pytest -q -n 2 --dist loadfile tests/helm tests/github
+
+.PHONY: rehearse
+rehearse: setup ## A small market, as a release does before it builds: STEP=etl, train or evaluate (after make up)
+	@$(PY) infra/release/rehearse.py $(STEP)
+
 .PHONY: lint
 lint: setup ## Check format, style, types, arrows and the rules of the house
 	@.venv/bin/ruff format --check -q .
 	@.venv/bin/ruff check -q .
 	@.venv/bin/mypy --no-error-summary
 	@.venv/bin/mypy --no-error-summary infra/local/*.py
+	@.venv/bin/mypy --no-error-summary infra/release/*.py
 	@.venv/bin/lint-imports --no-logo
+	@.venv/bin/actionlint
+	@.venv/bin/zizmor -q --offline .github
+	@.venv/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml >/dev/null
 	@$(PY) -m pytest -q tests/house
 
 .PHONY: fmt

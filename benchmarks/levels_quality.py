@@ -7,14 +7,16 @@ least one average range from the close of a session and is touched within the ne
 when the price comes HEIGHT ranges back from it before it comes as far beyond, within DAYS sessions
 from the one after the touch on; a bar that does both, and a price that does neither, do not count.
 A placebo is a level SHIFTED by 0.5 to 1.5 ranges either way, as far from the close as levels are:
-both rates are compared within bins of distance (Osler 2000, "Support for resistance"). On prices
-whose days are permuted no level means anything. Intervals are over sessions.
+both rates are compared within bins of distance (Osler 2000, "Support for resistance"), and so is
+the error of a level: how many average ranges beyond it the price came before it turned, up to the
+fifth session. On prices whose days are permuted no level means anything. Intervals are over
+sessions.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 import typer
@@ -54,11 +56,12 @@ Whole: TypeAlias = NDArray[np.int64]
 @dataclass(frozen=True)
 class Turns:
     """Levels that were touched: the session of the touch, the distance in ranges when they were
-    named, and whether the price bounced (n,)."""
+    named, whether the price bounced, and how many ranges beyond them it came (n,)."""
 
     sessions: NDArray[np.datetime64]
     away: Floats
     bounced: NDArray[np.bool_]
+    beyond: Floats
 
 
 def turns(panel: Panel, placebo: bool, seed: int = 0) -> Turns:
@@ -84,11 +87,12 @@ def _of_side(panel: Panel, found: dict[str, Floats], side: str, drawn: tuple[boo
     bars = np.stack([panel.columns[name] for name in ("high", "low", "close")])
     ends = panel.offsets[1:][panel.segment]
     touched, bounced = np.full(len(away), -1), np.full(len(away), -1)
-    _walk(bars, ends, (level, ranges, sign), touched, bounced)
+    beyond = np.zeros(len(away))
+    _walk(bars, ends, (level, ranges, sign), (touched, bounced), beyond)
     # Each session's level counts, also where that of the session before is touched by the same bar:
     # to choose among them would choose otherwise among levels that stay than among placebos.
     rows = np.flatnonzero(bounced >= 0)
-    return Turns(panel.session[touched[rows]], away[rows], bounced[rows] == 1)
+    return Turns(panel.session[touched[rows]], away[rows], bounced[rows] == 1, beyond[rows])
 
 
 @compiled
@@ -96,10 +100,10 @@ def _walk(
     bars: Floats,
     ends: Whole,
     named: tuple[Floats, Floats, float],
-    touched: Whole,
-    bounced: Whole,
+    out: tuple[Whole, Whole],
+    beyond: Floats,
 ) -> None:
-    level, ranges, sign = named
+    (level, ranges, sign), (touched, bounced) = named, out
     for i in range(bars.shape[1]):
         if np.isnan(level[i]):
             continue
@@ -108,6 +112,9 @@ def _walk(
             if not reached:
                 continue
             touched[i] = u
+            for v in range(u, min(i + 1 + REACH, ends[i])):
+                end = bars[1, v] if sign > 0 else bars[0, v]
+                beyond[i] = max(beyond[i], sign * (level[i] - end) / ranges[i])
             for v in range(u + 1, min(u + 1 + DAYS, ends[i])):
                 up = bars[0, v] >= level[i] + HEIGHT * ranges[i]
                 down = bars[1, v] <= level[i] - HEIGHT * ranges[i]
@@ -119,13 +126,13 @@ def _walk(
 
 
 def _joined(parts: Sequence[Turns]) -> Turns:
-    names = ("sessions", "away", "bounced")
+    names = ("sessions", "away", "bounced", "beyond")
     return Turns(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
 @dataclass(frozen=True)
 class Bounces:
-    """The rates at levels and at placebos weighted alike, and what levels add to them."""
+    """The means at levels and at placebos weighted alike, and what levels add to them."""
 
     levels: float
     placebos: float
@@ -134,10 +141,13 @@ class Bounces:
     gain: Estimate
 
 
-def bounces(own: Turns, other: Turns) -> Bounces:
-    """Rates within bins of distance, each with the weight that it has among the levels."""
+def bounces(own: Turns, other: Turns, what: str = "bounced") -> Bounces:
+    """Rates within bins of distance, each with the weight that it has among the levels.
+
+    what: the field whose means are compared: `bounced`, or `beyond`, the error of levels.
+    """
     days = np.unique(np.concatenate([own.sessions, other.sessions]))
-    tables = [_table(part, days) for part in (own, other)]
+    tables = [_table(part, days, getattr(part, what)) for part in (own, other)]
     totals = [table.sum(axis=0) for table in tables]
     left = [total - table for total, table in zip(totals, tables, strict=True)]
     [value], whole, placebos = _apart([total[None] for total in totals])
@@ -146,12 +156,12 @@ def bounces(own: Turns, other: Turns) -> Bounces:
     return Bounces(float(whole[0]), float(placebos[0]), len(own.away), len(other.away), gain)
 
 
-def _table(part: Turns, days: NDArray[np.datetime64]) -> Floats:
-    """Touches and bounces by session and bin, (sessions, BINS, 2)."""
+def _table(part: Turns, days: NDArray[np.datetime64], came: NDArray[Any]) -> Floats:
+    """Touches and sums of what came by session and bin, (sessions, BINS, 2)."""
     place = np.searchsorted(days, part.sessions)
     cell = np.clip((part.away - FAR) / (WIDE - FAR) * BINS, 0, BINS - 1).astype(int)
     found = np.zeros((len(days), BINS, 2))
-    np.add.at(found, (place, cell), np.stack([np.ones(len(place)), part.bounced], axis=1))
+    np.add.at(found, (place, cell), np.stack([np.ones(len(place)), came], axis=1))
     return found
 
 
@@ -201,10 +211,11 @@ def shown(found: Evidence) -> Table:
     return table
 
 
-def compared(panel: Panel) -> Iterator[tuple[str, Bounces]]:
-    """Bounces on the panel as it is, and on its days permuted."""
+def compared(panel: Panel) -> Iterator[tuple[str, Bounces, Bounces]]:
+    """Bounces and errors on the panel as it is, and on its days permuted."""
     for name, one in (("as they were", panel), ("days permuted", permuted(panel))):
-        yield name, bounces(turns(one, placebo=False), turns(one, placebo=True))
+        both = turns(one, placebo=False), turns(one, placebo=True)
+        yield name, bounces(*both), bounces(*both, what="beyond")
 
 
 def main(
@@ -214,12 +225,16 @@ def main(
     """Print bounces beside placebos, and the scores of all forecasters on the same rows."""
     panel = panel_of(bars_of(data.resolve().parent, stocks))
     table = Table("prices", "levels", "placebo levels", "levels less placebos, points")
-    for name, one in compared(panel):
+    errors = Table("prices", "error at levels", "at placebo levels", "less placebos, ranges")
+    for name, one, error in compared(panel):
+        low, high = error.gain.interval()
+        gain = f"{error.gain.value:+.4f} [{low:+.4f}, {high:+.4f}]"
+        errors.add_row(name, f"{error.levels:.4f}", f"{error.placebos:.4f}", gain)
         low, high = one.gain.interval()
         cells = (f"{rate:.1%} (n {n:,})" for rate, n in _rates(one))
         gain = f"{100 * one.gain.value:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}]"
         table.add_row(name, *cells, gain)
-    Console(width=130).print(table)
+    Console(width=130).print(table, errors)
     features = evaluate(panel, [FEATURES.get(name) for name in LEARNT], dtype=np.float32)
     samples = samples_of(panel, features, target(TARGET).label, BEHIND)
     typer.echo(f"{len(panel.instruments)} survivors, {len(samples):,} rows to learn from and ask")

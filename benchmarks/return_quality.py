@@ -4,15 +4,16 @@
 
 Daily bars of members of the S&P 500 of April 2021, looked back upon from 2005 to 2019: survivors,
 whose falls ended well. Of those that traded in all sessions, evenly chosen by name. Folds walk
-forward in time; trees have their plain hyperparameters, the network narrower layers than its own.
+forward in time; trees have the hyperparameters of the target's recipe, untuned, the network
+narrower layers than its own.
 Losses are in percent, lower is better; R2 is on raw returns. A rank information coefficient is the
 rank correlation of expected and true returns over the stocks of a session. Intervals are over
 sessions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
@@ -34,7 +35,7 @@ from training.evidence.walk import Learner, Walk, tested, walk, walk_together
 from training.expert import EXPERTS
 from training.forecast import Floats
 from training.objectives.return_ import LEVELS, SCALE, Return, expected
-from training.recipe import recipe
+from training.recipe import RECIPES, recipe
 from training.samples.folds import Fold, WalkForward
 from training.samples.samples import Samples, from_matrix
 
@@ -43,6 +44,7 @@ LEARNT = tuple(f for f in recipe("demo_return").features if not f.startswith("ne
 # Rows of a stock that are left to look back on: a quarter.
 BEHIND = 67
 SURE = ("pinball", "r2", "coverage_90")  # shown with their intervals
+Fixed = Mapping[str, Mapping[str, Any]]
 NARROW = {"window": 20, "first": 16, "second": 8, "dense": 16, "epochs": 4, "batch": 2048}
 
 
@@ -52,10 +54,12 @@ def matrix_of(panel: Panel, name: str) -> pa.Table:
     return settled.matrix_of(panel, features, target(name).label, BEHIND)
 
 
-def walks_of(samples: Samples, folds: Sequence[Fold], experts: Sequence[str]) -> dict[str, Walk]:
+def walks_of(
+    samples: Samples, folds: Sequence[Fold], experts: Sequence[str], fixed: Fixed
+) -> dict[str, Walk]:
     """What the experts say out of sample, and the soft vote of several."""
     asked = Return()
-    fields = {"bilstm": NARROW}
+    fields = {**fixed, "bilstm": {**fixed.get("bilstm", {}), **NARROW}}
     walks = {
         name: walk(Learner(EXPERTS.get(name)(**fields.get(name, {})), asked), samples, folds)
         for name in experts
@@ -128,8 +132,9 @@ def main(
     samples = from_matrix(matrix_of(panel, target_), LEARNT)
     typer.echo(f"{len(panel.instruments)} survivors, {len(samples):,} rows to learn from and ask")
     folds, overlap = WalkForward().split(samples), target(target_).label.horizon
-    walks = walks_of(samples, folds, expert or ["quantile_trees"])
-    everybody = walks | walks_of(samples, folds, [Return.zero])
+    [fixed] = [one.fixed for one in RECIPES if one.target == target_ and one.name[:6] == "return"]
+    walks = walks_of(samples, folds, expert or ["quantile_trees"], fixed)
+    everybody = walks | walks_of(samples, folds, [Return.zero], {})
     console = Console(width=170)
     console.print(shown(gather(everybody, samples, folds, overlap)[list(walks)[-1]]))
     console.print(covered(everybody, samples.take(tested(folds)), overlap))

@@ -42,13 +42,19 @@ class Office:
     @property
     def mark(self) -> str:
         """Names it in ids and keys, the first target's as before there were others."""
-        return self.universe if self.target == FIRST_TARGET else str(self)
+        return self.universe if self.target == FIRST_TARGET else str(self).replace(_ALL, "all")
 
     @property
     def models(self) -> tuple[str, ...]:
         """The registered models that may hold its bundles: today's, then that of before."""
         before = (f"finpulse-{self.universe}",) if self.target == FIRST_TARGET else ()
         return (model_name(self), *before)
+
+
+_ALL = "*"
+# Who reads texts, for all universes: what it holds is a text model's version.
+SENTIMENT = Office(_ALL, "sentiment")
+IN_OFFICE, FIRST_READER = "champion", "minilm"
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,7 @@ class Champion:
 
 def model_name(office: Office) -> str:
     """The registered model in MLflow that new bundles of an office become versions of."""
-    return f"finpulse-{office.universe}-{office.target}"
+    return f"finpulse-{office}".replace("/", "-").replace(f"{_ALL}-", "")
 
 
 def reign(store: Store, office: Office) -> list[Champion]:
@@ -92,13 +98,24 @@ def champion(store: Store, office: Office) -> Champion | None:
 
 
 def offices(store: Store, universe: str = "") -> tuple[Office, ...]:
-    """Every office that has a champion, or those of one universe, sorted."""
+    """Every office of a market that has a champion, or those of one universe, sorted.
+
+    SENTIMENT is not among them: what is in office there forecasts nothing.
+    """
     rows = store.query(
         "SELECT DISTINCT universe, target FROM promotions WHERE decision IN (%s, %s)",
         (PROMOTED, ROLLED_BACK),
     )
-    found = (Office(**row) for row in rows.to_pylist())
+    found = {Office(**row) for row in rows.to_pylist()} - {SENTIMENT}
     return tuple(sorted(office for office in found if universe in ("", office.universe)))
+
+
+def text_model(store: Store, asked: str) -> str:
+    """Who scores texts by FINPULSE_TEXT_MODEL: a name, or the version that is in office."""
+    if asked != IN_OFFICE:
+        return asked
+    in_office = champion(store, SENTIMENT)
+    return in_office.bundle if in_office else FIRST_READER
 
 
 def pointer(office: Office) -> str:

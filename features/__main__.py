@@ -11,6 +11,7 @@ import typer
 
 from contracts import universe as universes
 from contracts import verbs
+from contracts.champion import text_model as todays
 from contracts.cut import Cut
 from contracts.settings import settings
 from contracts.store import open_store
@@ -71,7 +72,7 @@ def materialise(
     cut = cut.back(sessions) if sessions > 1 else cut
     if cut.first > end:
         raise typer.BadParameter(f"--first {cut.first} lies after --last {end}")
-    model = text_model or latest_of(store, settings().text_model)
+    model = text_model or latest_of(store, todays(store, settings().text_model))
     with _computing(engine) as compute:
         for one in chosen:
             typer.echo(f"view {one.name} ({one.hash}) of {cut.universe.name}, {cut.first} to {end}")

@@ -15,11 +15,13 @@ from features.label import Label
 class Target:
     """The name by which champions, predictions and callers know what is foretold, and its label.
 
-    A name never changes its label: forecasts that were made under it are settled by it.
+    A name never changes its label: forecasts that were made under it are settled by it. interval:
+    of the bars that its horizon counts, as a view's is.
     """
 
     name: str
     label: Label
+    interval: str = "1d"
 
 
 TARGETS: Registry[Target] = Registry("target", "features.targets")

@@ -32,19 +32,23 @@ class DriftTest:
     grows as they part, whatever the values' unit; nulls are NaN, and n and m at least 1. threshold:
     no score below it is an alarm; where past windows of a feature scored higher, they set the
     limit. ceiling: what is an alarm whatever the past says; infinite for a score of which no size
-    means that.
+    means that. joint: it is asked of what texts mean, (n, width) with a row per session, and not of
+    each feature.
     """
 
     name: str
     score: Score
     threshold: float
     ceiling: float
+    joint: bool = False
 
 
 DRIFT_TESTS: Registry[DriftTest] = Registry("drift test", "monitoring.drift")
 
 
-def drift_test(name: str, threshold: float, ceiling: float = math.inf) -> Callable[[Score], Score]:
+def drift_test(
+    name: str, threshold: float, ceiling: float = math.inf, *, joint: bool = False
+) -> Callable[[Score], Score]:
     """Declare the decorated function as the drift test of that name; it is asked of no empty side.
 
     Asked of one it raises NothingToCompare.
@@ -60,7 +64,7 @@ def drift_test(name: str, threshold: float, ceiling: float = math.inf) -> Callab
                 )
             return score(reference, current)
 
-        DRIFT_TESTS.add(name, DriftTest(name, of_values, threshold, ceiling))
+        DRIFT_TESTS.add(name, DriftTest(name, of_values, threshold, ceiling, joint))
         return of_values
 
     return declare

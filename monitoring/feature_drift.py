@@ -1,5 +1,6 @@
 """How far the features of now are from those that the champion learnt from."""
 
+import math
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -15,6 +16,7 @@ from contracts.store import Store
 from contracts.tables import DRIFT
 from contracts.time.calendar import last_session
 from monitoring.drift_test import DRIFT_TESTS, DriftTest, Values
+from monitoring.meaning import MEANING, meanings
 from training.bundle.bundle import Bundle
 from training.bundle.manifest import Manifest
 from training.bundle.text_model import text_model
@@ -40,8 +42,8 @@ Days: TypeAlias = NDArray[np.datetime64]
 def drift(store: Store, bundle: Bundle, cut: Cut, now: datetime) -> pa.Table:
     """Hold the cut's features against those that the bundle learnt from; returns the scores.
 
-    Every drift test scores every feature, the scores are recorded. The thresholds are calibrated
-    on the training window (see `threshold`).
+    Every drift test scores every feature, the joint ones what headlines mean; the scores are
+    recorded. The thresholds are calibrated on the training window (see `threshold`).
     """
     from features.matrix.matrix import load_matrix
     from features.view import view
@@ -61,7 +63,9 @@ def drift(store: Store, bundle: Bundle, cut: Cut, now: datetime) -> pa.Table:
         "bundle": bundle.hash,
         "scored_at": now,
     }
-    scores = _scores(_memories(chosen), reference, current, len(cut.sessions))
+    scores = [*_scores(_memories(chosen), reference, current, len(cut.sessions))]
+    if pinned and chosen.interval == "1d":
+        scores += meaning_scores(store, window, cut, pinned)
     rows = [row | named for row in scores]
     frame = pa.Table.from_pylist(rows, schema=DRIFT.schema)
     store.record(DRIFT, frame)
@@ -96,7 +100,8 @@ def threshold(test: DriftTest, values: Values, sessions: Days, length: int, memo
     count = max(2.0, len(np.unique(sessions)) / (length + memory))
     deviation = max(_SPREAD, logs.std()) * np.sqrt(count / (count - 1) * (1 + 1 / count))
     limit = logs.mean() + special.stdtrit(count - 1, 1 - FALSE_ALARMS) * deviation
-    highest = test.ceiling if _changes(values, sessions, length) >= _TOLD else np.inf
+    told = math.isfinite(test.ceiling) and _changes(values, sessions, length) >= _TOLD
+    highest = test.ceiling if told else np.inf
     return min(max(test.threshold, float(np.exp(min(limit, _LARGEST)))), highest)
 
 
@@ -132,15 +137,29 @@ def _scores(
     for feature, memory in memories.items():
         before, after = _values(reference, feature), _values(current, feature)
         for test in DRIFT_TESTS:
-            score = test.score(before, after)
-            limit = threshold(test, before, sessions, length, memory)
-            yield {
-                "test": test.name,
-                "feature": feature,
-                "score": score,
-                "threshold": limit,
-                "alarm": score > limit,
-            }
+            if not test.joint:
+                yield _score(test, feature, (before, after), sessions, (length, memory))
+
+
+def _score(
+    test: DriftTest, feature: str, sides: tuple[Values, Values], days: Days, spans: tuple[int, int]
+) -> dict[str, Any]:
+    score, limit = test.score(*sides), threshold(test, sides[0], days, *spans)
+    told = {"score": score, "threshold": limit, "alarm": score > limit}
+    return {"test": test.name, "feature": feature, **told}
+
+
+def meaning_scores(store: Store, window: Cut, cut: Cut, model: str) -> list[dict[str, Any]]:
+    """What the joint tests say of the headlines of the cut, beside those of the window before.
+
+    model: whose embeddings they are; without any on either side nothing is said.
+    """
+    days, before = meanings(store, window, model)
+    after = meanings(store, cut, model)[1]
+    if not len(before) or not len(after):
+        return []
+    spans = len(cut.sessions), 0
+    return [_score(t, MEANING, (before, after), days, spans) for t in DRIFT_TESTS if t.joint]
 
 
 def _values(frame: pa.Table, feature: str) -> Values:

@@ -31,8 +31,10 @@ def run(
 ) -> None:
     """Serve the champion's forecasts over HTTP until stopped; logs are JSON lines on stderr."""
     from contracts.logs import json_logs
+    from serving.edge.old_names import adopt, require_seen
 
     json_logs()
+    adopt(os.environ)
     if reload:
         _run_anew_when_code_changes()
         return
@@ -46,11 +48,22 @@ def run(
     with _shared_metrics(folder) if count > 1 else nullcontext():
         from serving.app import create_app
         from serving.edge.access import Access
+        from serving.edge.origins import parse_origins
 
         store = open_store(LIVE)
+        require_seen(os.environ, partial(_windows, store))
         access = Access.of(chosen.api_keys.get_secret_value(), chosen.api_quota)
-        make = partial(create_app, store, chosen.universe, access=access)
+        origins = parse_origins(chosen.cors_origins)
+        make = partial(create_app, store, chosen.universe, access=access, origins=origins)
         Group(listener, make, count, chosen.drain_seconds).run()
+
+
+def _windows(store: Store) -> Iterator[int]:
+    from contracts.champion import champion, offices
+    from training.bundle import bundle
+
+    held = [champion(store, office) for office in offices(store)]
+    yield from (bundle.load(each.bundle).manifest.window for each in held if each)
 
 
 def _run_anew_when_code_changes() -> None:

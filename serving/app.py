@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
@@ -16,6 +16,7 @@ from serving.edge.access import OPEN, Access
 from serving.edge.journal import Journal
 from serving.edge.metrics import Metrics
 from serving.edge.middleware import DISCLAIMER, Requests
+from serving.edge.origins import allow
 from serving.routes.routes import router
 from serving.served.skew import SkewWatch
 from serving.served.watch import Watch
@@ -68,11 +69,12 @@ def create_app(
     universe: str,
     load: Callable[[str], bundle.Bundle] = bundle.load,
     access: Access = OPEN,
+    origins: Sequence[str] = (),
 ) -> FastAPI:
     """The app that serves every champion out of one database.
 
     universe: whom callers mean who name none. It starts without the database and without a
-    champion: then it is alive and not ready.
+    champion: then it is alive and not ready. origins: whose pages may call it.
     """
     metrics = Metrics()
     watch, journal = Watch(store, universe, load, metrics), Journal(store, universe, metrics)
@@ -91,4 +93,5 @@ def create_app(
     app.include_router(router)
     app.add_middleware(Requests, metrics=metrics, journal=journal, phase=service.phase)
     errors.install(app)
+    allow(app, list(origins))
     return app

@@ -11,20 +11,22 @@ from contracts.cut import Cut
 from contracts.settings import settings
 from contracts.store import open_store
 from training import recipe as recipes
+from training.finetune.verbs import classify, finetune, gpu_check
 from training.recipe import DEFAULT
 from training.run.scope import Scope, scope, text_model_today
 from training.seats import register, report, rollback
+from training.text.alike import like
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
-for _verb in (rollback, register, report):
+for _verb in (rollback, register, report, finetune, classify, gpu_check, like):
     app.command()(_verb)
 
 Recipe = Annotated[str, typer.Option(help="recipe of the run")]
 
 
 def _scope(universe: str, session: date, snapshot: int, recipe: str) -> Scope:
-    return scope(Cut.at(universes.universe(universe), session, snapshot), recipe)
+    return scope(open_store(), Cut.at(universes.universe(universe), session, snapshot), recipe)
 
 
 def _progress(text: str) -> None:
@@ -50,7 +52,7 @@ def score_text(
     asked, store = _scope(universe, session, snapshot, recipe), open_store()
     as_of, version = asked.cut.end, ""
     for scorer in score_text.scorers(store, asked.universe, model, _progress):
-        left = score_text.unscored(store, as_of, snapshot, scorer.model_version)
+        left = score_text.unscored(store, as_of, snapshot, scorer)
         version = scorer.model_version
         _progress(f"{left.num_rows} new texts for {version}")
         for done in score_text.score(store, left, scorer, datetime.now(UTC)):
@@ -129,7 +131,10 @@ def inputs(recipe: Recipe = DEFAULT) -> None:
     from features import view as views
 
     asked = recipes.recipe(recipe)
-    read = {"view": asked.view, "text_model": text_model_today(views.view(asked.view))}
+    read = {
+        "view": asked.view,
+        "text_model": text_model_today(open_store(), views.view(asked.view)),
+    }
     read |= {"target": asked.target}
     typer.echo(orjson.dumps(read).decode())
 
@@ -250,7 +255,8 @@ def _whole(cut: Cut, asked: recipes.Recipe) -> None:
     from features.matrix.matrix import materialise
 
     chosen = views.view(asked.view)
-    materialise(open_store(), cut, chosen, text_model_today(chosen))
+    store = open_store()
+    materialise(store, cut, chosen, text_model_today(store, chosen))
     place = (cut.last, cut.snapshot, cut.universe.name, asked.name)
     zero(*place)
     if asked.tuned:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.bundle.model import Model
-from training.bundle.models.scaled import Scaled
-from training.forecast import Floats, Quantiles, positive, typical
+from training.bundle.models.scaled import Scaled, scales
+from training.forecast import Floats, Quantiles, typical
 from training.objective import Truth
 from training.samples.folds import inner_split
 from training.samples.samples import Samples
@@ -26,12 +26,13 @@ _PERCENT = 100.0
 class Conformal:
     """scale: the feature in whose units is learnt. share: of the newest sessions that calibrate.
 
-    window: rows up to a decision that the model looks at.
+    window: rows up to a decision that the model looks at. power: how far the scale follows.
     """
 
     scale: str
     share: float
     window: int = 1
+    power: float = 1.0
 
     def fit(self, learn: Callable[[Samples], Model], samples: Samples, head: Quantiles) -> Scaled:
         """What is learnt from the older rows, mended on the newest, which it has not seen.
@@ -42,13 +43,14 @@ class Conformal:
         samples.require_trainable()
         usual = typical(samples.column(self.scale))
         older, newest = (
-            part.with_truth(part.truth / positive(part.column(self.scale), usual))
+            part.with_truth(part.truth / scales(part.column(self.scale), usual, self.power))
             for part in inner_split(samples, self.share)
         )
         inner = learn(older)
         said = newest.answers(self.window, inner.forecast)
         place = samples.features.index(self.scale)
-        return Scaled(inner, shifts(newest.truth, said, head), place, usual, head)
+        moved = shifts(newest.truth, said, head)
+        return Scaled(inner, moved, place, usual, head, self.power)
 
 
 def shifts(truth: Truth, said: Floats, head: Quantiles) -> Floats:

@@ -49,15 +49,24 @@ def register(universe: verbs.Universe = "", target: Target = "") -> None:
 def report(universe: verbs.Universe = "", target: Target = "") -> None:
     """Show evidence beside its baselines, the newest contest's decision and the champion.
 
-    Of each target that the universe has a champion for, or of one.
+    Of each target that the universe has a champion for, or of one; `--target sentiment` is the
+    office of reading texts.
     """
     from rich.console import Console
 
-    from contracts.champion import offices
+    from contracts.champion import SENTIMENT, offices
+    from training.finetune import shown
     from training.steps.report import WIDTH, tables
 
+    if target == SENTIMENT.target:
+        for table in shown.tables(open_store()):
+            Console(width=WIDTH).print(table)
+        return
     store, asked = open_store(), universes.universe(universe).name
-    for office in offices(store):
-        if office.universe == asked and target in ("", office.target):
-            for table in tables(store, office, datetime.now(UTC)):
-                Console(width=WIDTH).print(table)
+    known = [office for office in offices(store, asked) if target in ("", office.target)]
+    if not known:
+        what = f"{asked}/{target}" if target else asked
+        typer.echo(f"{what} has no champion yet: nothing to report", err=True)
+    for office in known:
+        for table in tables(store, office, datetime.now(UTC)):
+            Console(width=WIDTH).print(table)

@@ -24,8 +24,8 @@ STALE = timedelta(days=30)
 _TONED = ("scored", "sentiment", "sentiment_squares")
 
 
-def _gather(read: Known) -> Known:
-    """One row per headline and instrument: known_at, and tone (null when unscored)."""
+def told_of(read: Known) -> pl.DataFrame:
+    """The mentions that are news, with their headlines' text_hash, as they became known."""
     key = ["source", "native_id"]
     headlines = read["headlines"].unique(key, keep="first", maintain_order=True)
     mentions = read["headline_symbols"].unique(
@@ -34,9 +34,13 @@ def _gather(read: Known) -> Known:
     both = mentions.join(headlines, on=key, suffix="_headline").with_columns(
         known_at=pl.max_horizontal("known_at", "known_at_headline")
     )
-    fresh = both.filter(pl.col("known_at") - pl.col("event_time_headline") <= STALE)
+    return both.filter(pl.col("known_at") - pl.col("event_time_headline") <= STALE)
+
+
+def _gather(read: Known) -> Known:
+    """One row per headline and instrument: known_at, and tone (null when unscored)."""
     tones = read["sentiments"].select("text_hash", tone=pl.col("p_positive") - pl.col("p_negative"))
-    found = fresh.join(tones, on="text_hash", how="left")
+    found = told_of(read).join(tones, on="text_hash", how="left")
     return {"news": found.select("instrument_id", "known_at", "tone")}
 
 

@@ -96,6 +96,8 @@ _LONG = (
     "historical_loss_99_252",
 )
 
+_MEANING = (*(f"news_meaning_{place}" for place in range(32)), "news_novelty_20")
+
 _DAILY_0 = (
     "return_1",
     "momentum_5",
@@ -143,5 +145,7 @@ declare(
     FeatureView("daily_3", (*_WITHOUT_TEXT, *_TEXT, *_MACRO), _SESSION),
     FeatureView("daily_4", (*_WITHOUT_TEXT, *_TEXT, *_MACRO, *_REALISED)),
     FeatureView("daily_5", (*_WITHOUT_TEXT, *_TEXT, *_MACRO, *_REALISED, *_LONG)),
+    FeatureView("textless_5", (*_WITHOUT_TEXT, *_MACRO, *_REALISED, *_LONG)),
+    FeatureView("daily_7", (*_WITHOUT_TEXT, *_TEXT, *_MACRO, *_REALISED, *_LONG, *_MEANING)),
     FeatureView("daily_6", (*_WITHOUT_TEXT, *_REALISED, *_LEVELS)),
 )

@@ -112,6 +112,11 @@ class Airflow:
         while not self._patience and not known():
             time.sleep(1)
 
+    def pool(self, name: str, slots: int) -> None:
+        """Have a pool of that name; one that is there keeps its slots."""
+        about = {"name": name, "slots": slots, "description": "steps that may need a GPU"}
+        self.ask("POST", "pools", json=about)  # 409 where it is there.
+
     def tasks(self, dag: str, run: str) -> list[Task]:
         """The task instances of a run, those that ended first at the front."""
         answer = self.ask("GET", f"dags/{dag}/dagRuns/{run}/taskInstances", params={"limit": 1000})

@@ -1,4 +1,4 @@
-"""The main job, from nothing to served predictions: services, four DAG runs, what came out.
+"""The main job, from nothing to served predictions: services, DAG runs, what came out.
 
 `--next` goes one session further than the last demo did; `--universe` is about another declared
 universe, beside what the stack serves already.
@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import partial
+from typing import Any
 
 import outcome
 import stages
@@ -38,8 +39,21 @@ say = partial(print, flush=True)
 DECISIVE = (
     *("source", "data", "universe", "calendar", "symbols"),
     *("sim_instruments", "sim_sessions", "sim_end", "sim_seed", "sim_noise"),
-    *("text_model", "text_labels", "contest_sessions", "replay_sessions", "trials"),
+    *(
+        "text_model",
+        "text_labels",
+        "text_checkpoint",
+        "contest_sessions",
+        "replay_sessions",
+        "trials",
+    ),
 )
+
+# The last layer alone, on our own sentences: a reader of texts within a minute.
+READER = {
+    **{"learn": "sentences", "stop": "posts", "held": "headlines"},
+    **{"trials": 1, "epochs": 1.0, "frozen": 5},
+}
 
 
 @dataclass(frozen=True)
@@ -132,9 +146,9 @@ class Demo:
         before = shift(calendar, last, -1)
         return Span(first, before if last > end else first, before, last)
 
-    def runs(self, span: Span) -> list[dict[str, dict[str, str]]]:
-        """The parameters of runs by their DAG, those that go side by side together: history,
-        trainings at its end, the last session.
+    def runs(self, span: Span) -> list[dict[str, dict[str, Any]]]:
+        """The parameters of runs by their DAG, those that go side by side together: who reads
+        texts, history, trainings at its end, the last session.
 
         One recipe is trained task by task, the others in one process; parts before who hears them.
         """
@@ -151,6 +165,7 @@ class Demo:
         trained += [{"train_targets": at | {"recipes": ",".join(wave)}} for wave in after]
         history = facts | {"first": str(span.fresh), "last": str(span.before)}
         return [
+            {"finetune_sentiment": READER},
             {"backfill_market": history},
             *trained,
             {day: facts | {"session": str(span.last)}},
@@ -164,8 +179,8 @@ class Demo:
         if about.name in UNIVERSES.names():
             decisive += [about.calendar, *about.symbols]
 
-        def named(conf: dict[str, str]) -> str:
-            words = "\n".join([*decisive, str(span.first), *conf.values()])
+        def named(conf: dict[str, Any]) -> str:
+            words = "\n".join([*decisive, str(span.first), *map(str, conf.values())])
             digest = hashlib.sha256(words.encode()).hexdigest()[:8]
             return f"demo-{about.name}-{conf.get('session', span.before)}-{digest}"
 
@@ -191,6 +206,7 @@ class Demo:
         self.added = self._count() - before
         shown = outcome.predictions(self.stack, self.universe.name, span.last, self.patience)
         say("\n" + shown)
+        say(self.verb("training", "report", "--target", "sentiment"))
         say(self.verb("training", "report", "--universe", self.universe.name))
         say(f"added by this demo: {self.added.rows} rows, {self.added.versions} model versions\n")
 

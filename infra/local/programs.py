@@ -15,6 +15,8 @@ from contracts.database.connection import OTHERS, address
 
 PYTHON = sys.executable
 API_KEYS = "FINPULSE_API_KEYS"
+# Text models and checkpoints that no hub is asked for.
+AT_HAND = {"champion", "minilm", "vader"}
 
 # Airflow's API server may be away for a minute while tasks work: they ask again 24 times, after
 # waits drawn between 1 and 10 s, two minutes in all, and are not taken for lost before that, nor
@@ -64,7 +66,8 @@ def base_environment(stack: Stack) -> dict[str, str]:
 def task_environment(stack: Stack) -> dict[str, str]:
     """What our own packages get, in services and in tasks; the keys of callers are not for them."""
     ours = {k: v for k, v in stack.variables().items() if k != API_KEYS}
-    offline = "1" if stack.asked.text_model == "minilm" else "0"
+    from_afar = {stack.asked.text_model, stack.asked.text_checkpoint} - AT_HAND
+    offline = "0" if from_afar else "1"
     home = java.java_home(stack.home / "java")
     return {
         **base_environment(stack),

@@ -13,6 +13,7 @@ from importlib.metadata import version
 import health
 import ports
 import postgres
+from airflow_client import Airflow
 from patience import Patience
 from plainly import plainly
 from processes import marked, tree
@@ -124,6 +125,8 @@ class Start:
             marker.write_text(current)
             self.tell("airflow tables", "migrated")
         self._start(*AIRFLOW)
+        # What `finetune_sentiment` runs in: one at a time, whatever this machine multiplies on.
+        Airflow(self.stack.settings, self.say, self.patience).pool("gpu", 1)
 
     def _has_table(self, database: str, table: str) -> bool:
         connection = connect(self.stack.database(database))

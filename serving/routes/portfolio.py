@@ -13,7 +13,7 @@ from serving.forms.answer import MOST_SYMBOLS, AskedUniverse, PredictRequest, js
 from serving.forms.risk import RiskAnswer
 from serving.routes.admission import ALWAYS, ServiceDep, refusals
 from serving.routes.choice import UNIVERSE, answers, served
-from serving.served.holdings import FEWEST, returns, risk
+from serving.served.holdings import FEWEST, TooFewSessions, returns, risk
 from serving.served.served import View
 
 # A universe of hundreds is read in a second or two.
@@ -30,7 +30,7 @@ keyed = APIRouter()
         *ALWAYS,
         *UNIVERSE,
         *("404 unknown_symbol", "404 no_common_universe", "422 invalid_portfolio"),
-        *("422 too_few_sessions", "503 database_unavailable"),
+        *("404 no_returns", "422 too_few_sessions", "503 database_unavailable"),
     ),
 )
 async def portfolio_risk(
@@ -61,8 +61,10 @@ async def portfolio_risk(
 
     try:
         found = await service.read(ask, SECONDS, "returns")
-    except Expected as error:
+    except TooFewSessions as error:
         raise ApiError(422, "too_few_sessions", str(error)) from error
+    except Expected as error:  # No calendar, no facts: what was served has gone since.
+        raise ApiError(404, "no_returns", str(error)) from error
     about = {"universe": main.champion.universe, "weights": weights}
     return json_response(about | {"data_origin": main.data_origin} | found)
 

@@ -10,6 +10,7 @@ from contracts.store import Store
 from serving.served.served import View, data_origin, decided_by
 from serving.served.state import ABOUT, foretold
 from training.bundle.bundle import manifest_of
+from training.bundle.manifest import BundleError
 
 
 class NothingForetold(Expected, LookupError):
@@ -21,14 +22,18 @@ def spoken(store: Store, universe: str, symbol: str) -> Iterator[str]:
 
     Raises NothingForetold.
     """
-    now, found = datetime.now(UTC), []
-    held = [champion(store, office) for office in offices(store, universe)]
-    for one in (each for each in held if each is not None):
+    now, found, gone = datetime.now(UTC), [], []
+    held = [one for office in offices(store, universe) if (one := champion(store, office))]
+    for one in held:
         row = decided_by(store, one.bundle, [symbol], now).get(symbol)
-        if row is not None:
+        if row is None:
+            continue
+        try:
             found.append((_view(one, {symbol: row}), row))
-    if not found:
-        targets = ", ".join(one.target for one in held if one is not None) or "nobody"
+        except BundleError as error:  # One champion's fault is not the others'.
+            gone.append(f"  {one.target}: not told, {error}")
+    if not found and not gone:
+        targets = ", ".join(one.target for one in held) or "nobody"
         raise NothingForetold(
             f"no champion of {universe} ({targets}) has a forecast of {symbol!r}: name another "
             "--universe, or run `python -m serving predict`"
@@ -43,10 +48,13 @@ def spoken(store: Store, universe: str, symbol: str) -> Iterator[str]:
             f"    over {row['horizon']} session(s), decided {row['as_of']:%Y-%m-%d %H:%M} UTC by "
             f"version {view.champion.model_version}, prediction {row['prediction_id']}"
         )
+    yield from gone
 
 
 def _view(held: Champion, rows: Mapping[str, Any]) -> View:
-    return View(held, manifest_of(held.bundle), "", rows)
+    manifest = manifest_of(held.bundle)
+    manifest.require_answerable()
+    return View(held, manifest, "", rows)
 
 
 def _word(name: str, value: object) -> str:

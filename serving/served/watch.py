@@ -211,6 +211,7 @@ class Watch:
             trained = Office(manifest.universe, manifest.target)
             if trained != office:
                 raise ValueError(f"it was trained for the office {trained}")
+            manifest.require_declared()
         except Exception as error:
             reason = f"its bundle failed the checks: {error}"
             self._failed[office, candidate.bundle] = (time.monotonic(), reason)

@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "fixtures"))
 
 import walls
-from levels_quality import Turns, bounces, compared, permuted, turns
+from levels_quality import Turns, _walk, bounces, compared, permuted, turns
 
 from features.guards.trial import trial_panel
 
@@ -18,15 +18,18 @@ from features.guards.trial import trial_panel
 def drawn(rate: float, seed: int, n: int = 6000) -> Turns:
     random = np.random.default_rng(seed)
     days = np.sort(random.integers(0, 600, n)).astype("datetime64[D]")
-    return Turns(days, random.uniform(1, 3, n), random.random(n) < rate)
+    away, bounced = random.uniform(1, 3, n), random.random(n) < rate
+    # Who does not bounce comes further: one range on average, against half a one.
+    return Turns(days, away, bounced, random.exponential(np.where(bounced, 0.5, 1.0)))
 
 
 def test_levels_hold_where_walls_are_planted_and_not_where_days_are_permuted() -> None:
-    found = dict(compared(walls.panel(0.99, 40, 800)))
-    low, _ = found["as they were"].gain.interval()
-    assert low > 0
-    low, high = found["days permuted"].gain.interval()
-    assert low < 0 < high
+    found = {name: rest for name, *rest in compared(walls.panel(0.99, 40, 800))}
+    held, error = (one.gain.interval() for one in found["as they were"])
+    assert held[0] > 0 and error[1] < 0, "more turn there, and less far beyond"
+    for one in found["days permuted"]:
+        low, high = one.gain.interval()
+        assert low < 0 < high
 
 
 def test_levels_hold_nothing_on_a_random_walk() -> None:
@@ -41,6 +44,10 @@ def test_a_gain_is_told_as_large_as_it_is() -> None:
     low, high = found.gain.interval()
     assert 0 < low < 0.1 < high
     assert (found.levels, found.placebos) == pytest.approx((0.6, 0.5), abs=0.02)
+    error = bounces(drawn(0.6, 1), drawn(0.5, 2), "beyond")
+    assert (error.levels, error.placebos) == pytest.approx((0.7, 0.75), abs=0.02)
+    low, high = error.gain.interval()
+    assert low < -0.05 < high < 0.0
 
 
 def test_distances_that_differ_feign_no_gain() -> None:
@@ -52,7 +59,8 @@ def test_distances_that_differ_feign_no_gain() -> None:
     parts = []
     for power in (0.5, 2.0):
         away = 1 + 2 * random.random(12_000) ** power
-        parts.append(Turns(days, away, random.random(12_000) < 0.3 + 0.2 * (away - 1)))
+        bounced = random.random(12_000) < 0.3 + 0.2 * (away - 1)
+        parts.append(Turns(days, away, bounced, np.zeros(12_000)))
     raw = parts[0].bounced.mean() - parts[1].bounced.mean()
     found = bounces(*parts)
     assert raw > 0.1 and abs(found.gain.value) < 0.03
@@ -67,3 +75,20 @@ def test_permuted_days_keep_their_moves() -> None:
         moves = [np.sort(np.diff(np.log(p.columns["close"][first:end]))) for p in (panel, other)]
         assert moves[0] == pytest.approx(moves[1])
     assert other.columns["close"] != pytest.approx(panel.columns["close"])
+
+
+def test_the_error_of_a_level_is_counted_by_hand() -> None:
+    # Named at 100 with a range of 2: the second session comes to 97, the fifth to 96, the sixth
+    # counts no more.
+    low = np.array([105.0, 103, 97, 99, 101, 96, 80, 103])
+    bars = np.stack([low + 4, low, low + 2])
+    level = np.full(8, np.nan)
+    level[0] = 100.0
+    touched, bounced, beyond = np.full(8, -1), np.full(8, -1), np.zeros(8)
+    named = (level, np.full(8, 2.0), 1.0)
+    _walk(bars, np.full(8, 8), named, (touched, bounced), beyond)
+    assert (touched[0], beyond[0]) == (2, 2.0) and (beyond[1:] == 0).all()
+    mirrored = np.stack([200 - bars[1], 200 - bars[0], 200 - bars[2]])
+    again = np.zeros(8)
+    _walk(mirrored, np.full(8, 8), (200 - level, named[1], -1.0), (touched, bounced), again)
+    assert (again == beyond).all()

@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 from typer.testing import CliRunner
 
+from contracts.settings import settings
 from contracts.universe import Universe, everything
 from training.__main__ import app as training
 from training.recipe import DEFAULT, RECIPES
@@ -40,6 +41,9 @@ ORDER = {
     "train_targets": ["snapshot", "train", "predict"],
     "forecast_champion": ["catch_up"],
     "release_champion": ["gate"],
+    "finetune_sentiment": [
+        *("data", "tune", "fit", "evaluate", "contest", "promote", "rescore"),
+    ],
 }
 
 
@@ -138,8 +142,12 @@ def test_a_wrong_command_would_be_found() -> None:
 
 
 def test_features_are_made_with_the_text_model_that_scored_or_that_training_asks_for(
-    dags: "dict[str, DAG]",
+    dags: "dict[str, DAG]", monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # With a text model by name nobody has to be asked who is in office.
+    monkeypatch.setenv("FINPULSE_TEXT_MODEL", "minilm")
+    monkeypatch.setenv("FINPULSE_DATABASE_URL", "postgresql://nowhere/none")
+    settings.cache_clear()
     printed = CliRunner().invoke(training, ["inputs", "--recipe", DEFAULT])
     inputs: Any = dags["train_models"].get_task("inputs")
     assert set(inputs.answer(printed.output)) == {"view", "text_model", "target"}
@@ -196,7 +204,8 @@ def test_only_a_source_that_goes_on_is_scheduled(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     by_themselves = [name for name, dag in dags.items() if dag.timetable.can_be_scheduled]
-    assert by_themselves == ["forecast_champion", "release_champion"], "which serve the ledger"
+    woken = ["finetune_sentiment", "forecast_champion", "release_champion"]
+    assert by_themselves == woken, "weekly, and those that serve the ledger"
     monkeypatch.setenv("FINPULSE_SOURCE", "yahoo")
     monkeypatch.setenv("FINPULSE_CALENDAR", "XNSE")
     live = read_dags()["market_day"]

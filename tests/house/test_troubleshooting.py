@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ SECTION = (ROOT / "README.md").read_text().split("## When something is wrong")[1
 ROWS = re.findall(r"^\|[^|`]*`([^`|]+)`[^|]*\|[^|]+\|[^|]+\|$", SECTION, re.M)
 
 
+@cache
 def marked() -> dict[str, list[str]]:
     """The source of the tests that say which message they reproduce, by message."""
     found: dict[str, list[str]] = {}

@@ -28,7 +28,8 @@ def chart(name: str) -> tuple[dict[str, Any], dict[str, Any], str]:
     values, about = (
         yaml.safe_load((folder / f).read_text()) for f in ("values.yaml", "Chart.yaml")
     )
-    return values, about, (folder / "templates" / "deployment.yaml").read_text()
+    files = sorted(p for p in (folder / "templates").iterdir() if p.suffix in (".yaml", ".tpl"))
+    return values, about, "".join(path.read_text() for path in files)
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -25,6 +25,8 @@ Matrix = np.ndarray  # (sessions, rows of a session)
 Looks = np.ndarray  # (markets, tests, windows), a score in units of its limit
 Columns = dict[Feature, Matrix]
 
+EACH = [test for test in DRIFT_TESTS if not test.joint]
+
 
 @dataclass(frozen=True)
 class Watched:
@@ -88,7 +90,7 @@ def scored(
             found[one] = found[same]
             continue
         held = one.lookback if memory is None else memory
-        found[one] = [list(looks(test, values[one], learnt, held)) for test in DRIFT_TESTS]
+        found[one] = [list(looks(test, values[one], learnt, held)) for test in EACH]
     return found
 
 
@@ -114,7 +116,9 @@ def too_often(found: dict[Feature, Looks]) -> dict[str, float]:
         name = feature.name if feature.edition == EDITION else f"{feature.name} of before"
         alone = each.shape[0] * max(1, each.shape[2] * STEP // LENGTH)
         most = FALSE_ALARMS + 1.645 * np.sqrt(FALSE_ALARMS * (1 - FALSE_ALARMS) / alone)
-        for test, rate in zip(DRIFT_TESTS.names(), (each > 1).mean(axis=(0, 2)), strict=True):
+        for test, rate in zip(
+            [each.name for each in EACH], (each > 1).mean(axis=(0, 2)), strict=True
+        ):
             print(f"{test:4} {name:32} {rate:7.2%}")
             if rate > most:
                 wrong[f"{test} {name}"] = float(rate)
@@ -171,7 +175,7 @@ def test_a_shift_is_found_before_the_window_is_full_of_it(name: str) -> None:
         before = values[: shape.learnt]
         rows = np.repeat(np.arange(shape.learnt).astype("datetime64[D]"), shape.instruments)
         values[-LENGTH:] += 1.5 * before.std()
-        late.append(min(delay(test, values, rows, feature.lookback) for test in DRIFT_TESTS))
+        late.append(min(delay(test, values, rows, feature.lookback) for test in EACH))
     print(name, "found after", sorted(late), "sessions")
     assert np.median(late) < LENGTH
 

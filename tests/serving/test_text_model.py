@@ -36,7 +36,7 @@ from training.samples.samples import TrainingError
 from training.steps.combine import pack_together
 from training.steps.fit import pack
 from training.text import named
-from training.text.scorer import Scorer
+from training.text.scorer import Read, Scorer
 
 pytestmark = pytest.mark.integration
 
@@ -47,10 +47,10 @@ NOW = simulated.NOW
 def reader(version: str) -> Scorer:
     """A text model whose every opinion is its own."""
 
-    def opinions(texts: list[str]) -> np.ndarray:
+    def opinions(texts: list[str]) -> Read:
         digests = [hashlib.sha256(f"{version} {text}".encode()).digest() for text in texts]
         raw = np.array([list(digest[:3]) for digest in digests], dtype=float) + 1
-        return np.asarray(raw / raw.sum(axis=1, keepdims=True))
+        return Read.toned(raw / raw.sum(axis=1, keepdims=True))
 
     return Scorer(version, lambda: opinions)
 
@@ -246,7 +246,7 @@ def test_texts_are_scored_for_the_champion_and_for_the_next_training(
         record(lock, OFFICE, Fit("x", first.hash, 1), ruling, NOW)
     asked: list[str] = []
 
-    def model(name: str, labels: object) -> Scorer:
+    def today(name: str, *_: object) -> Scorer:
         asked.append(name)
         return SECOND
 
@@ -256,7 +256,7 @@ def test_texts_are_scored_for_the_champion_and_for_the_next_training(
             raise named.gone(wanted, "it was lost")
         return FIRST
 
-    monkeypatch.setattr("training.steps.score_text.model", model)
+    monkeypatch.setattr("training.steps.score_text.named", today)
     monkeypatch.setattr("training.steps.score_text.of_version", of_version)
     monkeypatch.setattr("training.run.scope.version", lambda *_: SECOND.model_version)
     place = ["--session", str(cut.last), "--snapshot", str(cut.snapshot)]
@@ -283,5 +283,5 @@ def test_texts_are_scored_for_the_champion_and_for_the_next_training(
 
 def test_a_run_learns_from_the_text_model_of_the_settings(store: Store) -> None:
     cut = simulated.load_facts(store)
-    run = scope(cut.since(cut.last), "demo")
+    run = scope(store, cut.since(cut.last), "demo")
     assert run.text_model == named.version("minilm", None)

@@ -1,11 +1,23 @@
 """Conformal shifts, by order statistics."""
 
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pytest import approx
 
-from training.conformal import shifts
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
+
+from tune_speed import made
+
+from training.bundle.models.constant import Constant
+from training.bundle.models.scaled import Scaled, scales
+from training.conformal import Conformal, shifts
 from training.forecast import Quantiles
 from training.objectives.return_ import LEVELS
 
@@ -31,3 +43,40 @@ def test_each_quantile_is_moved_by_what_was_said_of_it() -> None:
     # Of 99 the tenth, fiftieth and ninetieth: the shares of a hundred are met exactly.
     for place, rank in enumerate((10, 50, 90)):
         assert found[place] == approx(np.sort(truth - said[:, place])[rank - 1])
+
+
+def test_units_follow_the_feature_all_the_way_or_a_part_of_it() -> None:
+    values = np.array([0.04, np.nan, 0.0025, -1.0], np.float32)
+    assert scales(values, 0.01, 1.0) == approx([0.04, 0.01, 0.0025, 0.01], rel=1e-6)
+    assert scales(values, 0.01, 0.5) == approx([0.02, 0.01, 0.005, 0.01], rel=1e-6)
+    assert scales(values, 0.01, 0.0) == approx([0.01] * 4)
+
+
+@pytest.mark.parametrize(("power", "alike"), [(0.5, True), (1.0, False)])
+def test_what_grows_by_the_root_is_covered_alike_in_units_of_the_root(
+    power: float, alike: bool
+) -> None:
+    plain = made(stocks=20, sessions=500, features=6)
+    random = np.random.default_rng(0)
+    values = plain.history.values.copy()
+    values[:, 0] = 0.01 * np.exp(0.7 * values[:, 0])
+    samples = replace(plain, history=replace(plain.history, values=values))
+    size = samples.column("feature_0")
+    truth = 0.03 * np.sqrt(size / 0.01) * random.normal(size=len(samples))
+    samples = samples.with_truth(truth)
+    head = Quantiles(LEVELS)
+    nothing = Constant(np.zeros(9), head)
+    model = Conformal("feature_0", 0.5, power=power).fit(lambda _: nothing, samples, head)
+    said = samples.answers(1, model.forecast)
+    inside = (said[:, 0] <= truth) & (truth <= said[:, 8])
+    order = np.argsort(size)
+    apart = np.ptp([inside[part].mean() for part in np.array_split(order, 3)])
+    assert (apart < 0.03) == alike
+
+
+def test_files_that_follow_all_the_way_are_those_of_before() -> None:
+    head = Quantiles(LEVELS)
+    whole = Scaled(Constant(np.zeros(9), head), np.zeros(9), 0, 0.01, head)
+    assert set(json.loads(whole.files()["scaled.json"])) == {"shifts", "place", "usual"}
+    part = replace(whole, power=0.8)
+    assert Scaled.read(part.files(), head).power == 0.8

@@ -8,12 +8,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 from contracts.champion import PROMOTED, Office
 from contracts.cut import Cut
 from contracts.store import Store
 from contracts.universe import universe
 from features.matrix.receipts import MatrixMissing
+from training.__main__ import app
 from training.evidence.decision import Comparison, Decision, Parties, Rules, decide
 from training.evidence.evidence import Evidence
 from training.experts.trees import Trees
@@ -81,6 +83,15 @@ def test_a_contest_of_few_sessions_says_so(store: Store) -> None:
 
 
 def test_a_missing_matrix_names_the_verb(store: Store) -> None:
-    asked = scope(Cut.at(universe("sim20"), date(2025, 6, 30), 7), "demo")
+    asked = scope(store, Cut.at(universe("sim20"), date(2025, 6, 30), 7), "demo")
     with pytest.raises(MatrixMissing, match="features materialise --view daily_3"):
         asked.training(store)
+
+
+def test_of_whom_nobody_foretells_it_says_so(store: Store) -> None:
+    for words, told in (
+        ([], "london8 has no"),
+        (["--target", "trend_1"], "london8/trend_1 has no"),
+    ):
+        done = CliRunner().invoke(app, ["report", "--universe", "london8", *words])
+        assert done.exit_code == 0 and f"{told} champion yet" in done.stderr

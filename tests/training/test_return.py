@@ -186,15 +186,15 @@ def test_what_is_not_scaled_does_not_hold_in_storms(stormy: Samples) -> None:
     assert spread_of(inside, rows) > 0.06
 
 
-@pytest.mark.parametrize("crossing", [False, True])
+@pytest.mark.parametrize(("crossing", "power"), [(False, 1.0), (True, 1.0), (True, 0.7)])
 def test_a_scaled_model_read_back_answers_and_explains_alike(
-    stormy: Samples, crossing: bool
+    stormy: Samples, crossing: bool, power: float
 ) -> None:
     trees = EXPERTS.get("xgboost")(rounds=30, learning_rate=0.3)
     scaled = stormy.with_truth(stormy.truth / 0.015)
     inner: Model = trees.fit(scaled, RETURN.head)
     moved = np.linspace(0.3, -0.3, 9) if crossing else np.zeros(9)
-    model = Scaled(inner, moved, stormy.features.index(SCALE), 0.01, RETURN.head)
+    model = Scaled(inner, moved, stormy.features.index(SCALE), 0.01, RETURN.head, power)
     again = read(model.files(), RETURN.head)
     values = stormy.windows(1)[::50].copy()
     values[::3, :, stormy.features.index(SCALE)] = np.nan

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 import simulated
 
-from contracts.champion import KEPT, Champion
+from contracts.champion import FIRST_READER, KEPT, Champion
 from contracts.cut import Cut
 from contracts.settings import settings
 from contracts.store import Store
@@ -76,7 +76,7 @@ def learn(
             settings.cache_clear()
             _, last, snapshot = simulated.load_market(store, DEMO.view)
             cut = Cut.at(universe(), last, snapshot)
-            model = version(settings().text_model, None)
+            model = version(FIRST_READER, None)
             scope = Scope(cut, DEMO, settings().contest_sessions, model)
             return Learnt(evidence(store, scope), contest(store, scope))
 

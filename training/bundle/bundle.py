@@ -92,9 +92,11 @@ class Bundle:
             raise BundleError(f"bundle {self.hash[:12]} cannot forecast these: {error}") from error
 
     def require_view(self) -> None:
-        """Raise ViewChanged unless the code's view of that name is the one it was trained on."""
+        """Raise ViewChanged unless the code's view of that name is the one it was trained on, and
+        BundleError where the code has no target of its name."""
         from features.view import view
 
+        self.manifest.require_declared()
         name, trained_on = self.manifest.view, self.manifest.view_hash
         found = view(name).hash
         if found != trained_on:
@@ -169,8 +171,12 @@ def files_of(bundle_hash: str, names: Iterable[str]) -> dict[str, bytes]:
 
 
 def manifest_of(bundle_hash: str) -> Manifest:
-    """What a stored bundle says that it is; its files are not looked at."""
-    return Manifest.parse(files_of(bundle_hash, (MANIFEST,))[MANIFEST])
+    """What a stored bundle says that it is; its files are not looked at. Raises BundleError."""
+    try:
+        content = objects.get(_key(bundle_hash, MANIFEST))
+    except FileNotFoundError as error:
+        raise BundleError(f"bundle {bundle_hash}: {MANIFEST} is missing: {error}") from error
+    return Manifest.parse(content)
 
 
 def _require_harmless(name: str, content: bytes) -> None:
@@ -197,6 +203,7 @@ def _verified(bundle_hash: str, fetch: Callable[[str], bytes]) -> Bundle:
         return content
 
     manifest = Manifest.parse(part(MANIFEST, bundle_hash))
+    manifest.require_answerable()
     files = {name: part(name, expected) for name, expected in manifest.files.items()}
     for name, content in files.items():
         _require_harmless(name, content)

@@ -88,10 +88,30 @@ class Manifest:
             fields["head"] = head(fields["head"])
         return cls(**fields)
 
+    def require_answerable(self) -> None:
+        """Raise BundleError unless this code has its objective."""
+        if self.objective not in OBJECTIVES.names():
+            raise BundleError(
+                f"expected an objective of this code ({', '.join(sorted(OBJECTIVES.names()))}), "
+                f"found {self.objective!r}: run the code of commit {self.git_commit[:12]}, or "
+                "train and promote another"
+            )
+
     @property
     def asked(self) -> Objective:
         """The objective that it answers by."""
         return OBJECTIVES.get(self.objective)
+
+    def require_declared(self) -> None:
+        """Raise BundleError unless this code has its target: nobody could settle its forecasts."""
+        from features.target import TARGETS
+
+        if self.target not in TARGETS.names():
+            raise BundleError(
+                f"expected a target of this code ({', '.join(sorted(TARGETS.names()))}), found "
+                f"{self.target!r}: run the code of commit {self.git_commit[:12]}, or declare it in "
+                "features/targets"
+            )
 
     def taught(self) -> "Target":
         """Its target with the label that it was taught; raises ViewChanged.

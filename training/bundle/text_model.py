@@ -1,12 +1,13 @@
 """Which text model the features of a bundle are made with: the one that it learnt from."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from contracts.champion import champion, offices
+from contracts.champion import text_model as todays
 from contracts.settings import settings
 from contracts.store import Store
 from training.bundle.bundle import manifest_of
-from training.bundle.manifest import Manifest
+from training.bundle.manifest import BundleError, Manifest
 
 _FIRST = """
 SELECT text_model FROM materialisations WHERE view_hash = %s AND universe = %s AND snapshot = %s
@@ -27,13 +28,26 @@ def text_model(store: Store, manifest: Manifest) -> str:
         return manifest.text_model
     where = (manifest.view_hash, manifest.universe, manifest.snapshot)
     found = store.query(_FIRST, where)["text_model"].to_pylist()
-    return (str(found[0]) if found else "") or latest_of(store, settings().text_model)
+    return (str(found[0]) if found else "") or latest_of(
+        store, todays(store, settings().text_model)
+    )
 
 
-def in_office(store: Store, universe: str) -> list[Manifest]:
-    """What the universe's champions, and the parts that they hear, say that they are."""
-    ours = (champion(store, office) for office in offices(store, universe))
-    return [each for one in ours if one for each in _with_parts(one.bundle)]
+def in_office(
+    store: Store, universe: str, told: Callable[[str], None] = lambda _: None
+) -> list[Manifest]:
+    """What the universe's champions, and the parts that they hear, say that they are.
+
+    One whose bundle is gone, or not of this code, is told of and left out: `predict` fails by it.
+    """
+    found: list[Manifest] = []
+    for office in offices(store, universe):
+        if (held := champion(store, office)) is not None:
+            try:
+                found += _with_parts(held.bundle)
+            except BundleError as error:
+                told(f"{office} is left out: {error}")
+    return found
 
 
 def _with_parts(bundle: str) -> Iterator[Manifest]:
@@ -43,7 +57,9 @@ def _with_parts(bundle: str) -> Iterator[Manifest]:
         yield from _with_parts(part)
 
 
-def of_champions(store: Store, universe: str) -> list[str]:
+def of_champions(
+    store: Store, universe: str, told: Callable[[str], None] = lambda _: None
+) -> list[str]:
     """The versions that the universe's champions are pinned to, each once; those that read none
-    are left out."""
-    return sorted({text_model(store, each) for each in in_office(store, universe)} - {""})
+    are left out. told: hears of those whose bundles are gone."""
+    return sorted({text_model(store, each) for each in in_office(store, universe, told)} - {""})

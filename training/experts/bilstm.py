@@ -28,7 +28,7 @@ class Bilstm(Lessons, Expert[Scaled]):
 
     It is stopped early (`Lessons`) by its pinball loss. calibration: share of the newest sessions
     of all, which mend the quantiles and teach nothing. scale: the feature in whose units everything
-    is learnt.
+    is learnt; power: how far these follow it.
     """
 
     window: int = 60
@@ -42,11 +42,12 @@ class Bilstm(Lessons, Expert[Scaled]):
     patience: int = 4
     calibration: float = 0.25
     scale: str = SCALE
+    power: float = 1.0
 
     def fit(self, samples: Samples, head: Head) -> Scaled:
         """A network, the same one for the same samples and seed."""
         assert isinstance(head, Quantiles)
-        conformal = Conformal(self.scale, self.calibration, self.window)
+        conformal = Conformal(self.scale, self.calibration, self.window, self.power)
         return conformal.fit(lambda older: self._learn(older, head), samples, head)
 
     def _learn(self, samples: Samples, head: Quantiles) -> Trained:

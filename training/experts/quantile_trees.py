@@ -19,7 +19,7 @@ class QuantileTrees(Expert[Scaled]):
     """Trees as `xgboost` has them, a tree per quantile and round; see there for the others.
 
     calibration: share of the newest sessions that teach the trees nothing and mend the quantiles.
-    scale: the feature in whose units everything is learnt.
+    scale: the feature in whose units everything is learnt; power: how far these follow it.
     """
 
     threads: ClassVar[bool] = True
@@ -36,12 +36,13 @@ class QuantileTrees(Expert[Scaled]):
     seed: int = 7
     calibration: float = 0.25
     scale: str = SCALE
+    power: float = 1.0
 
     def fit(self, samples: Samples, head: Head) -> Scaled:
         """Trees, the same ones for the same samples and seed."""
         assert isinstance(head, Quantiles)
         trees = Trees(**{one.name: getattr(self, one.name) for one in fields(Trees)})
-        conformal = Conformal(self.scale, self.calibration)
+        conformal = Conformal(self.scale, self.calibration, power=self.power)
         return conformal.fit(lambda older: trees.fit(older, head), samples, head)
 
     @classmethod

@@ -14,7 +14,16 @@ import orjson
 import pyarrow as pa
 import typer
 
-from contracts.champion import Cause, Champion, Office, champion, model_name, offices, point
+from contracts.champion import (
+    SENTIMENT,
+    Cause,
+    Champion,
+    Office,
+    champion,
+    model_name,
+    offices,
+    point,
+)
 from contracts.context import run_context
 from contracts.settings import settings
 from contracts.store import Store
@@ -126,6 +135,8 @@ def afterwards(what: str, later: str) -> Iterator[None]:
 
 def office_of(store: Store, universe: str, target: str = "") -> Office:
     """The universe's office of that target, or its only one; raises StepMissing naming them."""
+    if target == SENTIMENT.target:
+        return SENTIMENT
     known = [office for office in offices(store) if office.universe == universe]
     found = [office for office in known if target in ("", office.target)]
     if len(found) == 1:

@@ -8,24 +8,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 from contracts.champion import ALIAS, Champion, Office, model_name
 from contracts.store import Store
-from training.bundle.bundle import Bundle, copy_to, load
-from training.bundle.mlflow_model import columns
+from training.bundle.bundle import Bundle
+from training.office.package import Package, of_bundle, package
 from training.run.endings import experiment_of
 from training.run.lock import locked
 from training.run.mlflow_api import Mlflow, TrackingError
 from training.run.tracking import Run, experiment
 
-if TYPE_CHECKING:
-    from mlflow.models import ModelSignature
-
 AGREED_TAG = "finpulse.agreed_promotion"
-
-# The whole code that MLflow keeps with a model: two lines that import ours.
-_CODE = "from training.served import set_bundle_model\nset_bundle_model()\n"
 
 _QUIET = {
     # A server that hangs is given up after three minutes; the client would take an hour.
@@ -48,26 +41,32 @@ class Version:
 def register(run: Run, bundle: Bundle) -> int:
     """The model version that holds this bundle, made by `run` unless it is there already."""
     office = Office(bundle.manifest.universe, bundle.manifest.target)
+    return register_as(run, office, of_bundle(bundle))
+
+
+def register_as(run: Run, office: Office, held: Package) -> int:
+    """As `register`, of what an office holds whatever it is."""
     name = model_name(office)
     with locked(run.store, f"mlflow model {name}") as lock:
-        found = version(run.server, office.models, bundle.hash)
+        found = version(run.server, office.models, held.hash)
         if found is not None:
             return found.number
         lock.require()
-        return _create(run.server, run.id, name, bundle)
+        return _create(run.server, run.id, name, held)
 
 
-def register_again(server: Mlflow, store: Store, name: str, bundle_hash: str) -> int:
-    """The version of the model `name` that holds this bundle, made anew where MLflow has lost it.
+def register_again(server: Mlflow, store: Store, champion: Champion) -> int:
+    """The version of the champion's model that holds it, made anew where MLflow has lost it.
 
-    Raises BundleError when the bundle does not load from the object store either.
+    Raises BundleError or TextModelGone when it does not load from the object store either.
     """
+    name = champion.model_name
     with locked(store, f"mlflow model {name}") as lock:
-        found = version(server, (name,), bundle_hash)
+        found = version(server, (name,), champion.bundle)
         if found is not None:
             return found.number
-        lost = load(bundle_hash)
-        where = experiment(server, store, experiment_of(lost.manifest.universe))
+        lost = package(champion.office, champion.bundle)
+        where = experiment(server, store, experiment_of(lost.universe))
         fields = {"experiment_id": where, "run_name": "registered again"}
         made = server.call("POST", "mlflow/runs/create", **fields)
         lock.require()
@@ -88,7 +87,7 @@ def show_champion(server: Mlflow, store: Store, champion: Champion) -> bool:
     """
     name = champion.model_name
     held = version(server, (name,), champion.bundle)
-    number = held.number if held else register_again(server, store, name, champion.bundle)
+    number = held.number if held else register_again(server, store, champion)
     move_alias(server, name, number)
     agree(server, champion)
     return held is None
@@ -121,7 +120,7 @@ def version(server: Mlflow, models: Iterable[str], bundle_hash: str) -> Version 
     return None
 
 
-def _create(server: Mlflow, run_id: str, name: str, bundle: Bundle) -> int:
+def _create(server: Mlflow, run_id: str, name: str, held: Package) -> int:
     os.environ.update(_QUIET)
     import mlflow
 
@@ -130,25 +129,25 @@ def _create(server: Mlflow, run_id: str, name: str, bundle: Bundle) -> int:
     with TemporaryDirectory() as scratch, warnings.catch_warnings():
         # MLflow asks for an input example, and would import everything again to try it.
         warnings.simplefilter("ignore", UserWarning)
-        folder, code = Path(scratch, bundle.hash), Path(scratch, "model.py")
+        folder, code = Path(scratch, held.hash), Path(scratch, "model.py")
         folder.mkdir()
-        copy_to(folder, bundle)
-        code.write_text(_CODE)
+        held.copy_to(folder)
+        code.write_text(held.code)
         with _told(), mlflow.start_run(run_id=run_id):
             logged = mlflow.pyfunc.log_model(
                 name="bundle",
                 python_model=str(code),
                 artifacts={"bundle": str(folder)},
-                signature=_signature(bundle),
-                pip_requirements=[f"{n}=={v}" for n, v in bundle.manifest.libraries.items()],
-                metadata={"bundle": bundle.hash},
+                signature=held.signature(),
+                pip_requirements=[f"{n}=={v}" for n, v in held.libraries.items()],
+                metadata={"bundle": held.hash},
             )
     with _told():
         client = mlflow.MlflowClient()
         if server.found("GET", "mlflow/registered-models/get", name=name) is None:
             client.create_registered_model(name)
         made = client.create_model_version(
-            name, logged.model_uri, run_id, tags={"bundle": bundle.hash}, model_id=logged.model_id
+            name, logged.model_uri, run_id, tags={"bundle": held.hash}, model_id=logged.model_id
         )
     return int(made.version)
 
@@ -162,12 +161,3 @@ def _told() -> Iterator[None]:
         yield
     except MlflowException as error:
         raise TrackingError(f"MLflow refused: {error}") from error
-
-
-def _signature(bundle: Bundle) -> "ModelSignature":
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, Schema
-
-    inputs = [ColSpec("float", name) for name in columns(bundle.manifest)]
-    outputs = [ColSpec("double", name) for name in bundle.manifest.asked.columns]
-    return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs))

@@ -3,6 +3,9 @@
 from training.recipe import Recipe, declare
 
 _EXPERTS = ("quantile_trees", "bilstm")
+# How far returns of 20 sessions grow with the volatility of now: the slope of the logarithm of
+# their mean size on that of real stocks up to 2011 (first fold of benchmarks/return_quality.py).
+_MONTH = 0.83
 # What `make demo` learns from: how much a price may move, and what may say where to.
 _FEW = (
     *("realised_volatility_1", "realised_volatility_5", "realised_volatility_22"),
@@ -20,11 +23,12 @@ declare(
             objective="return",
             experts=_EXPERTS,
             tuned=("quantile_trees",),
+            fixed={expert: {"power": power} for expert in _EXPERTS if power != 1.0},
         )
-        for name, target in (
-            ("return", "return_1"),
-            ("return_5", "return_5"),
-            ("return_20", "return_20"),
+        for name, target, power in (
+            ("return", "return_1", 1.0),
+            ("return_5", "return_5", 1.0),
+            ("return_20", "return_20", _MONTH),
         )
     ),
     Recipe(

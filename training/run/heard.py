@@ -6,7 +6,6 @@ from dataclasses import replace
 import pyarrow as pa
 
 from contracts.store import Store
-from features.view import view
 from training.bundle.inputs import beside, named
 from training.evidence.guards import require_out_of_sample
 from training.evidence.walk import tested
@@ -32,11 +31,10 @@ def parts(scope: Scope) -> dict[str, str]:
 
 
 def _members(scope: Scope) -> Iterator[tuple[str, Scope, str]]:
-    # A part is another run at the same cut, with the text model that its own view asks for.
+    # A part is another run at the same cut.
     for name, member in scope.recipe.parts.items():
         chosen = recipe(member.recipe)
-        own = replace(scope, recipe=chosen, text_model=text_model_today(view(chosen.view)))
-        yield name, own, member.expert or chosen.ensemble
+        yield name, replace(scope, recipe=chosen), member.expert or chosen.ensemble
 
 
 def _fit(own: Scope, who: str) -> Fit:
@@ -52,7 +50,10 @@ def _fit(own: Scope, who: str) -> Fit:
 
 def _heard(store: Store, scope: Scope) -> pa.Table | None:
     whole: pa.Table | None = None
-    for name, own, who in _members(scope):
+    for name, at_cut, who in _members(scope):
+        # With the text model that its own view asks for.
+        read_by = text_model_today(store, at_cut.view)
+        own = replace(at_cut, text_model=read_by)
         _fit(own, who)
         said = records.read_walk(own, who).forecasts
         samples = training(store, own)

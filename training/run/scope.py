@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 
 from contracts.champion import Office
+from contracts.champion import text_model as todays
 from contracts.cut import Cut
 from contracts.settings import settings
 from contracts.store import Store
@@ -67,6 +68,17 @@ class Scope:
     def name(self) -> str:
         """Names the scope in object keys and run keys."""
         return f"{self.universe}_{self.recipe.name}_{self.session}_{self.snapshot}"
+
+    @property
+    def title(self) -> str:
+        """As people see it in MLflow."""
+        return f"{self.recipe.name} {self.session}"
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What every run of it logs."""
+        known = {"universe": self.universe, "recipe": self.recipe.name, "as_of": self.as_of}
+        return known | {"snapshot": self.snapshot, "session": self.session}
 
     @property
     def trained_until(self) -> date:
@@ -153,14 +165,24 @@ class Scope:
         return require_first(store, self.cut, self.view, self.text_model)
 
 
-def scope(cut: Cut, recipe_name: str) -> Scope:
-    """The scope of a verb's options; raises UnknownMember, NotASession."""
+def scope(store: Store, cut: Cut, recipe_name: str) -> Scope:
+    """The scope of a verb's options; raises UnknownMember, NotASession, TrainingError."""
     chosen = recipe(recipe_name)
     _ = cut.end  # says so where the calendar has no such session
-    return Scope(cut, chosen, settings().contest_sessions, text_model_today(view(chosen.view)))
+    rows, counted = view(chosen.view).interval, target(chosen.target).interval
+    if rows != counted:
+        raise TrainingError(
+            f"the recipe {chosen.name} learns from {chosen.view}, whose rows are bars of {rows}, "
+            f"and foretells {chosen.target}, which counts bars of {counted}: name a view and a "
+            "target of one interval in the recipe"
+        )
+    pinned = text_model_today(store, view(chosen.view))
+    return Scope(cut, chosen, settings().contest_sessions, pinned)
 
 
-def text_model_today(chosen: FeatureView) -> str:
+def text_model_today(store: Store, chosen: FeatureView) -> str:
     """The version of the settings' text model, where features of the view read any; else empty."""
     known = settings()
-    return version(known.text_model, known.text_labels) if chosen.reads_sentiment else ""
+    if not chosen.reads_sentiment:
+        return ""
+    return version(todays(store, known.text_model), known.text_labels)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 import typer
@@ -15,7 +15,26 @@ from contracts.store import Store
 from training.run.endings import end_lost, experiment_of, tags, told_by_signals
 from training.run.lock import locked
 from training.run.mlflow_api import Mlflow, TrackingError
-from training.run.scope import Scope
+
+
+class Topic(Protocol):
+    """What a run is about: a scope of a market's training, or a text model's life."""
+
+    @property
+    def universe(self) -> str:
+        """Whose experiment its runs are in."""
+
+    @property
+    def name(self) -> str:
+        """Names it in the keys of runs."""
+
+    @property
+    def title(self) -> str:
+        """As people see it."""
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """What each of its runs logs."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +50,7 @@ class Run:
 
     server: Mlflow
     store: Store
-    scope: Scope
+    topic: Topic
     key: str
     id: str
     experiment_id: str
@@ -48,6 +67,7 @@ class Run:
         self,
         parameters: Mapping[str, Any] | None = None,
         metrics: Mapping[str, float] | None = None,
+        step: int = 0,
     ) -> None:
         """Log parameters and metrics; the same parameters again are no change.
 
@@ -63,7 +83,7 @@ class Run:
             run_id=self.id,
             params=[{"key": k, "value": v} for k, v in values.items() if k not in changed],
             metrics=[
-                {"key": k, "value": v, "timestamp": now, "step": 0}
+                {"key": k, "value": v, "timestamp": now, "step": step}
                 for k, v in (metrics or {}).items()
             ],
         )
@@ -86,13 +106,13 @@ class Run:
     def child(self, name: str) -> Iterator["Run"]:
         """A run below this one, the same one for the same name."""
         under = _Under(self.held, self.id)
-        made = _open(self.server, self.store, self.scope, f"{self.key}/{name}", name, under)
+        made = _open(self.server, self.store, self.topic, f"{self.key}/{name}", name, under)
         with _closing(made):
             yield made
 
 
 @contextmanager
-def step(store: Store, scope: Scope, verb: str, detail: str = "") -> Iterator[Run]:
+def step(store: Store, topic: Topic, verb: str, detail: str = "") -> Iterator[Run]:
     """The run of this verb, below the one run that all steps of the DAG run share.
 
     Inside Airflow the key is the task instance's, where the task is this verb alone; where it is
@@ -103,29 +123,28 @@ def step(store: Store, scope: Scope, verb: str, detail: str = "") -> Iterator[Ru
     """
     context, server = run_context(), Mlflow(settings().mlflow)
     alone, above = context.task_id == verb, context.airflow_run
-    above = above if alone else f"{above}/{scope.name}"
+    above = above if alone else f"{above}/{topic.name}"
     title = " ".join(part for part in (verb, detail) if part)
     own = "/".join(part for part in (above, verb, detail) if part)
-    lock = f"training of {scope.universe}: {title}"
+    lock = f"training of {topic.universe}: {title}"
     with locked(store, lock), told_by_signals():
-        where = experiment(server, store, experiment_of(scope.universe))
+        where = experiment(server, store, experiment_of(topic.universe))
         for lost in end_lost(store, server, [where], lock):
             typer.echo(f"MLflow run {lost} of a process that was killed is ended", err=True)
-        shown = f"{scope.recipe.name} {scope.session}"
         held = tags(store, lock)
-        parent = _open(server, store, scope, above, shown, _Under(held))
+        parent = _open(server, store, topic, above, topic.title, _Under(held))
         with _closing(parent):
             under = _Under(held, parent.id)
             key = context.airflow_key if alone else own
-            run = _open(server, store, scope, key, title, under)
+            run = _open(server, store, topic, key, title, under)
             typer.echo(f"MLflow run {run.id} {run.url}", err=True)
             with _closing(run):
                 yield run
 
 
-def _open(server: Mlflow, store: Store, scope: Scope, key: str, name: str, under: _Under) -> Run:
+def _open(server: Mlflow, store: Store, topic: Topic, key: str, name: str, under: _Under) -> Run:
     with locked(store, f"mlflow run {key}") as lock:
-        where = experiment(server, store, experiment_of(scope.universe))
+        where = experiment(server, store, experiment_of(topic.universe))
         query = {"experiment_ids": [where], "filter": f"tags.airflow_key = '{key}'"}
         runs = server.call("POST", "mlflow/runs/search", max_results=1, **query).get("runs")
         lock.require()
@@ -133,11 +152,10 @@ def _open(server: Mlflow, store: Store, scope: Scope, key: str, name: str, under
     info, data = found["info"], found.get("data", {})
     logged = {p["key"]: p["value"] for p in data.get("params", [])}
     place = (info["run_id"], where, info["artifact_uri"])
-    run = Run(server, store, scope, key, *place, logged, under.held)
+    run = Run(server, store, topic, key, *place, logged, under.held)
     run.tag(under.held)
     _status(run, "RUNNING")
-    known = {"universe": scope.universe, "recipe": scope.recipe.name, "as_of": scope.as_of}
-    run.log(known | {"snapshot": scope.snapshot, "session": scope.session})
+    run.log(topic.parameters)
     return run
 
 

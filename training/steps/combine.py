@@ -52,7 +52,7 @@ def combine(store: Store, scope: Scope) -> Fit:
         packed = pack_together(scope, members, parameters, samples, finish)
         run.log({"ensemble": ensemble.name, "members": ", ".join(members), **parameters})
         log_scores(run, walked, test)
-        return keep(run, ensemble.name, packed, walked)
+        return keep(run, scope, ensemble.name, packed, walked)
 
 
 def ensemble_of(scope: Scope) -> Ensemble:

@@ -63,4 +63,4 @@ def fit(store: Store, scope: Scope, name: str, verb: str = "fit", told: Told = s
         told(f"{name}: fitted on all rows")
         run.log(expert.hyperparameters() | {"expert": name}, {"training_rows": len(samples)})
         log_scores(run, walked, samples.take(tested(folds)))
-        return keep(run, name, packed, walked)
+        return keep(run, scope, name, packed, walked)

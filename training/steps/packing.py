@@ -61,10 +61,10 @@ def log_scores(run: Run, walked: Walk, test: Samples) -> None:
     run.log(metrics={name: float(value[0]) for name, value in scores.items()})
 
 
-def keep(run: Run, name: str, packed: Bundle, walked: Walk) -> Fit:
+def keep(run: Run, scope: Scope, name: str, packed: Bundle, walked: Walk) -> Fit:
     """Register the bundle and leave it, with its walk, for the later steps."""
     run.tag({"bundle": packed.hash})
     done = Fit(name, packed.hash, register(run, packed))
-    records.write_walk(run.scope, name, walked)
-    records.write_fit(run.scope, done)
+    records.write_walk(scope, name, walked)
+    records.write_fit(scope, done)
     return done

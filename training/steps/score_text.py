@@ -1,23 +1,25 @@
-"""Headlines that were never scored by a model, and the rows that keep their sentiments."""
+"""Headlines that a model never read, and the rows that keep what it made of them."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
+import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from contracts.champion import text_model as todays
 from contracts.settings import settings
 from contracts.store import Store
-from contracts.tables import HEADLINES, SENTIMENTS
+from contracts.table import REALS, Table
+from contracts.tables import EMBEDDINGS, HEADLINES, SENTIMENTS
 from features.view import VIEWS
 from training.bundle.text_model import in_office, of_champions
-from training.forecast import Floats
 from training.run.scope import Scope
 from training.text.checkpoint import CheckpointMissing
 from training.text.labelled import ORDER
-from training.text.named import model, named, of_version
-from training.text.scorer import Scorer, TextModelGone
+from training.text.named import named, of_version
+from training.text.scorer import Read, Scorer, TextModelGone
 
 _CHUNK = 1000
 
@@ -29,12 +31,12 @@ def scorers(
 
     A champion's that cannot be had any more is told of: its forecasts say what they lack.
     """
-    name, labels = settings().text_model, settings().text_labels
+    name, labels = todays(store, settings().text_model), settings().text_labels
     if asked:
         yield named(asked, name, labels)
         return
-    today = model(name, labels)
-    for pinned in of_champions(store, universe):
+    today = named(name, name, labels)
+    for pinned in of_champions(store, universe, told):
         if pinned == today.model_version:
             continue
         try:
@@ -52,41 +54,73 @@ def inputs(store: Store, scope: Scope, version: str) -> str:
     return orjson.dumps(told).decode()
 
 
-def unscored(store: Store, as_of: datetime, snapshot: int, model_version: str) -> pa.Table:
-    """Unique texts (text_hash, text) of headlines known at `as_of` without a sentiment."""
-    known = store.read(HEADLINES, as_of, snapshot, columns=("text_hash", "text"))
-    unique = known.group_by("text_hash").aggregate([("text", "min")])
-    scored = store.query(
-        "SELECT text_hash FROM sentiments WHERE model_version = %s", (model_version,)
-    )["text_hash"]
+def unscored(store: Store, as_of: datetime, snapshot: int, scorer: Scorer) -> pa.Table:
+    """Unique texts (text_hash, text, known_at: first) of headlines known at `as_of` that it has
+    not read."""
+    known = store.read(HEADLINES, as_of, snapshot, columns=("text_hash", "text", "known_at"))
+    unique = known.group_by("text_hash").aggregate([("text", "min"), ("known_at", "min")])
+    done = _kept(store, SENTIMENTS, scorer)
+    if scorer.embeds:
+        # Versions of before scored texts and kept no embeddings of them.
+        closed = unique.filter(_closed(unique["known_at_min"], scorer))["text_hash"]
+        done &= _kept(store, EMBEDDINGS, scorer) | set(closed.to_pylist())
+    scored = pa.array(sorted(done), pa.string())
     left = unique.filter(pc.invert(pc.is_in(unique["text_hash"], value_set=scored)))
-    return left.rename_columns(["text_hash", "text"]).sort_by("text_hash")
+    found = left.select(["text_hash", "text_min", "known_at_min"])
+    return found.rename_columns(["text_hash", "text", "known_at"]).sort_by("text_hash")
+
+
+def _closed(known_at: pa.ChunkedArray, scorer: Scorer) -> pa.ChunkedArray:
+    # What was known by then may have taught it what came of it.
+    if scorer.trained_until is None:
+        return pa.chunked_array([[False] * len(known_at)], pa.bool_())
+    return pc.less_equal(known_at, pa.scalar(scorer.trained_until, known_at.type))
+
+
+def _kept(store: Store, table: Table, scorer: Scorer) -> set[str]:
+    found = store.query(
+        f"SELECT text_hash FROM {table.name} WHERE model_version = %s", (scorer.model_version,)
+    )
+    return set(found["text_hash"].to_pylist())
 
 
 def score(store: Store, texts: pa.Table, scorer: Scorer, now: datetime) -> Iterator[int]:
-    """Score and record in chunks, so that a broken run goes on where it ended; yields the count.
+    """Read and record in chunks, so that a broken run goes on where it ended; yields the count.
 
-    texts: (text_hash, text). now: the time of scoring, kept with the rows.
+    texts: (text_hash, text, known_at). now: the time of scoring, kept with the rows. What was known
+    by the scorer's `trained_until` is not read: its sentiment is NaN.
     """
     done = 0
+    if scorer.trained_until is not None:
+        before = _closed(texts["known_at"], scorer)
+        hashes, texts = texts.filter(before)["text_hash"], texts.filter(pc.invert(before))
+        nothing = Read.toned(np.full((len(hashes), len(ORDER)), np.nan))
+        for table, rows in _rows(hashes, nothing, scorer.model_version, now).items():
+            done += store.record(table, rows)
+        yield done
     # Sorted by length over the whole: batches within a chunk are then even.
     order = pc.sort_indices(pc.utf8_length(texts["text"]))
     for start in range(0, texts.num_rows, _CHUNK):
         part = texts.take(order.slice(start, _CHUNK))
-        probabilities = scorer.probabilities(part["text"].to_pylist())
-        store.record(SENTIMENTS, _rows(part["text_hash"], probabilities, scorer, now))
+        found = scorer.read(part["text"].to_pylist())
+        # A text counts as scored by its sentiment, so that comes last.
+        for table, rows in _rows(part["text_hash"], found, scorer.model_version, now).items():
+            store.record(table, rows)
         done += part.num_rows
         yield done
 
 
-def _rows(hashes: pa.ChunkedArray, found: Floats, scorer: Scorer, now: datetime) -> pa.Table:
-    count = len(hashes)
-    columns = {f"p_{word}": found[:, place] for place, word in enumerate(ORDER)}
-    return pa.table(
-        {
-            "text_hash": hashes,
-            "model_version": [scorer.model_version] * count,
-            **columns,
-            "scored_at": pa.array([now] * count, pa.timestamp("us", "UTC")),
-        }
-    )
+def _rows(
+    hashes: pa.ChunkedArray, found: Read, version: str, now: datetime
+) -> dict[Table, pa.Table]:
+    count, width = found.embeddings.shape
+    named = {"text_hash": hashes, "model_version": [version] * count}
+    when = pa.array([now] * count, pa.timestamp("us", "UTC"))
+    tones = {f"p_{word}": found.probabilities[:, place] for place, word in enumerate(ORDER)}
+    sentiments = pa.table(named | tones | {"scored_at": when})
+    if not width:
+        return {SENTIMENTS: sentiments}
+    flat = pa.array(found.embeddings.astype(np.float32).ravel())
+    vectors = pa.FixedSizeListArray.from_arrays(flat, width).cast(REALS)
+    embeddings = pa.table(named | {"vector": vectors, "embedded_at": when})
+    return {EMBEDDINGS: embeddings, SENTIMENTS: sentiments}

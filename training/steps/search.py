@@ -1,4 +1,4 @@
-"""Random search, each trial a Ray task: the one place where Ray starts.
+"""Random search, each trial a Ray task, and the one place where Ray starts.
 
 Workers import this module, so it stays small.
 """
@@ -66,7 +66,7 @@ def search(trials: list[Trial], task: Task, finished: Finished, told: Told) -> d
     if len(tried) < len(task.samples):
         told(f"{len(tried)} of {len(task.samples)} rows are tried on, of instruments evenly chosen")
         task = replace(task, samples=tried)
-    with _ray(task.samples.history.values.nbytes) as folder:
+    with cluster(task.samples.history.values.nbytes) as folder:
         import ray
         from ray import tune
 
@@ -138,7 +138,11 @@ def _reporter(trials: list[Trial], finished: Finished, told: Told) -> object:
 
 
 @contextmanager
-def _ray(size: int) -> Iterator[str]:
+def cluster(size: int) -> Iterator[str]:
+    """Ray is there, of FINPULSE_RAY_ADDRESS or started here; yields a folder for its results.
+
+    size: of what is shared, in bytes.
+    """
     quiet = {
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_CHDIR_TO_TRIAL_DIR": "0",

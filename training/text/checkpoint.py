@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from contracts.expected import Expected
-from training.forecast import Floats
-from training.text.encoder import TOKENS
+from training.text.encoder import mean_pooled
+from training.text.graph import TOKENS
 from training.text.labelled import ORDER
-from training.text.scorer import Scorer, digest, gone, softmax
+from training.text.scorer import Read, Scorer, digest, gone
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -42,7 +42,8 @@ def columns(name: str, config: "PretrainedConfig") -> list[int]:
     return [found.index(word) for word in ORDER]
 
 
-def _torch() -> Any:
+def quiet_torch() -> Any:
+    """Torch with transformers that say and send nothing, of OMP_NUM_THREADS threads."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     import torch
@@ -60,43 +61,46 @@ def scorer(name: str) -> Scorer:
 
     Raises LabelOrderError, CheckpointMissing.
     """
-    torch = _torch()
+    torch = quiet_torch()
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     try:
         model = AutoModelForSequenceClassification.from_pretrained(name).eval()
         tokenizer = AutoTokenizer.from_pretrained(name)
     except OSError as error:
-        raise _missing(name, error) from error
+        raise unavailable(name, error) from error
     order = columns(name, model.config)
 
-    def score(texts: list[str]) -> Floats:
+    def read(texts: list[str]) -> Read:
         tokens = tokenizer(
             texts, padding=True, truncation=True, max_length=TOKENS, return_tensors="pt"
         )
         with torch.inference_mode():
-            logits = model(**tokens).logits.numpy()
-        return softmax(np.asarray(logits, dtype=np.float64))[:, order]
+            said = model(**tokens, output_hidden_states=True)
+            meant = mean_pooled(said.hidden_states[-1], tokens["attention_mask"])
+        logits, embeddings = (np.asarray(x, dtype=np.float64) for x in (said.logits, meant))
+        return Read.of_logits(logits[:, order], embeddings)
 
-    return Scorer(_version(name, model.config), lambda: score)
+    return Scorer(_version(name, model.config), lambda: read, embeds=True)
 
 
-def _missing(name: str, error: OSError) -> CheckpointMissing:
+def unavailable(name: str, error: Exception, key: str = "FINPULSE_TEXT_MODEL") -> CheckpointMissing:
+    """The failure to have the checkpoint that the setting `key` names."""
     return CheckpointMissing(
-        f"FINPULSE_TEXT_MODEL: no checkpoint {name!r} can be had ({error}): name one on the "
+        f"{key}: no checkpoint {name!r} can be had ({error}): name one on the "
         "hub, or a folder that holds one"
     )
 
 
 def version_of(name: str) -> str:
     """The version that `scorer` would give; raises CheckpointMissing."""
-    _torch()
+    quiet_torch()
     from transformers import AutoConfig
 
     try:
         config = AutoConfig.from_pretrained(name)
     except OSError as error:
-        raise _missing(name, error) from error
+        raise unavailable(name, error) from error
     return _version(name, config)
 
 
@@ -113,11 +117,16 @@ def at(version: str, name: str) -> Scorer:
     return Scorer(version, found.load)
 
 
+def held_in(folder: Path) -> list[list[str]]:
+    """Names and SHA-256 of a folder's files."""
+    files = sorted(p for p in folder.iterdir() if p.is_file())
+    return [[p.name, hashlib.sha256(p.read_bytes()).hexdigest()] for p in files]
+
+
 def _version(name: str, config: "PretrainedConfig") -> str:
     libraries = [f"{library}=={version(library)}" for library in ("transformers", "torch")]
     if Path(name).is_dir():
-        files = sorted(p for p in Path(name).iterdir() if p.is_file())
-        held = [[p.name, hashlib.sha256(p.read_bytes()).hexdigest()] for p in files]
+        held = held_in(Path(name))
         return f"{Path(name).name}@local-{digest(libraries, held)}"
     revision = getattr(config, "_commit_hash", None) or "unknown"
     return f"{name}@{revision[:12]}-{digest(libraries)}"

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 
 from contracts import objects
-from training.forecast import Floats
 from training.text.encoder import WIDTH, Embed, encoder_version, graph_key, open_encoder
 from training.text.labelled import ORDER, Labelled, labelled
-from training.text.scorer import Batch, Scorer, by_length, digest, gone, softmax
+from training.text.scorer import Batch, Read, Scorer, by_length, digest, gone
 
 _STRENGTH = 10.0  # scikit-learn's C
 _FOLDS = 5
@@ -28,7 +27,7 @@ def scorer(labels: Path | None = None) -> Scorer:
     learner = f"scikit-learn=={version('scikit-learn')}"
     named = digest(encoder_version(), known.digest, learner, _STRENGTH)
     model_version = f"minilm-{named}"
-    return Scorer(model_version, lambda: _load(known, model_version))
+    return Scorer(model_version, lambda: _load(known, model_version), embeds=True)
 
 
 def kept(version: str) -> Scorer:
@@ -63,10 +62,11 @@ def _load(known: Labelled, model_version: str) -> Batch:
 def _batch(head: dict[str, Any], embed: Embed) -> Batch:
     weights, bias = np.array(head["weights"]), np.array(head["bias"])
 
-    def score(texts: list[str]) -> Floats:
-        return softmax(embed(texts) @ weights.T + bias)
+    def read(texts: list[str]) -> Read:
+        meant = embed(texts)
+        return Read.of_logits(meant @ weights.T + bias, meant)
 
-    return score
+    return read
 
 
 def fit(known: Labelled, embed: Embed) -> dict[str, Any]:

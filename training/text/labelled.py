@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -13,6 +15,8 @@ from training.text.phrases import NAMES, TEMPLATES
 ORDER = ("negative", "neutral", "positive")
 _COLUMNS = ("text", "label")
 _FEWEST = 10
+# Where there is such a column, the newest text's day bounds what a model may be asked about.
+_DATED = "known_at"
 
 
 class LabelledTextError(Expected, ValueError):
@@ -21,12 +25,16 @@ class LabelledTextError(Expected, ValueError):
 
 @dataclass(frozen=True)
 class Labelled:
-    """Texts, their classes (places in ORDER), and groups: what must not be split in validation."""
+    """Texts, their classes (places in ORDER), and groups: what must not be split in validation.
+
+    newest: the day of the newest of them, where they are dated.
+    """
 
     origin: str
     texts: tuple[str, ...]
     classes: tuple[int, ...]
     groups: tuple[int, ...]
+    newest: date | None = None
 
     @property
     def digest(self) -> str:
@@ -41,7 +49,12 @@ def labelled(folder: Path | None) -> Labelled:
 
 
 def _packaged() -> Labelled:
-    templates = [(place, text) for place, part in enumerate(TEMPLATES) for text in part]
+    return filled(TEMPLATES)
+
+
+def filled(parts: Sequence[Sequence[str]]) -> Labelled:
+    """Templates of each class with names put in; those of one template are one group."""
+    templates = [(place, text) for place, part in enumerate(parts) for text in part]
     rows = [
         (text.format(name=name), place, group)
         for group, (place, text) in enumerate(templates)
@@ -58,7 +71,8 @@ def _read(folder: Path) -> Labelled:
             f"{folder}: expected .csv or .parquet files with the columns text and label "
             f"({', '.join(ORDER)}), found none: correct FINPULSE_TEXT_LABELS"
         )
-    rows = pl.concat([_file(path) for path in files]).unique(maintain_order=True)
+    read = pl.concat([_file(path) for path in files])
+    rows = read.select(_COLUMNS).unique(maintain_order=True)
     # A text under two labels teaches nothing.
     rows = rows.filter(pl.len().over("text") == 1)
     counts = dict(rows.group_by("label").len().iter_rows())
@@ -68,13 +82,15 @@ def _read(folder: Path) -> Labelled:
             f"{', '.join(f'{counts.get(word, 0)} {word}' for word in few)}: add texts"
         )
     classes = [ORDER.index(word) for word in rows["label"]]
-    return Labelled(folder.name, tuple(rows["text"]), tuple(classes), tuple(range(len(rows))))
+    groups = tuple(range(len(rows)))
+    newest = max(read[_DATED].drop_nulls(), default=None)
+    return Labelled(folder.name, tuple(rows["text"]), tuple(classes), groups, newest)
 
 
 def _file(path: Path) -> pl.DataFrame:
     try:
         found = pl.read_csv(path) if path.suffix == ".csv" else pl.read_parquet(path)
-        rows = found.select(pl.col(_COLUMNS).cast(pl.String).str.strip_chars())
+        rows = found.select(pl.col(_COLUMNS).cast(pl.String).str.strip_chars(), _dated(found))
     except (pl.exceptions.PolarsError, OSError) as error:
         raise LabelledTextError(
             f"{path}: expected a table with the columns text and label: {error}"
@@ -84,6 +100,40 @@ def _file(path: Path) -> pl.DataFrame:
     if wrong.height:
         raise LabelledTextError(
             f"{path}: expected in every row a text and one of the labels {', '.join(ORDER)}, found "
-            f"{wrong.height} rows without, the first {wrong.row(0)}: correct them"
+            f"{wrong.height} rows without, the first {wrong.row(0)[:2]}: correct them"
         )
     return rows
+
+
+def _dated(found: pl.DataFrame) -> pl.Expr:
+    if _DATED not in found.columns:
+        return pl.lit(None, pl.Date).alias(_DATED)
+    return pl.col(_DATED).cast(pl.String).str.slice(0, 10).str.to_date()
+
+
+def table(folder: Path, *columns: str) -> pl.DataFrame:
+    """Those columns, as words, of all .csv, .csv.gz and .parquet files in a folder.
+
+    Raises LabelledTextError.
+    """
+    files = sorted(p for p in folder.glob("*") if p.name.endswith((".csv", ".csv.gz", ".parquet")))
+    try:
+        read = [pl.read_parquet(p) if p.suffix == ".parquet" else pl.read_csv(p) for p in files]
+        return pl.concat([one.select(pl.col(columns).cast(pl.String)) for one in read])
+    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+        raise LabelledTextError(
+            f"{folder}: expected .csv, .csv.gz or .parquet files with the columns "
+            f"{', '.join(columns)}, found {', '.join(p.name for p in files) or 'none'}: {error}"
+        ) from error
+
+
+def of_rows(folder: Path, rows: Sequence[tuple[str, str]]) -> Labelled:
+    """(text, label) as they are, none left out; raises LabelledTextError at another label."""
+    if wrong := [row for row in rows if row[1] not in ORDER]:
+        raise LabelledTextError(
+            f"{folder}: expected the labels {', '.join(ORDER)}, found {len(wrong)} others, the "
+            f"first {wrong[0]}: correct them"
+        )
+    classes = tuple(ORDER.index(label) for _, label in rows)
+    texts = tuple(text.strip() for text, _ in rows)
+    return Labelled(folder.name, texts, classes, tuple(range(len(rows))))

@@ -1,10 +1,11 @@
-"""Sentiment of texts: class probabilities from an encoder, and which model gave them."""
+"""Texts read once: class probabilities and embeddings, and which model gave them."""
 
 import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import TypeAlias
 
@@ -12,14 +13,36 @@ import numpy as np
 
 from contracts.expected import Expected
 from training.forecast import Floats
-from training.text.encoder import TOKENS
+from training.text.graph import TOKENS
 from training.text.labelled import ORDER
 
 _BATCH = 32
 # An address says nothing and is up to half of a short post's tokens.
 _ADDRESS = r"https?://\S*"
 
-Batch: TypeAlias = Callable[[list[str]], Floats]
+
+@dataclass(frozen=True)
+class Read:
+    """What a model makes of n texts: probabilities (n, 3) in ORDER, and embeddings (n, width).
+
+    The width is 0 for a model that embeds nothing, as a lexicon.
+    """
+
+    probabilities: Floats
+    embeddings: Floats
+
+    @classmethod
+    def toned(cls, probabilities: Floats) -> "Read":
+        """Probabilities alone."""
+        return cls(probabilities, np.empty((len(probabilities), 0)))
+
+    @classmethod
+    def of_logits(cls, logits: Floats, embeddings: Floats) -> "Read":
+        """Logits (n, 3) in ORDER as probabilities."""
+        return cls(softmax(logits), embeddings)
+
+
+Batch: TypeAlias = Callable[[list[str]], Read]
 
 
 class TextModelGone(Expected, LookupError):
@@ -38,25 +61,37 @@ def gone(version: str, found: str) -> TextModelGone:
 class Scorer:
     """A model by its version; `load` is called when the first texts come.
 
-    It returns what takes a batch of texts to probabilities (n, 3) in ORDER.
+    It returns what reads a batch of texts. embeds: whether a text that it has scored is read again
+    where its embedding is missing. trained_until: what was known by then is not read.
     """
 
     model_version: str
     load: Callable[[], Batch]
+    embeds: bool = False
+    trained_until: datetime | None = None
 
     @cached_property
-    def _score(self) -> Batch:
+    def _batch(self) -> Batch:
         return self.load()
 
-    def probabilities(self, texts: Sequence[str]) -> Floats:
-        """Probabilities (n, 3) of negative, neutral, positive in the order of `texts`.
+    def read(self, texts: Sequence[str]) -> Read:
+        """Probabilities and embeddings in the order of `texts`, web addresses left out."""
+        bare = [plain(text) for text in texts]
+        parts = [(rows, self._batch(part)) for rows, part in by_length(bare)]
+        if not parts:
+            return Read.toned(np.empty((0, len(ORDER))))
+        back = np.argsort(np.concatenate([rows for rows, _ in parts]))
+        found = [(one.probabilities, one.embeddings) for _, one in parts]
+        return Read(*(np.concatenate(each)[back] for each in zip(*found, strict=True)))
 
-        Web addresses in them are left out.
-        """
-        found = np.empty((len(texts), len(ORDER)))
-        for rows, part in by_length([re.sub(_ADDRESS, "", text).strip() for text in texts]):
-            found[rows] = self._score(part)
-        return found
+    def probabilities(self, texts: Sequence[str]) -> Floats:
+        """Probabilities (n, 3) of negative, neutral, positive in the order of `texts`."""
+        return self.read(texts).probabilities
+
+
+def plain(text: str) -> str:
+    """The text as models read it, without web addresses."""
+    return re.sub(_ADDRESS, "", text).strip()
 
 
 def digest(*decisive: object) -> str:

@@ -5,7 +5,7 @@ from alembic import op
 from contracts.migrations.guards import append_only, tallied
 
 revision = "0021"
-down_revision = "0018"
+down_revision = "0020"
 
 TABLE = """
 CREATE TABLE rollouts (

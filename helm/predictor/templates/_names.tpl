@@ -11,10 +11,22 @@ app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
-{{- define "predictor.labels" -}}
-{{ include "predictor.selector" . }}
+{{- /* What all objects carry, whatever their name: pods of the canary have one of their own. */ -}}
+{{- define "predictor.about" -}}
+app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/part-of: finpulse
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end -}}
+
+{{- define "predictor.labels" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+{{ include "predictor.about" . }}
+{{- end -}}
+
+{{- /* The pods of both tracks. */ -}}
+{{- define "predictor.all" -}}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/part-of: finpulse
 {{- end -}}

@@ -3,9 +3,10 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from training.bundle.model import Model, files_of, model, read
 from training.forecast import Floats, Head, Values, positive
@@ -19,6 +20,7 @@ class Scaled(Model):
     """inner: what answers in units of the scale. shifts: (width,), in these units.
 
     place: of the feature that is the scale, among all of them; usual: the scale where it is null.
+    power: how far the scale follows the feature, see `scales`.
     """
 
     method: ClassVar[str] = "within_scale"
@@ -28,6 +30,7 @@ class Scaled(Model):
     place: int
     usual: float
     head: Head
+    power: float = 1.0
 
     def forecast(self, values: Values) -> Floats:
         """The inner answers, moved, times the scale."""
@@ -52,7 +55,13 @@ class Scaled(Model):
 
     def files(self) -> Mapping[str, bytes]:
         """One JSON file, and those of the inner model in a folder."""
-        own = {"shifts": self.shifts.tolist(), "place": self.place, "usual": self.usual}
+        own: dict[str, Any] = {
+            "shifts": self.shifts.tolist(),
+            "place": self.place,
+            "usual": self.usual,
+        }
+        if self.power != 1.0:
+            own["power"] = self.power  # files of before do not tell, and follow all the way
         held = {f"{_INNER}/{name}": content for name, content in self.inner.files().items()}
         return {self.file: json.dumps(own).encode()} | held
 
@@ -61,7 +70,17 @@ class Scaled(Model):
         """The model with its inner one."""
         own = json.loads(files[cls.file])
         inner = read(files_of(files, _INNER), head)
-        return cls(inner, np.array(own["shifts"]), int(own["place"]), float(own["usual"]), head)
+        shifts, power = np.array(own["shifts"]), float(own.get("power", 1.0))
+        return cls(inner, shifts, int(own["place"]), float(own["usual"]), head, power)
 
     def _scale(self, values: Values) -> Floats:
-        return positive(values[:, -1, self.place], self.usual)
+        return scales(values[:, -1, self.place], self.usual, self.power)
+
+
+def scales(values: NDArray[np.floating], usual: float, power: float) -> Floats:
+    """Of values of a feature (n,), `usual` where it is null: the feature itself for a power of 1.
+
+    Below 1 they follow it part of the way from what is usual, as the volatility of a longer horizon
+    does, over which it returns to its level.
+    """
+    return np.asarray(positive(values, usual) ** power * usual ** (1.0 - power))

@@ -1,0 +1,1 @@
+"""The life of a text model: learnt, tried, judged, contested for office."""

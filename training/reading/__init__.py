@@ -1,0 +1,1 @@
+"""Networks that read texts: how they are made, and how they learn."""

@@ -1,0 +1,1 @@
+"""Labelled sets of texts, one module each kind; nothing of theirs is redistributed."""
