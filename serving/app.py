@@ -26,7 +26,7 @@ from training.bundle import bundle
 # Of what callers may rely on: a change of the document needs a new one, and its file in
 # docs/openapi, which `python -m serving document` writes. The first number rises where something
 # goes or means something else, the second where something comes, the third where words change.
-VERSION = "1.1.0"
+VERSION = "1.0.0"
 
 # A database that does not even refuse must not keep the predictor from saying so.
 FIRST_LOOK_SECONDS = 10.0
