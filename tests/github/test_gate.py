@@ -71,6 +71,6 @@ def test_without_a_word_it_is_the_verb_of_monitoring(tmp_path: Path) -> None:
         import gate
     finally:
         sys.path.remove(str(SCRIPT.parent))
-    assert gate.VERB == "python -m monitoring rollout"
+    assert gate.VERB == "python -m monitoring canary"
     workflow = (SCRIPT.parents[2] / ".github" / "workflows" / "deploy.yml").read_text()
     assert f"-- {gate.VERB}' }}}}" in workflow
