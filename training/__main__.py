@@ -11,7 +11,7 @@ from contracts.cut import Cut
 from contracts.settings import settings
 from contracts.store import open_store
 from training import recipe as recipes
-from training.finetune.verbs import classify, finetune, gpu_check
+from training.finetune import verbs as of_texts
 from training.recipe import DEFAULT
 from training.run.scope import Scope, scope, text_model_today
 from training.seats import register, report, rollback
@@ -19,8 +19,9 @@ from training.text.alike import like
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
-for _verb in (rollback, register, report, finetune, classify, gpu_check, like):
+for _verb in (rollback, register, report, like):
     app.command()(_verb)
+app.add_typer(of_texts.texts)
 
 Recipe = Annotated[str, typer.Option(help="recipe of the run")]
 

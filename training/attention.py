@@ -96,9 +96,10 @@ def _quicken(layer: Any) -> None:
 
 def pinball_of(levels: tuple[float, ...]) -> Any:
     """The mean pinball loss as Keras takes it."""
-    from keras import ops
 
     def pinball(truth: Any, said: Any) -> Any:
+        from keras import ops  # by then somebody has said on which backend
+
         shares = ops.convert_to_tensor(levels, dtype=said.dtype)
         apart = ops.reshape(truth, (-1, 1)) - said
         return ops.mean(ops.maximum(shares * apart, (shares - 1.0) * apart), axis=-1)

@@ -28,7 +28,7 @@ from training.text import lexicon
 from training.text.corpora import packaged
 from training.text.named import named, of_version
 from training.text.scorer import Read, TextModelGone
-from training.text.seen import learnt_by
+from training.text.sets.seen import learnt_by
 from training.text.tuned import CARD, GRAPH, Kept, keep, key, told
 
 pytestmark = pytest.mark.integration

@@ -17,9 +17,9 @@ from training.office.package import TEXTS
 from training.reading.course import Course
 from training.run import records
 from training.text.checkpoint import held_in
-from training.text.corpus import known, texts_of
 from training.text.labelled import Labelled
-from training.text.seen import learnt_by
+from training.text.sets.corpus import known, texts_of
+from training.text.sets.seen import learnt_by
 
 Told = Callable[[str], None]
 

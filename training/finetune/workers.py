@@ -11,8 +11,8 @@ from training.reading.device import Device
 from training.reading.learning import Progress, Task, learn, probe
 from training.reading.reader import Base, build
 from training.reading.state import Vault
+from training.reading.tokens import opened
 from training.steps.search import cluster
-from training.text.tokens import opened
 
 Strategy: TypeAlias = Literal["ddp", "fsdp"]
 

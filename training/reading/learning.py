@@ -13,9 +13,9 @@ from training.reading.device import Device
 from training.reading.reader import floors
 from training.reading.scores import counts, macro_f1
 from training.reading.state import State, Vault
+from training.reading.tokens import Chunks, chunked
 from training.text.labelled import ORDER, Labelled
 from training.text.scorer import by_length, plain
-from training.text.tokens import Chunks, chunked
 
 _DECAY = 0.01  # of weights
 _NORM = 1.0  # of gradients
