@@ -5,6 +5,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from math import inf
+from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import numpy as np
@@ -13,7 +15,7 @@ import pytest
 from market import FLAT, STEEP, Market
 from typer.testing import CliRunner
 
-from contracts.champion import Office, champion
+from contracts.champion import PROMOTED, SENTIMENT, Office, champion
 from contracts.release.rollout import HOLD, PROMOTE, ROLLBACK, STEPS, Rollout, decisions, staged
 from contracts.settings import settings
 from contracts.store import Store
@@ -24,6 +26,8 @@ from monitoring.release.gate import decided, evaluate, under_way
 from monitoring.release.traffic import Prometheus, Traffic
 from training.office.staging import ReleaseRefused, Step, begin, take
 from training.run.records import Fit
+from training.steps.promote import apply
+from training.steps.zero import install_first
 
 NOW = datetime(2025, 7, 2, tzinfo=UTC)
 OFFICE = Office("sim20", "trend_1")
@@ -211,6 +215,45 @@ class TestLedger:
             take(store, first, Step(PROMOTE, "office", 1.0, "all passed"), NOW)
         found = champion(store, OFFICE)
         assert found is not None and found.bundle == other.hash
+
+    def test_a_contests_winner_is_staged_where_releases_are(
+        self, store: Store, market: Market, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        held, bundle = market.crown(store, FLAT, 1), market.prior(STEEP)
+        won: Any = SimpleNamespace(
+            **{"office": OFFICE, "champion": held.hash, "challenger": bundle.hash},
+            **{"outcome": PROMOTED, "promotion_id": "c1", "reason": "won", "as_json": dict},
+        )
+        monkeypatch.setenv("FINPULSE_RELEASE", "staged")
+        settings.cache_clear()
+        assert apply(store, won, Fit("soft", bundle.hash, 2), NOW) == 1
+        [release] = staged(store)
+        assert (release.bundle, release.rollout_id) == (bundle.hash, "c1")
+        found = champion(store, OFFICE)
+        assert found is not None and found.bundle == held.hash
+        rows = store.query("SELECT decision, cause FROM promotions ORDER BY number DESC LIMIT 1")
+        assert rows.to_pylist() == [{"decision": "staged", "cause": "contest"}]
+        assert apply(store, won, Fit("soft", bundle.hash, 2), NOW) == 0
+        assert len(decisions(store, OFFICE)) == 1, "a repeat begins nothing"
+        other = SimpleNamespace(**vars(won) | {"promotion_id": "c2", "challenger": "x"})
+        with pytest.raises(ReleaseRefused, match="no release under way"):
+            apply(store, other, Fit("soft", market.prior((0.2, 0.2, 0.6)).hash, 3), NOW)
+        rows = store.query("SELECT * FROM promotions WHERE promotion_id = 'c2'")
+        assert rows.num_rows == 0, "it may be applied later"
+
+    def test_who_reads_texts_is_staged_before_nobody(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        install_first(store, SENTIMENT, Fit("vader", "vader-1", 1), NOW)
+        monkeypatch.setenv("FINPULSE_RELEASE", "staged")
+        settings.cache_clear()
+        won: Any = SimpleNamespace(
+            **{"office": SENTIMENT, "champion": "vader-1", "challenger": "tuned-1"},
+            **{"outcome": PROMOTED, "promotion_id": "c1", "reason": "won", "as_json": dict},
+        )
+        assert apply(store, won, Fit("", "tuned-1", 2), NOW) == 1
+        found = champion(store, SENTIMENT)
+        assert found is not None and found.bundle == "tuned-1" and staged(store) == []
 
     def test_a_promotion_that_did_not_hold_cools_down(self, store: Store, market: Market) -> None:
         market.crown(store, FLAT, 1)
