@@ -20,6 +20,7 @@ from contracts.release.rollout import HOLD, PROMOTE, ROLLBACK, STEPS, Rollout, d
 from contracts.settings import settings
 from contracts.store import Store
 from monitoring.__main__ import app
+from monitoring.export.gauges import state
 from monitoring.release import losses, traffic
 from monitoring.release.check import FAIL, NO_DATA, PASS, Check, table
 from monitoring.release.gate import decided, evaluate, under_way
@@ -155,6 +156,14 @@ def test_a_difference_that_is_always_the_same_is_a_bias() -> None:
     assert losses._more(np.full(20, 0.25), sessions, 20) == (0.25, 1.0), "one label tells no error"
 
 
+def told(store: Store) -> dict[str, float]:
+    """What the exporter says of the only office's releases."""
+    families = {each.name: each.samples for each in state(store, NOW)}
+    names = ("release_share", "release_rollbacks")
+    known = {name: families[f"finpulse_{name}"] for name in names}
+    return {name: samples[0].value for name, samples in known.items() if samples}
+
+
 @pytest.fixture
 def nobody_listens(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No MLflow: the ledger decides without it."""
@@ -181,6 +190,15 @@ class TestLedger:
         assert again.rollout_id != first.rollout_id
         with pytest.raises(ReleaseRefused, match="decided on meanwhile"):
             take(store, first, Step(HOLD, "shadow", 0.0, "late"), NOW)
+
+    def test_a_release_is_exported_and_its_rollback_too(self, store: Store, market: Market) -> None:
+        market.crown(store, FLAT, 1)
+        assert told(store) == {"release_rollbacks": 0.0}
+        first = begin(store, OFFICE, Fit("", market.prior(STEEP).hash, 2), "why", NOW)
+        first = take(store, first, Step(PROMOTE, "canary", 0.1, "all passed"), NOW)
+        assert told(store) == {"release_share": 0.1, "release_rollbacks": 0.0}
+        take(store, first, Step(ROLLBACK, "out", 0.0, "not now"), NOW)
+        assert told(store) == {"release_rollbacks": 1.0}
 
     def test_who_is_in_office_or_of_another_office_is_not_released(
         self, store: Store, market: Market
@@ -315,3 +333,7 @@ class TestLedger:
         ended = ask(app, ["rollout", "--abort", "not today"])
         assert ended.output.split()[-1] == "ROLLBACK"
         assert decisions(store, OFFICE)[0].reason == "not today"
+        assert ask(app, ["rollout", "--begin", bundle.hash]).exit_code == 0
+        market.crown(store, STEEP, 3)
+        gone = ask(app, ["rollout", "--every", "0.1"])
+        assert (gone.exit_code, gone.output.split()[-1]) == (1, "ROLLBACK")
