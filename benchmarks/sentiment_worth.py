@@ -27,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "infra" / "local
 import postgres as launcher
 import stocknet_files
 
+from contracts.champion import text_model as todays
 from contracts.cut import Cut
 from contracts.settings import settings
 from contracts.store import Store
@@ -43,7 +44,7 @@ from training.objective import OBJECTIVES, Forecasts
 from training.samples.folds import WalkForward
 from training.samples.samples import Samples, from_matrix
 from training.steps import score_text
-from training.text.named import model
+from training.text.named import named
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 # The richer view of a pair beside the one that it adds texts to.
@@ -89,7 +90,8 @@ def loaded(store: Store) -> Cut:
 
 def read(store: Store, cut: Cut) -> str:
     """Have each text read; the model's version."""
-    scorer = model(settings().text_model, settings().text_labels)
+    name, labels = todays(store, settings().text_model), settings().text_labels
+    scorer = named(name, name, labels)
     left = score_text.unscored(store, cut.end, cut.snapshot, scorer)
     for done in score_text.score(store, left, scorer, datetime.now(UTC)):
         typer.echo(f"{done} of {left.num_rows} texts read", err=True)
@@ -124,6 +126,8 @@ def main(
     prepare: Annotated[bool, typer.Option("--prepare", help="load and read, no forecasts")] = False,
 ) -> None:
     """Print a row per target, expert and kind of text as it is found."""
+    # The champion of text is who holds that office where facts are; here there is none.
+    os.environ.setdefault("FINPULSE_TEXT_MODEL", "minilm")
     environment = {"FINPULSE_SOURCE": "simulated"}
     if stocknet:
         if not (kept / "files" / "bars.parquet").exists():

@@ -42,6 +42,7 @@ def score_text(
     recipe: Recipe = DEFAULT,
     model: Annotated[str, typer.Option(help="text model or version, and no other")] = "",
     inputs: Annotated[bool, typer.Option("--inputs", help="champions' views too, as JSON")] = False,
+    spark: Annotated[bool, typer.Option("--spark", help="inside Spark, for histories")] = False,
 ) -> None:
     """Score the texts known at the session's close, each once per text model; print its version.
 
@@ -52,7 +53,7 @@ def score_text(
 
     asked, store = _scope(universe, session, snapshot, recipe), open_store()
     as_of, version = asked.cut.end, ""
-    for scorer in score_text.scorers(store, asked.universe, model, _progress):
+    for scorer in score_text.scorers(store, asked.universe, model, _progress, spark):
         left = score_text.unscored(store, as_of, snapshot, scorer)
         version = scorer.model_version
         _progress(f"{left.num_rows} new texts for {version}")

@@ -1,0 +1,1 @@
+"""What makes reading fast: 8 bits, and many workers."""
