@@ -83,6 +83,18 @@ def rank_information(said: Floats, rows: Samples, overlap: int) -> Value:
     return Value(mean, *estimate(mean, left_out, overlap).interval())
 
 
+def follows(rows: Samples) -> float:
+    """By which power of volatility the mean size of returns grows, over ten classes of volatility.
+
+    What `power` of conformal units is (`training.bundle.models.scaled`).
+    """
+    scale = rows.column(SCALE).astype(np.float64)
+    known = np.flatnonzero(scale > 0)
+    classes = np.array_split(known[np.argsort(scale[known])], 10)
+    sizes = [(scale[one].mean(), np.abs(rows.truth[one]).mean()) for one in classes]
+    return float(np.polyfit(*np.log(sizes).T, 1)[0])
+
+
 def _correlation(a: Floats, b: Floats) -> float:
     flat = len(a) < 5 or not np.ptp(a) or not np.ptp(b)
     return float("nan") if flat else float(np.corrcoef(a, b)[0, 1])
@@ -132,6 +144,8 @@ def main(
     samples = from_matrix(matrix_of(panel, target_), LEARNT)
     typer.echo(f"{len(panel.instruments)} survivors, {len(samples):,} rows to learn from and ask")
     folds, overlap = WalkForward().split(samples), target(target_).label.horizon
+    learnt = samples.take(folds[0].train)
+    typer.echo(f"returns grow with volatility by the power {follows(learnt):.2f}, first fold")
     [fixed] = [one.fixed for one in RECIPES if one.target == target_ and one.name[:6] == "return"]
     walks = walks_of(samples, folds, expert or ["quantile_trees"], fixed)
     everybody = walks | walks_of(samples, folds, [Return.zero], {})

@@ -1,6 +1,6 @@
 """All of `sp500_daily` learnt and foretold in one run: seconds and memory of each stage, scores.
 
-    python benchmarks/sp500_whole.py <folder of data sets> [--stocks 0]
+    python benchmarks/sp500_whole.py <folder of data sets> [--stocks 0] [--folds 4]
 
 430 survivors, those listed late and those with gaps among them, 2005 to 2019, with what the bars
 tell of the features of `daily_5`. Which way (`trend_1`) is learnt by logistic regression, XGBoost
@@ -62,9 +62,9 @@ def walks_of(
     return walks | {"soft": walk_together(ENSEMBLES.get("soft")(), said, *rows)}
 
 
-def ways(samples: Samples, stages: Stages) -> Evidence:
+def ways(samples: Samples, cut: WalkForward, stages: Stages) -> Evidence:
     """Evidence of the soft vote about trends, before and after calibration."""
-    folds = WalkForward().split(samples)
+    folds = cut.split(samples)
     walks = walks_of(OBJECTIVES.get("trend"), TREND, (samples, folds), stages)
     with stages.stage("trend: calibrated and judged"):
         for name in CALIBRATED:
@@ -73,9 +73,9 @@ def ways(samples: Samples, stages: Stages) -> Evidence:
         return gather(walks, samples, folds, 1)["soft"]
 
 
-def sizes(samples: Samples, stages: Stages, horizon: int) -> Evidence:
+def sizes(samples: Samples, cut: WalkForward, stages: Stages, horizon: int) -> Evidence:
     """Evidence of HAR with trees about volatility, beside all others."""
-    folds, volatility = WalkForward().split(samples), OBJECTIVES.get("volatility")
+    folds, volatility = cut.split(samples), OBJECTIVES.get("volatility")
     walks = walks_of(volatility, VOLATILITY, (samples, folds), stages)
     with stages.stage("volatility: HAR in levels, judged"):
         levels = [LevelHar().answer(samples.take(f.train), samples.take(f.test)) for f in folds]
@@ -120,9 +120,10 @@ def _cell(value: Value, sign: str = "") -> str:
 def main(
     data: Annotated[Path, typer.Argument(help="holds sp500_daily")],
     stocks: Annotated[int, STOCKS] = 0,
+    folds: Annotated[int, typer.Option(min=2, help="how often all is learnt anew")] = 4,
 ) -> None:
-    """Print the stages and the scores."""
-    stages, console = Stages(), Console(width=175)
+    """Print the scores as they are known, and the stages."""
+    stages, console, cut = Stages(), Console(width=175), WalkForward(folds)
     with stages.stage("bars and panel"):
         panel = panel_of(bars_of(data, stocks))
     with stages.stage("features"):
@@ -132,13 +133,13 @@ def main(
     typer.echo(f"{stocks} survivors, {rows:,} rows of {len(learnt)} features")
     with stages.stage("trend: rows"):
         samples = samples_of(panel, features, target("trend_1").label, BEHIND)
-    trend = ways(samples, stages)
+    trend = ways(samples, cut, stages)
+    console.print(shown(trend), covered(trend))
     label = target("volatility_5").label
     with stages.stage("volatility: rows"):
         samples = samples_of(panel, features, label, BEHIND)
-    volatility = sizes(samples, stages, label.horizon)
-    for table in (shown(trend), covered(trend), shown(volatility), stages.shown()):
-        console.print(table)
+    console.print(shown(sizes(samples, cut, stages, label.horizon)))
+    console.print(stages.shown())
 
 
 if __name__ == "__main__":

@@ -98,7 +98,7 @@ def pinball_of(levels: tuple[float, ...]) -> Any:
     """The mean pinball loss as Keras takes it."""
 
     def pinball(truth: Any, said: Any) -> Any:
-        from keras import ops  # Not before somebody has chosen its backend.
+        from keras import ops  # by then somebody has said on which backend
 
         shares = ops.convert_to_tensor(levels, dtype=said.dtype)
         apart = ops.reshape(truth, (-1, 1)) - said

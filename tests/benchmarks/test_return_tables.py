@@ -12,7 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
 from return_contests import market, won
-from return_quality import rank_information
+from return_quality import follows, rank_information
 from return_table import MCX, NSE, panel_of
 from tune_speed import made
 
@@ -30,6 +30,15 @@ def test_ranks_are_compared_within_sessions() -> None:
     assert rank_information(level, rows, 1).value == 0.0
     noise = rank_information(np.random.default_rng(1).normal(size=len(rows)), rows, 1)
     assert noise.low < 0.0 < noise.high
+
+
+@pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
+def test_how_far_returns_follow_volatility_is_found(power: float) -> None:
+    rows = market(2, 0.0)
+    scale = rows.column(SCALE).astype(float)
+    draws = np.random.default_rng(3).normal(size=len(rows))
+    found = follows(rows.with_truth(0.02 * (scale / 0.015) ** power * draws))
+    assert found == pytest.approx(power, abs=0.06)
 
 
 def bars(symbol: str, opens: list[float], first: date = date(2016, 1, 4)) -> pl.DataFrame:

@@ -1,5 +1,7 @@
 """The network with attention: its three forms answer alike, and its quantiles cannot cross."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -70,3 +72,10 @@ def _tensor(values: np.ndarray) -> object:
     from keras import ops
 
     return ops.convert_to_tensor(values.astype(np.float32))
+
+
+def test_a_loss_is_made_before_keras_knows_its_backend() -> None:
+    # Who asks Keras for its operations first gets the backend of its own choice.
+    asked = "import sys; from training.attention import pinball_of; pinball_of((0.5,))"
+    code = f"{asked}; sys.exit('keras' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
