@@ -37,11 +37,11 @@ def balanced(model: Any) -> Any:
         elif len(shape := weights[node.input[1]].dims) == 2 and shape[0] > shape[1]:
             _by_token(graph, node)
 
-    def constant(name: str) -> Values:
+    def constant(name: str) -> Any:
         # Of equal weights, as those of new layers are, the exporter keeps one and names it anew.
         while name not in weights and made[name].op_type == "Identity":
             name = made[name].input[0]
-        return np.asarray(numpy_helper.to_array(weights[name]))
+        return numpy_helper.to_array(weights[name])
 
     for name, nodes in after.items():
         norm = [np.abs(constant(each)) for each in made[name].input[1:]]
