@@ -11,7 +11,7 @@ from contracts.cut import Cut
 from contracts.settings import settings
 from contracts.store import open_store
 from training import recipe as recipes
-from training.encoders.learnt import encoder
+from training.encoders.learnt import encoders
 from training.finetune import verbs as of_texts
 from training.recipe import DEFAULT
 from training.run.scope import Scope, scope, text_model_today
@@ -20,9 +20,10 @@ from training.text.history.alike import like
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
-for _verb in (rollback, register, report, like, encoder):
+for _verb in (rollback, register, report, like):
     app.command()(_verb)
 app.add_typer(of_texts.texts)
+app.add_typer(encoders)
 
 Recipe = Annotated[str, typer.Option(help="recipe of the run")]
 

@@ -15,6 +15,8 @@ from training.bundle.scaler import Scaler
 from training.encoders.encoding import ENCODERS, Encoder, register
 from training.forecast import Values
 
+encoders = typer.Typer()
+
 
 def learn(
     kind: str, width: int, view_hash: str, features: tuple[str, ...], rows: tuple[Values, datetime]
@@ -47,6 +49,7 @@ def rows_of(
     return chosen.features, history.days[order], history.values[order]
 
 
+@encoders.command()
 def encoder(  # noqa: PLR0913, PLR0917
     session: verbs.Session,
     snapshot: verbs.Snapshot,
