@@ -144,11 +144,13 @@ def _write(asked: _Asked, missing: Sequence[date], engine: Engine) -> int:
 def _refuse_unscored(facts: Facts, cut: Cut, asked: _Asked) -> None:
     if not asked.view.reads_sentiment:
         return
-    unscored = sum(
+    # Several inputs are made of the same texts.
+    missing = [
         one.reading.scores.missing(facts.known[one.name])
         for one in facts.inputs
         if one.reading.scores
-    )
+    ]
+    unscored = max(missing, default=0)
     if unscored:
         universe, pinned = cut.universe.name, asked.pinned
         by, model = (f" by {pinned}", f" --model {pinned}") if pinned else ("", "")
