@@ -11,15 +11,16 @@ from contracts.cut import Cut
 from contracts.settings import settings
 from contracts.store import open_store
 from training import recipe as recipes
+from training.encoders.learnt import encoder
 from training.finetune import verbs as of_texts
 from training.recipe import DEFAULT
 from training.run.scope import Scope, scope, text_model_today
 from training.seats import register, report, rollback
-from training.text.alike import like
+from training.text.history.alike import like
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
-for _verb in (rollback, register, report, like):
+for _verb in (rollback, register, report, like, encoder):
     app.command()(_verb)
 app.add_typer(of_texts.texts)
 

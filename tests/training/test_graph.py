@@ -7,9 +7,9 @@ import onnx
 import pytest
 
 from contracts.settings import settings
+from training.text.balanced import balanced
 from training.text.encoder import folder, open_encoder, torch_encoder
 from training.text.graph import EMBEDDING, TOKENS, exported, open_graph, quantised
-from training.text.speed.balanced import balanced
 
 TEXTS = [
     "The retailer closed fifty shops after a dismal season.",

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from contracts.settings import settings
 from contracts.store import Store
 from training.steps import score_text
+from training.text.history.spread import Spread, spread
 from training.text.named import model
-from training.text.speed.spread import Spread, spread
 
 pytestmark = [pytest.mark.spark, pytest.mark.integration]
 

@@ -137,10 +137,7 @@ def _step(network: Any, optimiser: Any, task: Task, rows: Any, where: Device) ->
         loss: Any = each.sum() / len(rows)
         loss.backward()
         lost += float(loss.detach())
-    if hasattr(network, "clip_grad_norm_"):  # of what is spread over workers
-        network.clip_grad_norm_(_NORM)
-    else:
-        torch.nn.utils.clip_grad_norm_(network.parameters(), _NORM)
+    torch.nn.utils.clip_grad_norm_(network.parameters(), _NORM)
     optimiser.step()
     return lost
 

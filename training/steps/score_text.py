@@ -34,7 +34,7 @@ def scorers(
     if not spark:
         yield from found
         return
-    from training.text.speed.spread import spread
+    from training.text.history.spread import spread
 
     with spread(found) as inside:
         yield from inside

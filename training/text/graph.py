@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from training.forecast import Floats
-from training.text.speed.balanced import balanced
+from training.text.balanced import balanced
 
 TOKENS = 128
 OPSET = 17

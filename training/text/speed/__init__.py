@@ -1,1 +1,0 @@
-"""What makes reading fast: 8 bits, and many workers."""
