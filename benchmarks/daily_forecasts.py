@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
 from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Annotated, Any
@@ -92,7 +93,8 @@ def _score(store: Store) -> None:
 
     texts = store.query("SELECT DISTINCT text_hash FROM headlines")["text_hash"].to_pylist()
     chances = np.random.default_rng(7).dirichlet(np.ones(3), len(texts)).astype(np.float32)
-    named = {"text_hash": texts, "model_version": [text_model_today(view("daily_3"))] * len(texts)}
+    version = text_model_today(store, view("daily_3"))
+    named = {"text_hash": texts, "model_version": [version] * len(texts)}
     drawn = dict(zip(("p_negative", "p_neutral", "p_positive"), chances.T, strict=True))
     when = {"scored_at": [datetime.now(UTC)] * len(texts)}
     store.record(SENTIMENTS, pa.table({**named, **drawn, **when}, schema=SENTIMENTS.schema))
@@ -102,7 +104,7 @@ def fitted(market: Market, chosen: Recipe) -> Bundle:
     """The recipe's ensemble, fitted on LEARNT sessions up to the third newest."""
     cut = market.cut(-3, LEARNT)
     own = Scope(cut, replace(chosen, parts={}), 0, "")
-    own = replace(own, text_model=text_model_today(own.view))
+    own = replace(own, text_model=text_model_today(market.store, own.view))
     load_matrix(market.store, cut, own.view, own.text_model, missing="write")
     pinned = {name: market.bundles[part.recipe].hash for name, part in chosen.parts.items()}
     said = [answers_of(market.store, cut, name, part) for name, part in pinned.items()]
@@ -156,15 +158,17 @@ def forecast(market: Market, stages: Stages) -> int:
     return total
 
 
-def verb(market: Market) -> float:
-    """Seconds of `serving predict` for the newest session."""
+def verb(market: Market) -> tuple[float, float]:
+    """Seconds of `serving predict` for the newest session, and those of a processor."""
     cut = market.cut(-1)
     asked = ["--session", str(cut.last), "--snapshot", str(cut.snapshot), "--catch-up", "1"]
-    began = perf_counter()
+    began, before = perf_counter(), getrusage(RUSAGE_CHILDREN)
     command = [sys.executable, "-m", "serving", "predict", *asked]
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
     typer.echo(f"{done.stdout.splitlines()[-1]} forecasts by the verb")
-    return perf_counter() - began
+    after = getrusage(RUSAGE_CHILDREN)
+    computed = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return perf_counter() - began, computed
 
 
 def main(
@@ -184,10 +188,10 @@ def main(
             market.bundles[name] = fitted(market, chosen)
             typer.echo(f"{name} is fitted: {perf_counter() - began:.0f} s")
         typer.echo(f"{forecast(market, stages)} forecasts of {stocks} instruments")
-        whole = verb(market)
+        whole, computed = verb(market)
         kept = market.store.query(f"SELECT count(*) AS n FROM {PREDICTIONS.name}")["n"][0].as_py()
     table: Table = stages.shown()
-    table.add_row("the verb, a session later", f"{whole:.1f}", "", "")
+    table.add_row("the verb, a session later", f"{whole:.1f}", f"{computed:.1f}", "")
     Console().print(table)
     typer.echo(f"{kept:,} forecasts in the ledger")
 

@@ -71,7 +71,6 @@ def test_the_verb_of_monitoring_says_the_words_that_are_read_here() -> None:
         import gate
     finally:
         sys.path.remove(str(SCRIPT.parent))
-    from monitoring.releases import CODES
-
-    assert gate.VERB == "python -m monitoring rollout"
-    assert gate.VERDICTS == CODES
+    assert gate.VERB == "python -m monitoring canary"
+    workflow = (SCRIPT.parents[2] / ".github" / "workflows" / "deploy.yml").read_text()
+    assert f"-- {gate.VERB}' }}}}" in workflow
