@@ -86,6 +86,7 @@ class Reading:
     gather: Callable[[Known], Known] | None = None
     market: "Callable[[Panel, Sequence[str]], pl.DataFrame] | None" = None
     scores: Scores | None = None
+    alike: bool = False
 
 
 @dataclass(frozen=True)
