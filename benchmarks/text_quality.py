@@ -29,12 +29,12 @@ from training.reading.learning import Progress, Task, learn, probe
 from training.reading.reader import base, build
 from training.reading.scores import Classes, Scores, majority, scores
 from training.reading.state import Vault
+from training.reading.tokens import opened
 from training.text import lexicon
-from training.text.corpus import texts_of
 from training.text.graph import exported, open_graph, quantised
 from training.text.labelled import Labelled
 from training.text.scorer import Batch, Read, Scorer
-from training.text.tokens import opened
+from training.text.sets.corpus import texts_of
 
 OURS, STOP = ("sentences", "posts"), "headlines"
 APART = ("tfns", "fiqa")

@@ -3,34 +3,41 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 
 import polars as pl
 
 from contracts.time.calendar import (
     NotKnown,
-    all_sessions,
+    exchange,
     known,
     last_sessions,
     next_session,
     session_close,
-    session_open,
     sessions,
     shift,
 )
+from contracts.time.exchange import Exchange
 from etl.source import Cause, SourceError
 
 _MOMENT = pl.Datetime("us", "UTC")
+_HOURS = {"session": pl.Date(), "opens": _MOMENT, "closes": _MOMENT}
 
 
 def sheet(calendars: Iterable[str]) -> pl.DataFrame:
     """Columns calendar, session, opens, closes (UTC) of all sessions that are known."""
-    rows = [
-        (calendar, day, session_open(calendar, day), session_close(calendar, day))
-        for calendar in sorted(set(calendars))
-        for day in all_sessions(calendar)
+    parts = [
+        _hours(exchange(name)).select(pl.lit(name).alias("calendar"), *_HOURS)
+        for name in sorted(set(calendars))
     ]
-    schema = {"calendar": pl.String(), "session": pl.Date(), "opens": _MOMENT, "closes": _MOMENT}
-    return pl.DataFrame(rows, schema=schema, orient="row")
+    return pl.concat([pl.DataFrame(schema={"calendar": pl.String(), **_HOURS}), *parts])
+
+
+@lru_cache(maxsize=16)
+def _hours(known: Exchange) -> pl.DataFrame:
+    # A calendar has ten thousand sessions, and each batch of each source asks for them.
+    rows = [(day, *known.hours[day]) for day in known.days]
+    return pl.DataFrame(rows, schema=_HOURS, orient="row")
 
 
 def spans(calendars: Iterable[str]) -> pl.DataFrame:

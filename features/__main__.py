@@ -156,15 +156,18 @@ def check() -> None:
 @app.command("compile")
 def compile_kernels() -> None:
     """Compile what features and labels are computed with; later processes read it from the disk."""
+    from contracts.time.amendments import stating
     from features.guards.trial import trial_panel
 
-    panel = trial_panel()
-    for view in views.views():
-        for kind in ("float32", "float64"):
-            evaluate(panel, view.members, dtype=kind)
-    of_views = {view.label for view in views.views() if view.label}
-    for label in of_views | {target.label for target in TARGETS}:
-        label.settle(panel, label.basis(panel))
+    # The database that a former set-up knew of may be stopped.
+    with stating((), alone=True):
+        panel = trial_panel()
+        for view in views.views():
+            for kind in ("float32", "float64"):
+                evaluate(panel, view.members, dtype=kind)
+        of_views = {view.label for view in views.views() if view.label}
+        for label in of_views | {target.label for target in TARGETS}:
+            label.settle(panel, label.basis(panel))
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Verbs of monitoring: `python -m monitoring settle | drift | export | rollout | compare`."""
+"""Verbs of monitoring: `python -m monitoring settle | drift | export | rollout | ...`."""
 
 from datetime import UTC, date, datetime
 from typing import Annotated
@@ -11,7 +11,7 @@ from contracts.champion import Office
 from contracts.cut import Cut
 from contracts.settings import settings
 from contracts.store import Store, open_store
-from monitoring.releases import compare, rollout
+from monitoring.releases import canary, compare, rollout
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -106,6 +106,7 @@ def export() -> None:
 
 app.command()(rollout)
 app.command()(compare)
+app.command()(canary)
 
 
 @app.command()

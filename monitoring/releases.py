@@ -1,4 +1,4 @@
-"""Verbs about releases: `python -m monitoring rollout | compare`."""
+"""Verbs about releases: `python -m monitoring rollout | compare | canary`."""
 
 import time
 from datetime import UTC, datetime
@@ -142,3 +142,22 @@ def compare(
     first, second, office = named(store, universes.universe(universe).name, target, bundles)
     for line in report(store, office, first, second):
         typer.echo(line)
+
+
+def canary(
+    seconds: Annotated[float, typer.Option(min=5, help="how far back callers are counted")] = 300.0,
+) -> None:
+    """Hold the pods of a new image against those in office: PROMOTE, HOLD or ROLLBACK.
+
+    The last line is that word; the exit code is 0, 75 or 1. Nothing is written and nobody moved:
+    the workflow `deploy` asks, and acts.
+    """
+    from monitoring.release.check import table, verdict
+    from monitoring.release.deployments import checks
+
+    found = checks(seconds)
+    for line in table(found):
+        typer.echo(line)
+    word = verdict(found)
+    typer.echo(word)
+    raise typer.Exit(CODES[word])

@@ -11,16 +11,18 @@ from contracts.cut import Cut
 from contracts.settings import settings
 from contracts.store import open_store
 from training import recipe as recipes
-from training.finetune.verbs import classify, finetune, gpu_check
+from training.encoders.learnt import encoder
+from training.finetune import verbs as of_texts
 from training.recipe import DEFAULT
 from training.run.scope import Scope, scope, text_model_today
 from training.seats import register, report, rollback
-from training.text.alike import like
+from training.text.history.alike import like
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
-for _verb in (rollback, register, report, finetune, classify, gpu_check, like):
+for _verb in (rollback, register, report, like, encoder):
     app.command()(_verb)
+app.add_typer(of_texts.texts)
 
 Recipe = Annotated[str, typer.Option(help="recipe of the run")]
 
@@ -41,6 +43,7 @@ def score_text(
     recipe: Recipe = DEFAULT,
     model: Annotated[str, typer.Option(help="text model or version, and no other")] = "",
     inputs: Annotated[bool, typer.Option("--inputs", help="champions' views too, as JSON")] = False,
+    spark: Annotated[bool, typer.Option("--spark", help="inside Spark, for histories")] = False,
 ) -> None:
     """Score the texts known at the session's close, each once per text model; print its version.
 
@@ -51,7 +54,7 @@ def score_text(
 
     asked, store = _scope(universe, session, snapshot, recipe), open_store()
     as_of, version = asked.cut.end, ""
-    for scorer in score_text.scorers(store, asked.universe, model, _progress):
+    for scorer in score_text.scorers(store, asked.universe, model, _progress, spark):
         left = score_text.unscored(store, as_of, snapshot, scorer)
         version = scorer.model_version
         _progress(f"{left.num_rows} new texts for {version}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from contracts.tables import EMBEDDINGS, HEADLINE_SYMBOLS, HEADLINES
+from contracts.tables import EMBEDDINGS, HEADLINE_SYMBOLS, HEADLINES, SENTIMENTS
 from features.input import Columns, Known, Made, Need, Reading, Rows, Sample, Scores, panel_input
 from features.inputs.news import STALE, told_of
 from features.panel.panel import times_of
@@ -40,6 +40,11 @@ def _gather(read: Known) -> Known:
     flat = kept["vector"].explode().to_numpy() if kept.height else np.empty(0)
     values = projected(flat.astype(np.float64).reshape(kept.height, -1 if width else 0))
     meant = pl.DataFrame(values, schema=list(SUMS)).with_columns(text_hash=kept["text_hash"])
+    # What its model may have learnt from is not read: that is known, and not missing.
+    closed = read["sentiments"].filter(pl.col("p_positive").is_nan()).select("text_hash")
+    unread = closed.join(kept, on="text_hash", how="anti")
+    nothing = unread.select(*(pl.lit(np.nan).alias(name) for name in SUMS), "text_hash")
+    meant = pl.concat([meant, nothing])
     found = told_of(read).join(meant, on="text_hash", how="left")
     return {"meaning": found.select("instrument_id", "known_at", *SUMS)}
 
@@ -66,7 +71,10 @@ def _made(made: Sample) -> Known:
         **{name: f"sum of number {place} of their meanings" for place, name in enumerate(SUMS)},
         EMBEDDED: "headlines known since the row before that have an embedding",
     },
-    needs=(Need(HEADLINES, back=STALE), Need(HEADLINE_SYMBOLS, back=STALE), Need(EMBEDDINGS)),
+    needs=(
+        *(Need(HEADLINES, back=STALE), Need(HEADLINE_SYMBOLS, back=STALE)),
+        *(Need(SENTIMENTS), Need(EMBEDDINGS)),
+    ),
     since_row_before=True,
     reading=Reading(
         gather=_gather,

@@ -148,7 +148,7 @@ class Demo:
 
     def runs(self, span: Span) -> list[dict[str, dict[str, Any]]]:
         """The parameters of runs by their DAG, those that go side by side together: who reads
-        texts, history, trainings at its end, the last session.
+        texts (once, for all universes), history, trainings at its end, the last session.
 
         One recipe is trained task by task, the others in one process; parts before who hears them.
         """
@@ -165,7 +165,7 @@ class Demo:
         trained += [{"train_targets": at | {"recipes": ",".join(wave)}} for wave in after]
         history = facts | {"first": str(span.fresh), "last": str(span.before)}
         return [
-            {"finetune_sentiment": READER},
+            *([{"finetune_sentiment": READER}] if name == self.stack.asked.universe else []),
             {"backfill_market": history},
             *trained,
             {day: facts | {"session": str(span.last)}},

@@ -10,17 +10,19 @@ from rich.table import Table
 BUDGETS = {
     "services": 90,
     "ingest": 75,
+    "reader of texts": 45,
     "text": 45,
     "features": 15,
     "train and contest": 150,
     "predict, settle, drift": 45,
-    "reserve": 60,
+    "reserve": 15,
 }
 MEMORY_GB = 8
 
 # What a DAG's tasks are for, save those that are at home in a stage of their own. A universe's
 # `market_day` bears its name behind.
 _OF_DAG = {
+    "finetune_": "reader of texts",
     "backfill_market": "ingest",
     "market_day": "ingest",
     "train_": "train and contest",

@@ -49,7 +49,10 @@ def release(chart: str) -> str:
 
 def revision(chart: str) -> int:
     """The newest revision of a release; 0 where it was never installed."""
-    listed = json.loads(helm("list", "--filter", f"^{release(chart)}$", "--output", "json"))
+    # One that was cut off half way is pending, and is there all the same.
+    states = ("--deployed", "--failed", "--pending")
+    name = f"^{release(chart)}$"
+    listed = json.loads(helm("list", "--filter", name, *states, "--output", "json"))
     return int(listed[0]["revision"]) if listed else 0
 
 

@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-VERB = "python -m monitoring rollout"
+VERB = "python -m monitoring canary"
 VERDICTS = {"PROMOTE": 0, "HOLD": 75, "ROLLBACK": 1}
 
 

@@ -23,17 +23,15 @@ RECIPE = "volatility"
 
 
 def verb(*words: str) -> str:
-    """Run a verb and return the last line that it prints; raises CalledProcessError."""
+    """Run a verb and return the last line that it prints; ends the process where that fails."""
     print("+ python -m", *words, flush=True)
+    command = [sys.executable, "-m", *words]
     done = subprocess.run(
-        [sys.executable, "-m", *words],
-        cwd=ROOT,
-        env=SIZE | os.environ,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
+        command, cwd=ROOT, env=SIZE | os.environ, stdout=subprocess.PIPE, text=True
     )
     print(done.stdout, end="", flush=True)
+    if done.returncode:  # It has said why.
+        sys.exit(f"error: `python -m {words[0]} {words[1]}` ended with {done.returncode}")
     return (done.stdout.strip().splitlines() or [""])[-1]
 
 

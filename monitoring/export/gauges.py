@@ -11,6 +11,7 @@ import orjson
 from prometheus_client.core import GaugeMetricFamily
 
 from contracts.champion import champion, offices
+from contracts.release.rollout import ROLLBACK, staged
 from contracts.store import Store, StoreUnavailable
 from contracts.tables import TABLES
 from monitoring.truth.performance import CHAMPION, Truths
@@ -74,6 +75,9 @@ _METRICS = {
 Families = list[GaugeMetricFamily]
 
 # The labels that name an office.
+_ROLLED_BACK = """
+SELECT universe, target, count(*)::bigint AS n FROM rollouts WHERE verdict = %s GROUP BY 1, 2
+"""
 _OFFICE = ("universe", "target")
 
 log = logging.getLogger(__name__)
@@ -103,7 +107,7 @@ def counts(store: Store) -> Counts:
 def state(store: Store, now: datetime) -> Families:
     """What is told of counts and of the champions in office at `now` (UTC)."""
     found = counts(store)
-    return [*_data(found), *_champions(store, now)]
+    return [*_data(found), *_champions(store, now), *_releases(store)]
 
 
 class Sums:
@@ -212,6 +216,18 @@ def _champions(store: Store, now: datetime) -> Iterator[GaugeMetricFamily]:
     labels = (*_OFFICE, "version", "bundle", "actor")
     yield _gauge("champion_info", "The champion in office; always 1.", rows, "one", *labels)
     yield _gauge("champion_age_seconds", "Time in office.", rows, "age", *_OFFICE)
+
+
+def _releases(store: Store) -> Iterator[GaugeMetricFamily]:
+    rows = [vars(one) | {"bundle": one.bundle[:12]} for one in staged(store)]
+    text = "Share of the callers that a staged challenger answers; 0 in shadow."
+    yield _gauge("release_share", text, rows, "share", *_OFFICE, "bundle")
+    # An office that had none is told of, so that its first one is a change.
+    none = {(o.universe, o.target): 0 for o in offices(store)}
+    back = store.query(_ROLLED_BACK, (ROLLBACK,)).to_pylist()
+    counts = none | {(row["universe"], row["target"]): row["n"] for row in back}
+    told = [dict(zip(_OFFICE, office, strict=True)) | {"n": n} for office, n in counts.items()]
+    yield _gauge("release_rollbacks", "Releases that were rolled back.", told, "n", *_OFFICE)
 
 
 def _performance(rows: list[dict[str, Any]]) -> Iterator[GaugeMetricFamily]:

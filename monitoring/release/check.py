@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from contracts.release.rollout import HOLD, PROMOTE, ROLLBACK, Verdict
+
 Result: TypeAlias = Literal["pass", "fail", "no data"]
 
 PASS: Result = "pass"
@@ -34,6 +36,12 @@ class Check:
     def as_json(self) -> dict[str, Any]:
         """Plain values; what is not finite is null."""
         return dict(vars(self))
+
+
+def verdict(checks: Sequence[Check]) -> Verdict:
+    """What fails goes, what is not known waits, else it goes on."""
+    results = [one.result for one in checks]
+    return ROLLBACK if FAIL in results else HOLD if NO_DATA in results else PROMOTE
 
 
 def within(

@@ -99,11 +99,16 @@ def traffic(server: Prometheus, release: Rollout, seconds: float) -> Traffic:
     bundles = f"{release.champion[:12]}|{release.bundle[:12]}"
     where = f'universe="{release.universe}",target="{release.target}",bundle=~"{bundles}"'
     span = (where, max(_SHORTEST_SECONDS, round(seconds)))
+    return read(server, _ANSWERS % span, _TIMES % span)
+
+
+def read(server: Prometheus, answers: str, times: str) -> Traffic:
+    """The traffic that two queries tell of: by arm and outcome, and by arm and `le`."""
     found = Traffic()
     try:
-        for labels, value in server.ask(_ANSWERS % span):
+        for labels, value in server.ask(answers):
             found.answers.setdefault(labels["arm"], {})[labels["outcome"]] = value
-        for labels, value in server.ask(_TIMES % span):
+        for labels, value in server.ask(times):
             found.times.setdefault(labels["arm"], {})[float(labels["le"])] = value
     except PrometheusError as error:
         return Traffic(why=str(error))

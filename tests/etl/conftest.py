@@ -1,7 +1,6 @@
 """A folder in the layout of `files`, and ways to ask sources and judge what they deliver."""
 
 import json
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,8 +23,6 @@ from etl.load import collect
 from etl.quality.clean import judged
 from etl.source import SOURCES, Request
 
-# What is not ours is told apart: without it nothing is skipped.
-collect_ignore = [] if "FINPULSE_TEST_DATA" in os.environ else ["test_recorded_answers.py"]
 NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
 DAYS = (date(2024, 7, 1), date(2024, 7, 2), date(2024, 7, 3), date(2024, 7, 5), date(2024, 7, 8))
 

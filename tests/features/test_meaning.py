@@ -71,3 +71,13 @@ def test_meaning_counts_when_it_was_known_and_is_no_silent_null(market: Any) -> 
     assert rows[58]["news_novelty_20"] is None, "nothing was told before"
     cosine = first @ second / np.linalg.norm(first) / np.linalg.norm(second)
     assert rows[59]["news_novelty_20"] == pytest.approx(1 - cosine, rel=1e-5)
+
+
+@pytest.mark.integration
+def test_what_the_model_may_have_learnt_from_is_null_and_not_missing(market: Any) -> None:
+    market.load()
+    at = market.close_of(market.sessions[58])
+    market.headline(at, "closed", None)
+    market.score("closed", float("nan"), at)
+    rows = made(market, market.cut(market.sessions[0], market.sessions[-1]))
+    assert [rows[58][name] for name in VIEW.features] == [None, None, None]

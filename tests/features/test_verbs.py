@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from contracts.settings import settings
+from contracts.time.amendments import forget
 from contracts.universe import Universe
 from features import view
 from features.__main__ import app, main
@@ -65,7 +67,13 @@ def test_failures_are_one_message(market: Any, monkeypatch: pytest.MonkeyPatch) 
         main()
 
 
-def test_compile_leaves_nothing_to_compile_for_the_views() -> None:
+def test_compile_asks_no_database_and_leaves_nothing_to_compile_for_the_views(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # That of a set-up before this one, which is stopped.
+    monkeypatch.setenv("FINPULSE_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
+    settings.cache_clear()
+    forget()
     done = RUNNER.invoke(app, ["compile"], catch_exceptions=False)
     assert done.exit_code == 0
     kernels_known = {name for name, one in vars(kernels).items() if getattr(one, "signatures", ())}

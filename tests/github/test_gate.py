@@ -65,12 +65,12 @@ def test_the_weight_reaches_the_command(tmp_path: Path) -> None:
     assert code == 0 and said.startswith("10 PROMOTE")
 
 
-def test_without_a_word_it_is_the_verb_of_monitoring(tmp_path: Path) -> None:
+def test_the_verb_of_monitoring_says_the_words_that_are_read_here() -> None:
     sys.path.insert(0, str(SCRIPT.parent))
     try:
         import gate
     finally:
         sys.path.remove(str(SCRIPT.parent))
-    assert gate.VERB == "python -m monitoring rollout"
+    assert gate.VERB == "python -m monitoring canary"
     workflow = (SCRIPT.parents[2] / ".github" / "workflows" / "deploy.yml").read_text()
     assert f"-- {gate.VERB}' }}}}" in workflow

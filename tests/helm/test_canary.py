@@ -1,13 +1,16 @@
 """Two tracks of the predictor: shares that take effect, or a chart that says why they cannot."""
 
+from pathlib import Path
 from typing import Any
 
 import helm_python as helm
 import kubernetes_validate
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+ROOT = Path(__file__).resolve().parents[2]
 DIGEST = "sha256:" + "a" * 64
 ROUTE = {"enabled": True, "parentRefs": [{"name": "gateway"}]}
 NAME = "finpulse-predictor"
@@ -74,7 +77,7 @@ def test_without_a_route_the_share_is_that_of_pods_and_never_more(
 def test_the_chart_fails_exactly_where_the_weight_is_less_than_a_pod(
     weight: int, replicas: int
 ) -> None:
-    with helm.Chart.load("helm/predictor") as chart:
+    with helm.Chart.load(ROOT / "helm" / "predictor") as chart:
         values = canary(weight, replicas=replicas)
         if weight * replicas < 100:
             with pytest.raises(helm.HelmError, match="less than one pod") as refused:
@@ -132,6 +135,17 @@ def test_pods_are_scraped_once_and_told_apart(predictor: Any) -> None:
         o["metadata"]["name"] for o in services if wanted <= o["metadata"]["labels"].items()
     ] == [NAME]
     assert monitor["podTargetLabels"] == ["track"]
+
+
+def test_long_names_of_releases_leave_room_for_the_tracks() -> None:
+    for name in ("a" * 53, "finpulse-" * 5 + "x"):
+        with helm.Chart.load(ROOT / "helm" / "predictor") as chart:
+            texts = chart.render(
+                {**canary(replicas=10), "route": ROUTE}, name=name, namespace="prod"
+            )
+        made = [o for n, t in texts.items() if n.endswith(".yaml") for o in yaml.safe_load_all(t)]
+        names = [o["metadata"]["name"] for o in made if o]
+        assert all(len(each) <= 63 for each in names) and len(set(names)) >= 4
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,12 @@ def test_one_pod_only_reconciles(monitoring: Any) -> None:
     assert spec["replicas"] == 1 and spec["strategy"] == {"type": "Recreate"}
 
 
+def test_the_gate_is_told_of_a_prometheus_where_there_is_one(monitoring: Any) -> None:
+    assert "FINPULSE_PROMETHEUS_URL" not in monitoring.by_kind()["ConfigMap"]["data"]
+    made = monitoring.by_kind(prometheus={"url": "http://prometheus:9090"})["ConfigMap"]["data"]
+    assert made["FINPULSE_PROMETHEUS_URL"] == "http://prometheus:9090"
+
+
 def test_how_long_calls_are_kept_reaches_the_settings(monitoring: Any) -> None:
     def told(**values: Any) -> str:
         return str(monitoring.by_kind(**values)["ConfigMap"]["data"]["FINPULSE_REQUEST_DAYS"])

@@ -50,15 +50,19 @@ def pods(objects: dict[str, Any]) -> dict[str, Any]:
         found["head"] = cluster["spec"]["headGroupSpec"]["template"]
         [group] = cluster["spec"]["workerGroupSpecs"]
         found["worker"] = group["template"]
+    if step := of_kind(objects, "ConfigMap").get(f"{NAME}-step"):
+        found["step"] = json.loads(step["data"]["pod.json"])
     return found
 
 
 def test_no_pod_has_a_right_that_it_does_not_need(platform: Any) -> None:
     found = pods(platform.by_name(**RAY))
-    assert len(found) == 7
+    assert len(found) == 8
     for name, template in found.items():
         pod = template["spec"]
-        assert pod["automountServiceAccountToken"] is pod["enableServiceLinks"] is False
+        assert pod["enableServiceLinks"] is False
+        # The scheduler makes pods of tasks; nobody else calls the cluster.
+        assert pod["automountServiceAccountToken"] is (name == f"{NAME}-scheduler")
         assert pod["securityContext"] == {
             "runAsNonRoot": True,
             "runAsUser": 10001,
@@ -111,7 +115,7 @@ def test_a_value_changes_what_it_is_about(
     # A changed setting starts Airflow's pods anew.
     around = {f"Deployment/{NAME}-{each}" for each in ("airflow", "scheduler", "dag-processor")}
     asked = {name.format(NAME) for name in touched}
-    assert found == asked | (around if any("ConfigMap" in name for name in asked) else set())
+    assert found == asked | (around if any("-tasks" in name for name in asked) else set())
 
 
 def test_volumes_are_kept_and_a_bucket_needs_none(platform: Any) -> None:
@@ -121,9 +125,9 @@ def test_volumes_are_kept_and_a_bucket_needs_none(platform: Any) -> None:
         assert claim["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
     sizes = {n: c["spec"]["resources"]["requests"]["storage"] for n, c in claims.items()}
     assert sizes[f"{NAME}-objects"] == "100Gi"
-    bucket = platform.by_name(objects={"url": "s3://bucket/objects"})
+    bucket = platform.by_name(objects={"url": "s3://b/objects"})
     assert f"{NAME}-objects" not in of_kind(bucket, "PersistentVolumeClaim")
-    assert "/objects" not in json.dumps(bucket[f"Deployment/{NAME}-scheduler"])
+    assert "/objects" not in json.dumps(pods(bucket)["step"]).replace("b/objects", "")
     mine = platform.by_name(volumes={"logs": {"existingClaim": "mine"}})
     assert f"{NAME}-logs" not in of_kind(mine, "PersistentVolumeClaim")
     assert json.dumps(mine).count('"claimName": "mine"') == 3
@@ -149,7 +153,7 @@ def test_who_writes_the_champion_is_reached_by_our_pods_alone(platform: Any) -> 
     [way_in] = policies[f"{NAME}-mlflow"]["spec"]["ingress"]
     ours = {"podSelector": {"matchLabels": {"app.kubernetes.io/part-of": "finpulse"}}}
     assert way_in["from"] == [ours]
-    for quiet in ("scheduler", "dag-processor", "migrations"):
+    for quiet in ("scheduler", "dag-processor", "migrations", "step"):
         spec = policies[f"{NAME}-{quiet}"]["spec"]
         assert "Ingress" in spec["policyTypes"] and "ingress" not in spec
 
@@ -167,8 +171,38 @@ def test_every_setting_is_known_and_no_secret_is_given(platform: Any) -> None:
                 if "valueFrom" in each:
                     key = each["valueFrom"]["secretKeyRef"]["key"]
                     secrets.setdefault(key, set()).add(name)
-    assert secrets["writer"] == {f"{NAME}-scheduler"}
+    assert secrets["writer"] == {"step"}
     assert secrets["owner"] == {job(objects)}
+
+
+def test_each_task_is_a_pod_and_the_scheduler_may_make_pods_and_nothing_else(platform: Any) -> None:
+    objects = platform.by_name()
+    step = pods(objects)["step"]
+    kubernetes_validate.validate(
+        step | {"metadata": step["metadata"] | {"name": "x"}}, "1.33", strict=True
+    )
+    assert step["spec"]["restartPolicy"] == "Never", "Airflow tries again, not the kubelet"
+    mounts = {each["mountPath"] for each in step["spec"]["containers"][0]["volumeMounts"]}
+    assert mounts == {"/tmp", "/dev/shm", "/objects"}
+    [role] = of_kind(objects, "Role").values()
+    assert role["rules"] == [
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["create", "get", "delete"]},
+        {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
+    ]
+    scheduler = objects[f"Deployment/{NAME}-scheduler"]["spec"]["template"]["spec"]
+    [binding] = of_kind(objects, "RoleBinding").values()
+    assert scheduler["serviceAccountName"] == binding["subjects"][0]["name"]
+    assert "/objects" not in json.dumps(scheduler), "facts' files are for tasks"
+
+
+def test_without_pods_the_scheduler_does_the_work_and_may_make_none(platform: Any) -> None:
+    objects = platform.by_name(tasks={"inPods": False})
+    assert not of_kind(objects, "Role") and "step" not in pods(objects)
+    scheduler = objects[f"Deployment/{NAME}-scheduler"]["spec"]["template"]["spec"]
+    assert scheduler["automountServiceAccountToken"] is False
+    [container] = scheduler["containers"]
+    assert "FINPULSE_DATABASE_URL" in {each["name"] for each in container["env"]}
+    assert "/objects" in {each["mountPath"] for each in container["volumeMounts"]}
 
 
 def test_learning_goes_to_the_pool_of_its_own(platform: Any) -> None:

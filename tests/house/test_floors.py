@@ -27,7 +27,10 @@ EXTRAS = {
     "monitoring": ("monitoring",),
 }
 # Installed with what asks for it, and imported beside it.
-BESIDE = {"pydantic": "pydantic-settings", "starlette": "fastapi", "tokenizers": "transformers"}
+BESIDE = {
+    **{"pydantic": "pydantic-settings", "starlette": "fastapi"},
+    **{"safetensors": "transformers", "tokenizers": "transformers"},
+}
 # Its own build has its own index; tasks alone import it.
 APART = {"platform": {"torch"}}
 

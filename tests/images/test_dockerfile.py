@@ -84,3 +84,10 @@ def test_the_context_holds_what_is_copied_and_nothing_else() -> None:
     assert lines_of[1] == "*"
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.M)
     assert {line[1:] for line in lines_of if line.startswith("!")} == set(" ".join(copied).split())
+
+
+def test_all_stages_start_from_one_base_that_is_pinned_by_digest() -> None:
+    [base] = re.findall(r"^ARG BASE=(\S+)$", DOCKERFILE, re.M)
+    assert re.fullmatch(r"docker\.io/library/python:3\.11-slim-\w+@sha256:[0-9a-f]{64}", base)
+    outside = {stage.base for stage in stages().values()} - set(stages())
+    assert outside == {"${BASE}"}

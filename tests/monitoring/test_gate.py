@@ -5,6 +5,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from math import inf
+from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import numpy as np
@@ -13,17 +15,20 @@ import pytest
 from market import FLAT, STEEP, Market
 from typer.testing import CliRunner
 
-from contracts.champion import Office, champion
+from contracts.champion import PROMOTED, SENTIMENT, Office, champion
 from contracts.release.rollout import HOLD, PROMOTE, ROLLBACK, STEPS, Rollout, decisions, staged
 from contracts.settings import settings
 from contracts.store import Store
 from monitoring.__main__ import app
+from monitoring.export.gauges import state
 from monitoring.release import losses, traffic
 from monitoring.release.check import FAIL, NO_DATA, PASS, Check, table
 from monitoring.release.gate import decided, evaluate, under_way
 from monitoring.release.traffic import Prometheus, Traffic
 from training.office.staging import ReleaseRefused, Step, begin, take
 from training.run.records import Fit
+from training.steps.promote import apply
+from training.steps.zero import install_first
 
 NOW = datetime(2025, 7, 2, tzinfo=UTC)
 OFFICE = Office("sim20", "trend_1")
@@ -151,6 +156,14 @@ def test_a_difference_that_is_always_the_same_is_a_bias() -> None:
     assert losses._more(np.full(20, 0.25), sessions, 20) == (0.25, 1.0), "one label tells no error"
 
 
+def told(store: Store) -> dict[str, float]:
+    """What the exporter says of the only office's releases."""
+    families = {each.name: each.samples for each in state(store, NOW)}
+    names = ("release_share", "release_rollbacks")
+    known = {name: families[f"finpulse_{name}"] for name in names}
+    return {name: samples[0].value for name, samples in known.items() if samples}
+
+
 @pytest.fixture
 def nobody_listens(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No MLflow: the ledger decides without it."""
@@ -178,6 +191,15 @@ class TestLedger:
         with pytest.raises(ReleaseRefused, match="decided on meanwhile"):
             take(store, first, Step(HOLD, "shadow", 0.0, "late"), NOW)
 
+    def test_a_release_is_exported_and_its_rollback_too(self, store: Store, market: Market) -> None:
+        market.crown(store, FLAT, 1)
+        assert told(store) == {"release_rollbacks": 0.0}
+        first = begin(store, OFFICE, Fit("", market.prior(STEEP).hash, 2), "why", NOW)
+        first = take(store, first, Step(PROMOTE, "canary", 0.1, "all passed"), NOW)
+        assert told(store) == {"release_share": 0.1, "release_rollbacks": 0.0}
+        take(store, first, Step(ROLLBACK, "out", 0.0, "not now"), NOW)
+        assert told(store) == {"release_rollbacks": 1.0}
+
     def test_who_is_in_office_or_of_another_office_is_not_released(
         self, store: Store, market: Market
     ) -> None:
@@ -200,6 +222,56 @@ class TestLedger:
         rows = store.query("SELECT cause, previous_bundle FROM promotions ORDER BY number DESC")
         assert rows.to_pylist()[0] == {"cause": "canary", "previous_bundle": held.hash}
         assert decisions(store, OFFICE)[0] == done and not done.staged
+
+    def test_nobody_is_put_aside_who_came_into_office_meanwhile(
+        self, store: Store, market: Market
+    ) -> None:
+        market.crown(store, FLAT, 1)
+        first = begin(store, OFFICE, Fit("", market.prior(STEEP).hash, 2), "why", NOW)
+        other = market.crown(store, (0.31, 0.38, 0.31), 3)
+        with pytest.raises(ReleaseRefused, match="in office no more"):
+            take(store, first, Step(PROMOTE, "office", 1.0, "all passed"), NOW)
+        found = champion(store, OFFICE)
+        assert found is not None and found.bundle == other.hash
+
+    def test_a_contests_winner_is_staged_where_releases_are(
+        self, store: Store, market: Market, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        held, bundle = market.crown(store, FLAT, 1), market.prior(STEEP)
+        won: Any = SimpleNamespace(
+            **{"office": OFFICE, "champion": held.hash, "challenger": bundle.hash},
+            **{"outcome": PROMOTED, "promotion_id": "c1", "reason": "won", "as_json": dict},
+        )
+        monkeypatch.setenv("FINPULSE_RELEASE", "staged")
+        settings.cache_clear()
+        assert apply(store, won, Fit("soft", bundle.hash, 2), NOW) == 1
+        [release] = staged(store)
+        assert (release.bundle, release.rollout_id) == (bundle.hash, "c1")
+        found = champion(store, OFFICE)
+        assert found is not None and found.bundle == held.hash
+        rows = store.query("SELECT decision, cause FROM promotions ORDER BY number DESC LIMIT 1")
+        assert rows.to_pylist() == [{"decision": "staged", "cause": "contest"}]
+        assert apply(store, won, Fit("soft", bundle.hash, 2), NOW) == 0
+        assert len(decisions(store, OFFICE)) == 1, "a repeat begins nothing"
+        other = SimpleNamespace(**vars(won) | {"promotion_id": "c2", "challenger": "x"})
+        with pytest.raises(ReleaseRefused, match="no release under way"):
+            apply(store, other, Fit("soft", market.prior((0.2, 0.2, 0.6)).hash, 3), NOW)
+        rows = store.query("SELECT * FROM promotions WHERE promotion_id = 'c2'")
+        assert rows.num_rows == 0, "it may be applied later"
+
+    def test_who_reads_texts_is_staged_before_nobody(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        install_first(store, SENTIMENT, Fit("vader", "vader-1", 1), NOW)
+        monkeypatch.setenv("FINPULSE_RELEASE", "staged")
+        settings.cache_clear()
+        won: Any = SimpleNamespace(
+            **{"office": SENTIMENT, "champion": "vader-1", "challenger": "tuned-1"},
+            **{"outcome": PROMOTED, "promotion_id": "c1", "reason": "won", "as_json": dict},
+        )
+        assert apply(store, won, Fit("", "tuned-1", 2), NOW) == 1
+        found = champion(store, SENTIMENT)
+        assert found is not None and found.bundle == "tuned-1" and staged(store) == []
 
     def test_a_promotion_that_did_not_hold_cools_down(self, store: Store, market: Market) -> None:
         market.crown(store, FLAT, 1)
@@ -261,3 +333,7 @@ class TestLedger:
         ended = ask(app, ["rollout", "--abort", "not today"])
         assert ended.output.split()[-1] == "ROLLBACK"
         assert decisions(store, OFFICE)[0].reason == "not today"
+        assert ask(app, ["rollout", "--begin", bundle.hash]).exit_code == 0
+        market.crown(store, STEEP, 3)
+        gone = ask(app, ["rollout", "--every", "0.1"])
+        assert (gone.exit_code, gone.output.split()[-1]) == (1, "ROLLBACK")

@@ -76,6 +76,18 @@ def test_a_caller_belongs_to_one_arm_and_stays_there(stage: Callable[..., TestCl
     assert counted(client, "champion", "answered") + counted(client, "challenger", "answered") == 40
 
 
+def test_what_another_office_says_beside_it_is_the_challengers_too(
+    stage: Callable[..., TestClient], market: Market
+) -> None:
+    client = stage(1.0, volatility(market, 8, 5, 0.09, "SIM001"))
+    rows = client.post("/predict", json=ASKED).json()["predictions"]
+    assert {row["model_version"] for row in rows} == {1}, "the trend has no challenger"
+    beside = {row["symbol"]: row["volatility"] for row in rows}
+    assert beside["SIM001"]["model_version"] == 8 and beside["SIM001"]["value"] == 0.09
+    told = client.get("/analysis/SIM001").json()["forecasts"]
+    assert {one["objective"]: one["model_version"] for one in told} == {"trend": 1, "volatility": 8}
+
+
 def test_an_api_key_counts_before_a_header(stage: Callable[..., TestClient]) -> None:
     client = stage(0.5, access=Access.of(f"desk:{'k' * 20}", 0))
     client.headers["X-API-Key"] = "k" * 20

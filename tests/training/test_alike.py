@@ -10,7 +10,7 @@ from told_texts import DAY, even, load
 from contracts.migrations.versions.r0020_alike import CLOSENESS
 from contracts.store import Store
 from training.steps import score_text
-from training.text.alike import NothingEmbedded, alike
+from training.text.history.alike import NothingEmbedded, alike
 from training.text.scorer import Read, Scorer
 
 pytestmark = pytest.mark.integration

@@ -64,7 +64,7 @@ class Market:
 
     def scope(self, chosen: Recipe) -> Scope:
         """A run of the recipe at the newest session."""
-        model = text_model_today(view(chosen.view))
+        model = text_model_today(self.store, view(chosen.view))
         return Scope(self.cut, chosen, settings().contest_sessions, model)
 
 
@@ -78,12 +78,13 @@ def market(
         url = postgres_url.rsplit("/", 1)[0] + f"/{name}"
         patch.setenv("FINPULSE_HOME", str(tmp_path_factory.mktemp("home")))
         patch.setenv("FINPULSE_DATABASE_URL", url)
+        patch.setenv("FINPULSE_TEXT_MODEL", "minilm")
         settings.cache_clear()
         store = Store(url)
         cut, scorer = simulated.load_facts(store), texts.model("minilm", None)
         simulated.score_texts(store, cut, scorer)
         for one in ("daily_3", "daily_4", "daily_5"):
-            materialise(store, cut, view(one), text_model_today(view(one)))
+            materialise(store, cut, view(one), text_model_today(store, view(one)))
         yield Market(store, Cut.at(universe(), cut.last, cut.snapshot))
         launcher.drop_database(postgres_url, name)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -63,9 +64,32 @@ def objective(pair: tuple[str, str]) -> Objective:
     return OBJECTIVES.get(pair[1])
 
 
+@pytest.fixture(scope="module")
+def rows(rows_for: Callable[[Objective], Samples]) -> Callable[[str], Samples]:
+    """Objective -> samples, made once: no test changes them."""
+    return cache(lambda name: rows_for(OBJECTIVES.get(name)))
+
+
+@pytest.fixture(scope="module")
+def fits(rows: Callable[[str], Samples]) -> Callable[[str, str], Model]:
+    """What an expert learns of all samples of an objective, once for all who ask it."""
+
+    @cache
+    def fitted(name: str, of: str) -> Model:
+        found: Model = EXPERTS.get(name)(**FEW.get(name, {})).fit(rows(of), OBJECTIVES.get(of).head)
+        return found
+
+    return fitted
+
+
 @pytest.fixture
-def samples(objective: Objective, rows_for: Callable[[Objective], Samples]) -> Samples:
-    return rows_for(objective)
+def samples(pair: tuple[str, str], rows: Callable[[str], Samples]) -> Samples:
+    return rows(pair[1])
+
+
+@pytest.fixture
+def fitted(pair: tuple[str, str], fits: Callable[[str, str], Model]) -> Model:
+    return fits(*pair)
 
 
 @pytest.fixture
@@ -114,23 +138,21 @@ def test_the_experts_are_found() -> None:
     assert ("barrier", "trend") not in PAIRS
 
 
-def test_no_kind_of_model_is_left_out(rows_for: Callable[[Objective], Samples]) -> None:
+def test_no_kind_of_model_is_left_out(fits: Callable[[str, str], Model]) -> None:
     left = set(MODELS.names())
     for make in MADE:
         left -= make(TREND.head).files().keys()
     for name, asked in PAIRS:
         if not left:
             break
-        rows, head = rows_for(OBJECTIVES.get(asked)), OBJECTIVES.get(asked).head
-        written = EXPERTS.get(name)(**FEW.get(name, {})).fit(rows, head).files()
+        written = fits(name, asked).files()
         left -= {file.rpartition("/")[2] for file in written}  # those of members lie in folders
     assert not left, "no expert writes them: make one of each in tests/fixtures/made_models.py"
 
 
 def test_any_rows_have_answers(
-    expert: Expert[Any], objective: Objective, learn: Learn, samples: Samples
+    expert: Expert[Any], objective: Objective, fitted: Model, samples: Samples
 ) -> None:
-    fitted = learn(samples)
     width = len(samples.features)
     odd = np.zeros((3, width))
     odd[0], odd[1, 0], odd[2, :2] = np.nan, np.inf, (1e30, -1e30)
@@ -142,14 +164,13 @@ def test_any_rows_have_answers(
         objective.head.require(found)
 
 
-def test_equal_samples_give_equal_files(learn: Learn, samples: Samples) -> None:
-    assert learn(samples).files() == learn(samples).files()
+def test_equal_samples_give_equal_files(learn: Learn, fitted: Model, samples: Samples) -> None:
+    assert learn(samples).files() == fitted.files()
 
 
 def test_the_bundle_answers_as_the_expert_does(
-    expert: Expert[Any], objective: Objective, learn: Learn, samples: Samples
+    expert: Expert[Any], objective: Objective, fitted: Model, samples: Samples
 ) -> None:
-    fitted = learn(samples)
     windows = samples.windows(expert.window)
     inputs = windows[bundle.golden_rows(len(samples))]
     saved = bundle.save(manifest(expert, objective, samples), fitted.files(), inputs)
@@ -163,9 +184,9 @@ def test_the_bundle_answers_as_the_expert_does(
 
 
 def test_who_explains_says_what_adds_up_to_the_answer(
-    expert: Expert[Any], objective: Objective, learn: Learn, samples: Samples
+    expert: Expert[Any], objective: Objective, fitted: Model, samples: Samples
 ) -> None:
-    model = read(learn(samples).files(), objective.head)
+    model = read(fitted.files(), objective.head)
     windows = samples.windows(expert.window)[:50]
     for values in (windows, windows[:0]):
         why = model.explain(values, np.zeros(windows.shape[1:], dtype=np.float32))

@@ -1,5 +1,6 @@
 """What networks of classes have in common: sequences, one graph, and when they stop."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import pytest
 
 from training.bundle.model import Model, read
 from training.expert import EXPERTS
-from training.objective import OBJECTIVES
+from training.objective import OBJECTIVES, Objective
 from training.samples.folds import inner_split
 from training.samples.samples import Samples, from_matrix
 
@@ -90,3 +91,37 @@ def test_keras_on_another_backend_is_refused() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "expected Keras on torch, found it on jax" in done.stderr
+
+
+class Asked(Exception):
+    """Keras was imported, and what its backend was by then."""
+
+
+ON_KERAS = [
+    (name, objective.name)
+    for name in EXPERTS.names()
+    for objective in OBJECTIVES
+    if "keras" in EXPERTS.get(name).libraries
+    and isinstance(objective.head, EXPERTS.get(name).heads)
+]
+
+
+@pytest.mark.parametrize(("name", "of"), ON_KERAS)
+def test_whoever_asks_first_for_keras_has_chosen_its_backend(
+    name: str,
+    of: str,
+    rows_for: Callable[[Objective], Samples],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Gate:
+        def find_spec(self, module: str, *_: object) -> None:
+            if module.split(".", maxsplit=1)[0] == "keras":
+                raise Asked(os.environ.get("KERAS_BACKEND"))
+
+    samples = rows_for(OBJECTIVES.get(of))
+    for module in [one for one in sys.modules if one.split(".")[0] == "keras"]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Gate(), *sys.meta_path])
+    with pytest.raises(Asked, match="torch"):
+        EXPERTS.get(name)().fit(samples, OBJECTIVES.get(of).head)

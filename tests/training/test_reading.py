@@ -19,10 +19,10 @@ from training.reading.learning import Progress, Task, learn, pace, rates, said, 
 from training.reading.reader import Base, base, build, floors
 from training.reading.scores import accuracy, counts, gain, macro_f1, mcc, scores
 from training.reading.state import Vault
+from training.reading.tokens import chunked, opened
 from training.text.checkpoint import CheckpointMissing, LabelOrderError
-from training.text.corpus import texts_of
 from training.text.labelled import Labelled
-from training.text.tokens import chunked, opened
+from training.text.sets.corpus import texts_of
 
 COURSE = Course(epochs=4, rate=1e-2, dropout=0.1, batch=32)
 

@@ -64,7 +64,7 @@ def test_what_counts_sessions_is_not_learnt_from_minutes(
     monkeypatch.setitem(RECIPES._members, "toy", replace(recipe(of), name="toy", view="minute_3"))
     cut = Cut.at(universe("sim20"), date(2025, 6, 30), 7)
     with pytest.raises(TrainingError, match=f"bars of 1m, and foretells {counted}.* bars of 1d"):
-        scope(cut, "toy")
+        scope(Store("postgresql://nowhere"), cut, "toy")
 
 
 def test_a_target_of_minutes_is_learnt_from_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +73,7 @@ def test_a_target_of_minutes_is_learnt_from_minutes(monkeypatch: pytest.MonkeyPa
     toy = replace(recipe("demo"), name="toy", view="minute_3", target=quarter.name)
     monkeypatch.setitem(RECIPES._members, "toy", toy)
     cut = Cut.at(universe("sim20"), date(2025, 6, 30), 7)
-    assert scope(cut, "toy").overlap == 1, "it ends with its session"
+    assert scope(Store("postgresql://nowhere"), cut, "toy").overlap == 1, "it ends with its session"
     monkeypatch.setitem(RECIPES._members, "toy", replace(toy, view="daily_3"))
     with pytest.raises(TrainingError, match="bars of 1d, and foretells trend_15m"):
-        scope(cut, "toy")
+        scope(Store("postgresql://nowhere"), cut, "toy")

@@ -36,11 +36,11 @@ def test_each_known_text_is_scored_once_per_model(store: Store) -> None:
     assert (row["p_negative"], row["p_neutral"], row["p_positive"]) == (0.2, 0.3, 0.5)
 
 
-def test_a_broken_run_goes_on_where_it_ended(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(score_text, "_CHUNK", 10)
+def test_a_broken_run_goes_on_where_it_ended(store: Store) -> None:
+    tens = replace(FAKE, chunk=10)
     snapshot = load(store, [(f"text {i}", DAY) for i in range(25)])
     left = score_text.unscored(store, DAY, snapshot, FAKE)
-    assert next(score_text.score(store, left, FAKE, DAY)) == 10
+    assert next(score_text.score(store, left, tens, DAY)) == 10
     assert score_text.unscored(store, DAY, snapshot, FAKE).num_rows == 15
 
 

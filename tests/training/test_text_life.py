@@ -28,7 +28,8 @@ from training.text import lexicon
 from training.text.corpora import packaged
 from training.text.named import named, of_version
 from training.text.scorer import Read, TextModelGone
-from training.text.seen import learnt_by
+from training.text.sets.corpus import CorpusMissing
+from training.text.sets.seen import learnt_by
 from training.text.tuned import CARD, GRAPH, Kept, keep, key, told
 
 pytestmark = pytest.mark.integration
@@ -159,6 +160,9 @@ def test_what_taught_can_never_test(tmp_path: Path) -> None:
         Life(*sets, ("phrasebank",), "ProsusAI/finbert")
     with pytest.raises(SeenBefore, match="ProsusAI/finbert"):
         Life(("sentences",), "phrasebank", ("headlines",), "ProsusAI/finbert")
+    for none in (((), "posts", ("headlines",)), (("sentences",), "posts", ())):
+        with pytest.raises(CorpusMissing, match="--learn"):
+            Life(*none, "minilm")
     (tmp_path / "learnt.json").write_text('["headlines"]')
     with pytest.raises(SeenBefore, match="headlines"):
         Life(*sets, ("headlines",), str(tmp_path))

@@ -8,7 +8,8 @@ import numpy as np
 from training.bundle.models.linear import Linear
 from training.bundle.scaler import Scaler
 from training.expert import Expert, Span, expert
-from training.forecast import Classes, Head
+from training.forecast import Classes, Floats, Head
+from training.objective import Truth
 from training.samples.samples import Samples
 
 # The intercept of a class that never came: its probability is nil beside any other.
@@ -24,20 +25,24 @@ class Logistic(Expert[Linear]):
 
     def fit(self, samples: Samples, head: Head) -> Linear:
         """Scaler and weights of the training rows."""
-        from sklearn.linear_model import LogisticRegression
-
         samples.require_trainable()
         values = samples.values
         scaler = Scaler.fit(values)
+        return Linear(scaler, *self.weights(scaler.apply(values), samples.truth, head), head)
+
+    def weights(self, scaled: Floats, truth: Truth, head: Head) -> tuple[Floats, Floats]:
+        """Weights (width, k) and intercept (width,) learnt of scaled rows (n, k)."""
+        from sklearn.linear_model import LogisticRegression
+
         model = LogisticRegression(C=self.strength, max_iter=500)
-        model.fit(scaler.apply(values), samples.truth)
-        weights = np.zeros((head.width, values.shape[1]))
+        model.fit(scaled, truth)
+        weights = np.zeros((head.width, scaled.shape[1]))
         intercept = np.full(head.width, _NEVER)
         # Of two classes the model holds only the second one's odds.
         found = model.classes_ if len(model.classes_) > 2 else model.classes_[1:]
         intercept[model.classes_] = 0
         weights[found], intercept[found] = model.coef_, model.intercept_
-        return Linear(scaler, weights, intercept, head)
+        return weights, intercept
 
     @classmethod
     def space(cls) -> Mapping[str, Span]:

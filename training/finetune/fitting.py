@@ -15,10 +15,10 @@ from training.reading.device import Device
 from training.reading.learning import Progress, Task, learn, probe, said, temperature
 from training.reading.reader import Base, base, build
 from training.reading.state import Vault, best
+from training.reading.tokens import opened
 from training.run.tracking import Run, step
 from training.text.graph import exported, quantised
-from training.text.seen import learnt_by
-from training.text.tokens import opened
+from training.text.sets.seen import learnt_by
 from training.text.tuned import GRAPH, TOKENIZER, Kept, keep
 
 

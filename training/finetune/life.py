@@ -17,9 +17,9 @@ from training.office.package import TEXTS
 from training.reading.course import Course
 from training.run import records
 from training.text.checkpoint import held_in
-from training.text.corpus import known, texts_of
 from training.text.labelled import Labelled
-from training.text.seen import learnt_by
+from training.text.sets.corpus import CorpusMissing, known, texts_of
+from training.text.sets.seen import learnt_by
 
 Told = Callable[[str], None]
 
@@ -45,7 +45,9 @@ class Life:
     trials: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse sets that would test what they taught; raises SeenBefore."""
+        """Refuse sets that would test what they taught; raises SeenBefore, CorpusMissing."""
+        if not (self.learn and self.held):
+            raise CorpusMissing("expected a set or more in --learn and in --held, found none")
         unseen(self.held, {*self.learn, self.stop}, "this life")
         unseen((self.stop,), {*self.learn}, "this life")
         unseen((*self.held, self.stop), learnt_by(self.checkpoint), self.checkpoint)

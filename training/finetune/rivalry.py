@@ -25,7 +25,7 @@ from training.steps.score_text import score, unscored
 from training.steps.zero import install_first
 from training.text import lexicon
 from training.text.named import of_version
-from training.text.seen import learnt_by
+from training.text.sets.seen import learnt_by
 
 # How much better a challenger has to be, and how sure; over all contests of one champion the chance
 # of a false promotion stays below LEVEL.

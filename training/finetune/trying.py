@@ -15,11 +15,11 @@ from training.reading.device import Device
 from training.reading.learning import Progress, Task, learn, probe
 from training.reading.reader import Base, base, build
 from training.reading.state import Vault
+from training.reading.tokens import opened
 from training.run import records
 from training.run.tracking import Run, step
 from training.run.trials import PLANNED
 from training.steps.search import TuningFailed, cluster
-from training.text.tokens import opened
 
 _SCORE, _CHECK = "macro_f1", "training_iteration"
 Ended = Callable[[int, float], None]

@@ -46,6 +46,10 @@ Sets = Annotated[str, typer.Option(help="labelled sets between commas, see docs/
 Device = Annotated[Chip | None, typer.Option(help="default: FINPULSE_DEVICE")]
 
 
+texts = typer.Typer()
+
+
+@texts.command()
 def finetune(  # noqa: PLR0913, PLR0917
     step: Annotated[Step | None, typer.Argument(help="one step; default: all")] = None,
     learn: Sets = "sentences",
@@ -131,6 +135,7 @@ def _progress(text: str) -> None:
     typer.echo(text, err=True)
 
 
+@texts.command()
 def classify(
     file: Annotated[Path, typer.Argument(help="CSV with a column text, and label where known")],
     model: Annotated[str, typer.Option(help="text model or version; default: the settings'")] = "",
@@ -155,6 +160,7 @@ def classify(
     typer.echo(str(place))
 
 
+@texts.command()
 def gpu_check() -> None:
     """Print what torch sees of the machine; exit 3 where there is no GPU that it can use."""
     from training.reading.device import seen

@@ -8,11 +8,11 @@ from contracts.expected import Expected
 from contracts.settings import settings
 from training.reading.course import Course
 from training.reading.device import Device
-from training.reading.learning import Progress, Task, learn, probe
+from training.reading.learning import Progress, Task, learn, probe, rates
 from training.reading.reader import Base, build
 from training.reading.state import Vault
+from training.reading.tokens import opened
 from training.steps.search import cluster
-from training.text.tokens import opened
 
 Strategy: TypeAlias = Literal["ddp", "fsdp"]
 
@@ -88,7 +88,7 @@ def _work(config: dict[str, Any]) -> None:
     os.environ.update(config["settings"])
     settings.cache_clear()
     from ray import train
-    from ray.train.torch import get_device, prepare_model
+    from ray.train.torch import get_device
 
     context, course = train.get_context(), Course(**config["course"])
     place = get_device()
@@ -97,11 +97,19 @@ def _work(config: dict[str, Any]) -> None:
     task = Task(config["learnt"], config["held"], tokenizer, course)
     network = build(config["known"], course)
     probe(network.to(place), task, where)
-    strategy = config["strategy"]
-    wrapped = prepare_model(
-        network,
-        parallel_strategy=strategy if where.world > 1 or strategy == "fsdp" else None,
-        parallel_strategy_kwargs={"use_orig_params": True} if strategy == "fsdp" else None,
-    )
+    rates(network, course)  # What is frozen must be so before it is spread.
+    wrapped = _spread(network, where, config["strategy"])
     done = learn(wrapped, task, where, Vault(config["key"]), _unheard)
     train.report(vars(done))
+
+
+def _spread(network: Any, where: Device, strategy: Strategy) -> Any:
+    if strategy == "ddp":
+        from ray.train.torch import prepare_model
+
+        return prepare_model(network, parallel_strategy="ddp")
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    # Ray's own way refuses a single worker, and processors.
+    return fully_shard(network, mesh=init_device_mesh(where.name, (where.world,)))

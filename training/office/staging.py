@@ -105,7 +105,8 @@ def begin_under(
 
 
 def require_free(store: Store, office: Office, challenger: str, now: datetime) -> None:
-    """Raise ReleaseRefused unless a release of the bundle may begin, BundleError for a bad one."""
+    """Raise ReleaseRefused unless a release of the bundle may begin, BundleError for a bad one or
+    one of another view than the code's."""
     for other in staged(store, office.universe):
         raise ReleaseRefused(
             f"expected no release under way in {office.universe}, found {other.bundle[:12]} of "
@@ -121,6 +122,7 @@ def require_free(store: Store, office: Office, challenger: str, now: datetime) -
             "UTC (FINPULSE_COOL_DOWN_HOURS): begin it then"
         )
     loaded = bundle.load(challenger)
+    loaded.require_view()
     trained = Office(loaded.manifest.universe, loaded.manifest.target)
     if trained != office:
         raise ReleaseRefused(f"{challenger[:12]} was trained for {trained}, not for {office}")
@@ -182,10 +184,14 @@ def _promote(lock: Lock, store: Store, about: Rollout, step: Step, now: datetime
     in_office = champion(store, about.office)
     if in_office is not None and in_office.bundle == about.bundle:
         return  # It came into office on the way: by a person, or by one who was killed here.
-    previous = in_office.bundle if in_office else None
+    if in_office is None or in_office.bundle != about.champion:
+        raise ReleaseRefused(
+            f"{about.bundle[:12]} was held against {about.champion[:12]}, which is in office no "
+            "more: ask the gate again"
+        )
     evidence = {"rollout": about.rollout_id, "checks": step.numbers}
     # Named by its release: whoever repeats it adds nothing.
     named = f"canary-{about.rollout_id[:25]}"
-    ruling = Ruling(named, PROMOTED, "canary", step.reason, evidence, previous)
+    ruling = Ruling(named, PROMOTED, "canary", step.reason, evidence, about.champion)
     fit = numbered(about.office, Fit("", about.bundle, about.model_version, about.model_name))
     record(lock, about.office, fit, ruling, now)

@@ -13,9 +13,9 @@ from training.reading.device import Device
 from training.reading.reader import floors
 from training.reading.scores import counts, macro_f1
 from training.reading.state import State, Vault
+from training.reading.tokens import Chunks, chunked
 from training.text.labelled import ORDER, Labelled
 from training.text.scorer import by_length, plain
-from training.text.tokens import Chunks, chunked
 
 _DECAY = 0.01  # of weights
 _NORM = 1.0  # of gradients
@@ -137,10 +137,7 @@ def _step(network: Any, optimiser: Any, task: Task, rows: Any, where: Device) ->
         loss: Any = each.sum() / len(rows)
         loss.backward()
         lost += float(loss.detach())
-    if hasattr(network, "clip_grad_norm_"):  # of what is spread over workers
-        network.clip_grad_norm_(_NORM)
-    else:
-        torch.nn.utils.clip_grad_norm_(network.parameters(), _NORM)
+    torch.nn.utils.clip_grad_norm_(network.parameters(), _NORM)
     optimiser.step()
     return lost
 

@@ -97,7 +97,8 @@ class State:
 def _options() -> Any:
     from torch.distributed.checkpoint.state_dict import StateDictOptions
 
-    return StateDictOptions(full_state_dict=True, cpu_offload=True)
+    # Every worker has all of it: which check was the best, each finds by itself.
+    return StateDictOptions(full_state_dict=True)
 
 
 def _under(prefix: str, found: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ def trials_of(server: Mlflow, target: str, apart_from: str = "") -> Trials:
     for run in _runs(server):
         data = run.get("data", {})
         told = {each["key"]: each["value"] for each in data.get("params", [])}
-        if _target(told.get("recipe", "")) not in ("", target):
+        if (told.get("target") or _target(told.get("recipe", ""))) not in ("", target):
             continue
         count += int(told.get(PLANNED, told.get("trials", 0)))
         count += run["info"].get("run_name", "").startswith(_TRIED)

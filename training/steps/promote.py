@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from contracts.champion import PROMOTED, STAGED, champion
+from contracts.champion import PROMOTED, SENTIMENT, STAGED, champion
 from contracts.expected import Expected
 from contracts.settings import settings
 from contracts.store import Store
@@ -44,7 +44,7 @@ def promote(store: Store, scope: Scope, now: datetime) -> tuple[Decision | None,
 def apply(store: Store, decision: Decision, candidate: Fit, now: datetime) -> int:
     """Write the decision into the ledger, then move the alias; returns the rows added (0 or 1).
 
-    Where releases are staged, the winner of a contest begins one in place of taking office. A
+    Where releases are staged, the winner of a market's contest begins one in place of office. A
     decision that is in the ledger already adds nothing. Raises StaleContest when the champion is no
     longer the one that was challenged, ReleaseRefused where no release may begin, LockLost when
     another may be deciding meanwhile.
@@ -61,7 +61,9 @@ def apply(store: Store, decision: Decision, candidate: Fit, now: datetime) -> in
                 f"{in_office.bundle[:12] if in_office else 'nobody'} is in office: run "
                 "`python -m training contest` again"
             )
-        staged = decision.outcome == PROMOTED and settings().release == "staged"
+        won = decision.outcome == PROMOTED
+        # Who reads texts answers no callers: there is nobody to be staged before.
+        staged = won and settings().release == "staged" and office != SENTIMENT
         about = numbered(office, candidate)
         if staged and not known.num_rows:
             why = (decision.reason, now)

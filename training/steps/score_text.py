@@ -21,16 +21,28 @@ from training.text.labelled import ORDER
 from training.text.named import named, of_version
 from training.text.scorer import Read, Scorer, TextModelGone
 
-_CHUNK = 1000
-
 
 def scorers(
-    store: Store, universe: str, asked: str, told: Callable[[str], None]
+    store: Store, universe: str, asked: str, told: Callable[[str], None], spark: bool = False
 ) -> Iterator[Scorer]:
     """That which is asked for; else those of the universe's champions and, last, the settings'.
 
-    A champion's that cannot be had any more is told of: its forecasts say what they lack.
+    A champion's that cannot be had any more is told of: its forecasts say what they lack. spark:
+    they read inside Spark, whose session ends with the last of them.
     """
+    found = _scorers(store, universe, asked, told)
+    if not spark:
+        yield from found
+        return
+    from training.text.history.spread import spread
+
+    with spread(found) as inside:
+        yield from inside
+
+
+def _scorers(
+    store: Store, universe: str, asked: str, told: Callable[[str], None]
+) -> Iterator[Scorer]:
     name, labels = todays(store, settings().text_model), settings().text_labels
     if asked:
         yield named(asked, name, labels)
@@ -100,8 +112,8 @@ def score(store: Store, texts: pa.Table, scorer: Scorer, now: datetime) -> Itera
         yield done
     # Sorted by length over the whole: batches within a chunk are then even.
     order = pc.sort_indices(pc.utf8_length(texts["text"]))
-    for start in range(0, texts.num_rows, _CHUNK):
-        part = texts.take(order.slice(start, _CHUNK))
+    for start in range(0, texts.num_rows, scorer.chunk):
+        part = texts.take(order.slice(start, scorer.chunk))
         found = scorer.read(part["text"].to_pylist())
         # A text counts as scored by its sentiment, so that comes last.
         for table, rows in _rows(part["text_hash"], found, scorer.model_version, now).items():

@@ -62,13 +62,15 @@ class Scorer:
     """A model by its version; `load` is called when the first texts come.
 
     It returns what reads a batch of texts. embeds: whether a text that it has scored is read again
-    where its embedding is missing. trained_until: what was known by then is not read.
+    where its embedding is missing. trained_until: what was known by then is not read. chunk: texts
+    that are worth reading at once.
     """
 
     model_version: str
     load: Callable[[], Batch]
     embeds: bool = False
     trained_until: datetime | None = None
+    chunk: int = 1000
 
     @cached_property
     def _batch(self) -> Batch:

@@ -12,7 +12,7 @@ securityContext:
 {{- /* What every pod runs under. Links to services would bring malformed FINPULSE_ settings. */ -}}
 {{- define "platform.pod" -}}
 enableServiceLinks: false
-automountServiceAccountToken: false
+automountServiceAccountToken: {{ .Values.automountServiceAccountToken | default false }}
 {{- with .Values.serviceAccountName }}
 serviceAccountName: {{ . }}
 {{- end }}
@@ -41,6 +41,9 @@ affinity: {{- toYaml . | nindent 2 }}
 envFrom:
   - configMapRef:
       name: {{ include "platform.name" . }}-airflow
+  # What DAGs offer by default.
+  - configMapRef:
+      name: {{ include "platform.name" . }}-tasks
 env:
   {{- with .Values.airflow }}
   {{- include "platform.secret" (list "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" .existingSecret .database) | nindent 2 }}
@@ -59,4 +62,23 @@ env:
   resources: {{- toYaml .Values.dagProcessor.resources | nindent 4 }}
   volumeMounts:
     - { name: scratch, mountPath: /tmp }
+{{- end -}}
+
+{{- /* Where a task is at work: its pod, or the scheduler's. */ -}}
+{{- define "platform.taskMounts" -}}
+- { name: scratch, mountPath: /tmp }
+- { name: memory, mountPath: /dev/shm }
+{{- if not .Values.objects.url }}
+- { name: objects, mountPath: /objects }
+{{- end }}
+{{- end -}}
+
+{{- define "platform.taskVolumes" -}}
+- { name: scratch, emptyDir: {} }
+# Ray's store of objects.
+- { name: memory, emptyDir: { medium: Memory, sizeLimit: 1Gi } }
+{{- if not .Values.objects.url }}
+- name: objects
+  persistentVolumeClaim: { claimName: {{ include "platform.claim" (list . "objects") }} }
+{{- end }}
 {{- end -}}

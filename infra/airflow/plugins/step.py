@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import pods
 from airflow.providers.common.compat.sdk import context_to_airflow_vars
 from airflow.providers.standard.hooks.subprocess import SubprocessHook
 from airflow.sdk import DAG, BaseOperator, Context, Param
@@ -42,7 +43,8 @@ def words(command: str) -> list[str]:
 
 
 class Step(BaseOperator):
-    """Runs the words of `argv` without a shell and without Airflow's secrets.
+    """Runs the words of `argv` without a shell and without Airflow's secrets: in a process, or in a
+    pod where the scheduler stands in a cluster (pods.py).
 
     answer: what becomes of the last line printed, which is the step's result. part: what the step
     is expanded over; templates find theirs by `ti.map_index`. Any exit status but 0 fails the step;
@@ -64,6 +66,7 @@ class Step(BaseOperator):
         self.argv = argv
         self.answer = answer
         self.part = part
+        self._pod = ""
 
     @cached_property
     def _process(self) -> SubprocessHook:
@@ -81,15 +84,35 @@ class Step(BaseOperator):
     def execute(self, context: Context) -> Any:
         """Called by Airflow."""
         argv = [str(word) for word in self.argv]
-        self.log.info("in %s: %s", ROOT, shlex.join(argv))
-        done = self._process.run_command(argv, self.environment(context), cwd=str(ROOT))
-        if done.exit_code:
-            failed = AirflowFailException if done.exit_code == _USAGE else AirflowException
-            raise failed(f"{shlex.join(argv)} ended with exit status {done.exit_code}")
-        return self.answer(done.output)
+        if pod := pods.template():
+            code, last = self._in_pod(pod, argv, context)
+        else:
+            self.log.info("in %s: %s", ROOT, shlex.join(argv))
+            done = self._process.run_command(argv, self.environment(context), cwd=str(ROOT))
+            code, last = done.exit_code, done.output
+        if code:
+            failed = AirflowFailException if code == _USAGE else AirflowException
+            raise failed(f"{shlex.join(argv)} ended with exit status {code}")
+        return self.answer(last)
+
+    def _in_pod(self, pod: dict[str, Any], argv: list[str], context: Context) -> tuple[int, str]:
+        told = context_to_airflow_vars(context, in_env_var_format=True)
+        told["AIRFLOW_CTX_MAP_INDEX"] = str(context["ti"].map_index)
+        which = ("DAG_ID", "TASK_ID", "DAG_RUN_ID", "MAP_INDEX")
+        key = "-".join(told.get(f"AIRFLOW_CTX_{each}", "") for each in which)
+        made = pods.described(pod, key, argv, told)
+        self._pod = made["metadata"]["name"]
+        self.log.info("in the pod %s: %s", self._pod, shlex.join(argv))
+        try:
+            return pods.Pods(self.log.info).run(made)
+        except pods.PodLost as error:
+            raise AirflowException(str(error)) from error
 
     def on_kill(self) -> None:
         """Called by Airflow when the task is to end."""
+        if self._pod:
+            pods.Pods(self.log.info).delete(self._pod)
+            return
         with suppress(ProcessLookupError):  # It has ended by itself.
             self._process.send_sigterm()
 

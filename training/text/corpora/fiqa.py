@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from training.text.corpus import corpus
 from training.text.labelled import Labelled, of_rows, table
+from training.text.sets.corpus import corpus
 
 # Where the usual three classes part; see Yang et al. 2023 (FinGPT).
 _NEUTRAL = 0.1

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from training.text.corpus import corpus
 from training.text.labelled import Labelled, filled
 from training.text.phrases import TEMPLATES
-from training.text.posts import POSTS
+from training.text.sets.corpus import corpus
+from training.text.sets.posts import POSTS
 
 _OURS = "ours, as this repository"
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from training.text.corpus import corpus
 from training.text.labelled import Labelled, of_rows, table
+from training.text.sets.corpus import corpus
 
 
 @corpus("CC BY-NC-SA 3.0, not for commercial use", "phrasebank", ask=True)

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from training.text.corpus import corpus
 from training.text.labelled import Labelled, of_rows, table
+from training.text.sets.corpus import corpus
 
 _WORDS = {"0": "negative", "1": "positive", "2": "neutral"}
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import polars as pl
 import typer
 
+from contracts.champion import text_model as todays
 from contracts.expected import Expected
 from contracts.settings import settings
 from contracts.store import Store, open_store
@@ -53,8 +54,10 @@ def like(
     count: Annotated[int, typer.Option(help="how many to print", min=1)] = 10,
 ) -> None:
     """Print the headlines that mean most nearly what a text says, by the settings' text model."""
-    from training.text.named import model
+    from training.text.named import named
 
-    scorer = model(settings().text_model, settings().text_labels)
-    for row in alike(open_store(), scorer, text, count, datetime.now(UTC)).iter_rows(named=True):
+    store = open_store()
+    name, labels = todays(store, settings().text_model), settings().text_labels
+    scorer = named(name, name, labels)
+    for row in alike(store, scorer, text, count, datetime.now(UTC)).iter_rows(named=True):
         typer.echo(f"{row['closeness']:.3f}  {' '.join(row['text'].split())}")

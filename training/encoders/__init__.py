@@ -1,0 +1,1 @@
+"""Encoders of feature rows: few numbers for many, learnt up to a moment and kept."""

@@ -1,0 +1,1 @@
+"""Ways in which an encoder learns, one file each."""

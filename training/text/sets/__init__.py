@@ -1,0 +1,1 @@
+"""Labelled sets of texts: what one is, and who learnt from which."""
