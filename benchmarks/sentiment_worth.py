@@ -123,6 +123,7 @@ def main(
     stocknet: Annotated[Path | None, typer.Option(help="StockNet's folder")] = None,
     tweets: Annotated[int, typer.Option(help="newest of each stock and day; 0: all")] = 0,
     only: Annotated[list[str] | None, typer.Option(help="targets, repeatable; default all")] = None,
+    rounds: Annotated[int, typer.Option(help="trees at most; 0: what each expert takes")] = 0,
     prepare: Annotated[bool, typer.Option("--prepare", help="load and read, no forecasts")] = False,
 ) -> None:
     """Print a row per target, expert and kind of text as it is found."""
@@ -142,22 +143,22 @@ def main(
         typer.echo("|---|---|---|---|---|---|---|---|---|")
         for about, objective, expert in ASKED:
             if not only or about in only:
-                rows_of(store, cut, (about, objective, expert), version)
+                fields = {"rounds": rounds} if rounds and "logistic" not in expert else {}
+                learner = Learner(EXPERTS.get(expert)(**fields), OBJECTIVES.get(objective))
+                rows_of(store, cut, learner, about, version)
 
 
-def rows_of(store: Store, cut: Cut, asked: tuple[str, str, str], version: str) -> None:
+def rows_of(store: Store, cut: Cut, learner: Learner, about: str, version: str) -> None:
     """Print what both kinds of text are worth to one expert on one target."""
-    about, objective, expert = asked
     said = dict[str, Forecasts]()
     for name in dict.fromkeys(one for pair in PAIRS.values() for one in pair):
         samples = samples_of(store, cut, name, about, version)
         folds = WalkForward().split(samples)
-        learner = Learner(EXPERTS.get(expert)(), OBJECTIVES.get(objective))
         said[name] = walk(learner, samples, folds).forecasts
         rows = samples.take(tested(folds))
     for texts, (poorer, richer) in PAIRS.items():
         cells = gain(said[poorer], said[richer], rows, target(about).label.horizon)
-        typer.echo(f"| {texts} | {about} | {expert} | {cells} |")
+        typer.echo(f"| {texts} | {about} | {learner.expert.name} | {cells} |")
 
 
 if __name__ == "__main__":
