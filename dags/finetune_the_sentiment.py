@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from airflow.sdk import Param, chain
+from market_days import market_days
 from step import NAME, NAMES, pipeline, steps
 
 SETS = "--learn {{ params.learn }} --stop {{ params.stop }} --held {{ params.held }}"
@@ -21,10 +22,13 @@ PARAMS = {
 ABOUT = """A text model is fine-tuned on labelled sets and contests the office of reading texts on
 sets that neither it nor its champion learnt from."""
 
+# Where no market's day comes by itself, no week brings anything to learn from either.
+GOES_ON = any(day.schedule and not day.paused for day in market_days())
+
 with pipeline(
     "finetune_sentiment",
     hours=12,
-    schedule="@weekly",
+    schedule="@weekly" if GOES_ON else None,
     start_date=datetime(2025, 1, 5, tzinfo=UTC),
     params=PARAMS,
     default_args={"pool": "gpu"},

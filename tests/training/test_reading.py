@@ -21,6 +21,7 @@ from training.reading.scores import accuracy, counts, gain, macro_f1, mcc, score
 from training.reading.state import Vault
 from training.reading.tokens import chunked, opened
 from training.text.checkpoint import CheckpointMissing, LabelOrderError
+from training.text.graph import exported, open_graph, quantised
 from training.text.labelled import Labelled
 from training.text.sets.corpus import texts_of
 
@@ -215,6 +216,18 @@ def test_the_temperature_cools_what_is_too_sure() -> None:
     odds = np.exp(honest) / np.exp(honest).sum(axis=1, keepdims=True)
     classes = [int(random.choice(3, p=row)) for row in odds]
     assert temperature(honest * 3, classes) == pytest.approx(3, rel=0.1)
+
+
+def test_a_network_whose_layers_are_new_is_kept_in_8_bits_too(tiny: Base) -> None:
+    # Their equal weights are one in the graph.
+    network = build(tiny, COURSE).eval()
+    run = open_graph(quantised(exported(network)), tiny.tokenizer, 16, whole=True)
+    logits, embeddings = run(["profit rose", "a loss"])
+    chunks = chunked(opened(tiny.tokenizer, 16), ["profit rose", "a loss"])
+    with torch.no_grad():
+        wanted, meant = network(*map(torch.as_tensor, (chunks.ids, chunks.mask)))
+    assert np.abs(logits - wanted.numpy()).max() < 0.05
+    assert (embeddings * meant.numpy()).sum(axis=1).min() > 0.98
 
 
 def test_a_gpu_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,9 +103,9 @@ def test_trials_are_children_of_one_run_and_none_is_tried_twice(
 def test_a_process_that_is_killed_goes_on_where_its_last_check_was(
     store: Store, life: Life, tracking: Mlflow
 ) -> None:
-    asked = replace(life, trials=1, course=Course(epochs=60, rate=0.001))
+    asked = replace(life, trials=1, course=Course(epochs=60.0, rate=0.002))
     command = [sys.executable, "-m", "training", "finetune", "fit"]
-    command += ["--epochs", "60", "--rate", "0.001"]
+    command += ["--epochs", "60", "--rate", "0.002"]
     environment = dict(os.environ)
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         wait_until(lambda: objects.exists(asked.key("state.safetensors")), process)
@@ -127,5 +127,6 @@ def test_a_process_that_is_killed_goes_on_where_its_last_check_was(
 def wait_until(there: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
     deadline = time.monotonic() + 300
     while not there():
-        assert process.poll() is None and time.monotonic() < deadline, "it ended before"
+        assert process.poll() is None, process.stderr.read() if process.stderr else ""
+        assert time.monotonic() < deadline, "it has checked nothing yet"
         time.sleep(0.02)

@@ -10,7 +10,7 @@ from training.reading.course import Course
 from training.reading.device import Device
 from training.reading.learning import Progress, Task, learn, probe, rates
 from training.reading.reader import Base, build
-from training.reading.state import Vault
+from training.reading.state import Vault, progress
 from training.reading.tokens import opened
 from training.steps.search import cluster
 
@@ -63,10 +63,11 @@ def learn_spread(
             run_config=RunConfig(name="fit", storage_path=folder),
         )
         try:
-            result = trainer.fit()
+            trainer.fit()
         except Exception as error:
             raise WorkersFailed(f"{type(error).__name__}: {error}") from error
-    done = Progress(**(result.metrics or {}))
+    # Ray passes on what comes with its own checkpoints alone.
+    done = Progress(**progress(vault))
     told(done)
     return done
 
@@ -99,8 +100,7 @@ def _work(config: dict[str, Any]) -> None:
     probe(network.to(place), task, where)
     rates(network, course)  # What is frozen must be so before it is spread.
     wrapped = _spread(network, where, config["strategy"])
-    done = learn(wrapped, task, where, Vault(config["key"]), _unheard)
-    train.report(vars(done))
+    learn(wrapped, task, where, Vault(config["key"]), _unheard)
 
 
 def _spread(network: Any, where: Device, strategy: Strategy) -> Any:

@@ -44,8 +44,7 @@ class State:
         import safetensors.torch as tensors
         from torch.distributed.checkpoint.state_dict import set_optimizer_state_dict
 
-        size = int.from_bytes(content[:8], "little")
-        told = orjson.loads(orjson.loads(content[8 : 8 + size])["__metadata__"]["told"])
+        told = _told(content)
         found = tensors.load(content)
         self._best = _under(_BEST, found)
         self._put(_under(_NOW, found))
@@ -110,3 +109,14 @@ def best(network: Any, vault: Vault) -> None:
     import safetensors.torch as tensors
 
     network.load_state_dict(_under(_BEST, tensors.load(vault.read() or b"")))
+
+
+def progress(vault: Vault) -> dict[str, Any]:
+    """How far the run of a vault is, by its newest state; nothing for a new one."""
+    content = vault.read()
+    return dict(_told(content)["progress"]) if content else {}
+
+
+def _told(content: bytes) -> dict[str, Any]:
+    size = int.from_bytes(content[:8], "little")
+    return dict(orjson.loads(orjson.loads(content[8 : 8 + size])["__metadata__"]["told"]))

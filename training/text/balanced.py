@@ -36,8 +36,15 @@ def balanced(model: Any) -> Any:
             after.setdefault(node.input[0], []).append(node)
         elif len(shape := weights[node.input[1]].dims) == 2 and shape[0] > shape[1]:
             _by_token(graph, node)
+
+    def constant(name: str) -> Any:
+        # Of equal weights, as those of new layers are, the exporter keeps one and names it anew.
+        while name not in weights and made[name].op_type == "Identity":
+            name = made[name].input[0]
+        return numpy_helper.to_array(weights[name])
+
     for name, nodes in after.items():
-        norm = [np.abs(numpy_helper.to_array(weights[i])) for i in made[name].input[1:]]
+        norm = [np.abs(constant(each)) for each in made[name].input[1:]]
         _by_column(graph, name, nodes, _FAR * norm[0] + sum(norm[1:]))
     return model
 
