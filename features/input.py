@@ -81,11 +81,14 @@ class Reading:
 
     gather: from the needed tables, by name, to frames. market: from the panel of all bars as they
     were first told, and each segment's calendar, to a frame that is handed on as `market`.
+    alike: rows of one exchange at the same moments have the same values, whoever's they are: the
+    function is asked once for all such, and sees neither instrument nor bars.
     """
 
     gather: Callable[[Known], Known] | None = None
     market: "Callable[[Panel, Sequence[str]], pl.DataFrame] | None" = None
     scores: Scores | None = None
+    alike: bool = False
 
 
 @dataclass(frozen=True)

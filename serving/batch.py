@@ -87,7 +87,7 @@ def _done(store: Store, bundle: str, cut: Cut) -> set[date]:
 
 def _matrix(store: Store, bundle: Bundle, cut: Cut, sessions: Sequence[date]) -> pa.Table:
     from features.matrix.closes import with_closes
-    from features.matrix.matrix import load_matrix
+    from features.matrix.matrix import load_features
     from features.view import view
 
     bundle.require_view()
@@ -96,7 +96,7 @@ def _matrix(store: Store, bundle: Bundle, cut: Cut, sessions: Sequence[date]) ->
     first = min(sessions) - lookback(bundle.manifest.window, chosen.interval)
     asked = cut.since(first).until(max(sessions))
     pinned = text_model(store, bundle.manifest)
-    matrix = load_matrix(store, asked, chosen, pinned, missing="write")
+    matrix = load_features(store, asked, chosen, pinned, missing="write")
     matrix = with_answers(store, asked, bundle.manifest, matrix, _lost)
     if CLOSE in bundle.manifest.asked.keeps:
         matrix = with_closes(store, asked.since(min(sessions)), chosen, matrix)

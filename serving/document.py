@@ -26,11 +26,12 @@ def publish(folder: Path) -> Path:
     made = document()
     version = made["info"]["version"]  # type: ignore[index]
     file = folder / f"{version}.json"
-    if file.exists() and orjson.loads(file.read_bytes()) != made:
+    written = orjson.dumps(made, option=orjson.OPT_INDENT_2) + b"\n"
+    if file.exists() and file.read_bytes() != written:
         raise DocumentChanged(
             f"the app's document is no longer that of {file}: set a VERSION above {version} in "
             "serving/app.py, and run `python -m serving document`"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(orjson.dumps(made, option=orjson.OPT_INDENT_2) + b"\n")
+    file.write_bytes(written)
     return file

@@ -205,10 +205,25 @@ def _columns(facts: Facts, rows: list[Rows]) -> dict[str, Values]:
     found = dict[str, Values]()
     with told:
         for one in inputs:
-            parts = [one.values(own, handed.to(one, own)) for own in rows]
+            parts = list(map(_asking(one, handed), rows))
             for name in one.columns:
                 found[name] = np.concatenate([none, *(part[name] for part in parts)])
     return found
+
+
+def _asking(one: PanelInput, handed: _Handed) -> Callable[[Rows], Mapping[str, Values]]:
+    if not one.reading.alike:
+        return lambda own: one.values(own, handed.to(one, own))
+    told = dict[tuple[str, bytes, bytes], Mapping[str, Values]]()
+
+    def once(own: Rows) -> Mapping[str, Values]:
+        key = own.calendar, own.session.tobytes(), own.as_of.tobytes()
+        if key not in told:
+            anybody = replace(own, instrument="", bars=None, actions=None)
+            told[key] = one.values(anybody, handed.to(one, own))
+        return told[key]
+
+    return once
 
 
 def _grouped(frame: pl.DataFrame, by: str) -> dict[str, pl.DataFrame]:

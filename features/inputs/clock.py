@@ -8,7 +8,7 @@ import polars as pl
 
 from contracts.time import calendar
 from contracts.time.exchange import Exchange
-from features.input import Columns, Known, Rows, panel_input
+from features.input import Columns, Known, Reading, Rows, panel_input
 from features.panel.panel import Flags, Times
 from features.panel.series import Values, Whole
 
@@ -25,6 +25,7 @@ _MOMENT = "datetime64[us]"
         "elapsed": "share of the session gone by at the bar's close, 1 for a bar of a whole one",
         "rested": "days without a session just before this one",
     },
+    reading=Reading(alike=True),
 )
 def clock(rows: Rows, known: Known) -> Columns:  # noqa: ARG001
     """By the exchange's calendar; one that never closes has no rest.

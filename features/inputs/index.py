@@ -57,7 +57,7 @@ def _drawn(made: Sample) -> Columns:
         "index_return": "return of the universe's members on the same exchange since the row before"
     },
     since_row_before=True,
-    reading=Reading(market=levels),
+    reading=Reading(market=levels, alike=True),
     sample=Made(columns=_drawn),
 )
 def index(rows: Rows, known: Known) -> Columns:

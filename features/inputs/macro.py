@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from contracts.tables import OBSERVATIONS
-from features.input import Columns, Known, Made, Need, Rows, Sample, newest, panel_input
+from features.input import Columns, Known, Made, Need, Reading, Rows, Sample, newest, panel_input
 
 # Panel column -> names under which sources deliver the series, in the same unit.
 SERIES = {
@@ -55,6 +55,7 @@ def _made(made: Sample) -> Known:
         "output": "likewise",
     },
     needs=(Need(OBSERVATIONS, series=tuple(n for s in SERIES.values() for n in s), back=YEAR),),
+    reading=Reading(alike=True),
     sample=Made(facts=_made, columns=_drawn),
 )
 def macro(rows: Rows, known: Known) -> Columns:

@@ -10,7 +10,7 @@ import numpy as np
 from contracts.time import calendar
 from contracts.time.amendments import Amendment
 from contracts.time.exchange import Exchange
-from features.input import Columns, Known, Rows, panel_input
+from features.input import Columns, Known, Reading, Rows, panel_input
 from features.inputs.clock import sessions_of
 from features.panel.panel import Flags, Times
 from features.panel.series import Values, Whole
@@ -25,6 +25,7 @@ _NEVER = np.iinfo(np.int64).max
         "rest_announced": "days without a session just after this one, as announced by its close",
     },
     ahead=True,
+    reading=Reading(alike=True),
 )
 def rest(rows: Rows, known: Known) -> Columns:  # noqa: ARG001
     """Null on a day that is no session; an exchange that never closes has no rest."""

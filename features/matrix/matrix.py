@@ -105,6 +105,7 @@ class _Asked:
 
 # From a panel and features to their values per row, cast to `dtype`: here, or in Spark.
 Engine: TypeAlias = Callable[..., Mapping[str, Numbers]]
+Missing: TypeAlias = Literal["refuse", "write"]
 
 
 def materialise(
@@ -167,7 +168,7 @@ def load_matrix(
     view: FeatureView,
     text_model: str = "",
     target: Target | None = None,
-    missing: Literal["refuse", "write"] = "refuse",
+    missing: Missing = "refuse",
 ) -> pa.Table:
     """The view's features of the sessions and a target's truth, by session and instrument.
 
@@ -182,15 +183,26 @@ def load_matrix(
     snapshot are written as `materialise` does, or MatrixMissing is raised.
     """
     asked = _Asked(store, cut, view, text_model)
-    if missing == "write":
-        _materialise(asked)
-    paths = asked.written()
-    _refuse_missing(asked, sorted(set(asked.members.sessions) - set(paths)))
-    found = pl.concat(_part(path, paths) for path in sorted(set(paths.values())))
+    found = _found(asked, missing)
     label = target.label if target else view.label
     if label is not None:
         found = found.join(_labels(asked, label), on=KEY, how="left")
     return _strings(found.sort(KEY).to_arrow())
+
+
+def load_features(
+    store: Store, cut: Cut, view: FeatureView, text_model: str = "", missing: Missing = "refuse"
+) -> pa.Table:
+    """What `load_matrix` gives up to the features: for those who ask what is not yet known."""
+    return _strings(_found(_Asked(store, cut, view, text_model), missing).sort(KEY).to_arrow())
+
+
+def _found(asked: _Asked, missing: Missing) -> pl.DataFrame:
+    if missing == "write":
+        _materialise(asked)
+    paths = asked.written()
+    _refuse_missing(asked, sorted(set(asked.members.sessions) - set(paths)))
+    return pl.concat(_part(path, paths) for path in sorted(set(paths.values())))
 
 
 def load_labels(store: Store, cut: Cut, view: FeatureView, target: Target) -> pl.DataFrame:

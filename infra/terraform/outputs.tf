@@ -25,3 +25,8 @@ output "database" {
     secret = one(aws_db_instance.this.master_user_secret[*].secret_arn)
   }
 }
+
+output "files" {
+  description = "fileSystemId of the storage class efs."
+  value       = aws_efs_file_system.this.id
+}

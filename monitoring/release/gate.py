@@ -103,7 +103,7 @@ def _checks(store: Store, release: Rollout, now: datetime) -> Iterator[Check]:
         return  # Against whom else?
     first = weight.checks(release.champion, release.bundle)
     yield from first
-    if FAIL in [one.result for one in first]:
+    if first[0].result != PASS:
         return  # What does not load has no other numbers.
     yield from forecasts.checks(store, release)
     yield from losses.checks(store, release.office, release.champion, release.bundle)

@@ -181,3 +181,34 @@ def test_prometheus_asks_the_services_and_reads_the_rules() -> None:
     assert jobs[0] == jobs[1]
     mounted = dict(volume.split(":")[:2] for volume in SERVICES["prometheus"]["volumes"])
     assert mounted["../../helm/monitoring/rules"] == "/etc/prometheus/rules"
+
+
+def test_what_must_outlive_a_container_lies_in_a_named_volume() -> None:
+    """Models, matrices and embeddings are objects; all else that is written is gone with /tmp."""
+    kept = {
+        "postgres": "/var/lib/postgresql",
+        "mlflow": "/artifacts",
+        "airflow-scheduler": "/objects",
+        "airflow": "/logs",
+        "loki": "/loki",
+        "prometheus": "/prometheus",
+        "grafana": "/var/lib/grafana",
+    }
+    for name, place in kept.items():
+        mounts = dict(reversed(each.split(":")[:2]) for each in SERVICES[name]["volumes"])
+        assert mounts[place] in CHOSEN["volumes"], name
+    assert all(not options for options in CHOSEN["volumes"].values()), "kept by `down`, too"
+    readers = {
+        name
+        for name, service in SERVICES.items()
+        if "objects" in str(service.get("environment", {}).get("FINPULSE_OBJECTS_URL"))
+    }
+    assert readers == {"airflow-scheduler", "predictor", "monitoring"}
+    for name in readers:
+        [mount] = [each for each in SERVICES[name]["volumes"] if each.startswith("objects:")]
+        assert mount == (
+            "objects:/objects" if name == "airflow-scheduler" else "objects:/objects:ro"
+        )
+    for name, service in SERVICES.items():
+        if "build" in service:
+            assert service["read_only"] and service["tmpfs"] == ["/tmp"], name

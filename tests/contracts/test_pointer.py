@@ -25,7 +25,8 @@ def test_a_hundred_readers_see_each_champion_whole() -> None:
 
     def read(_: int) -> set[int]:
         seen = set()
-        while not over.is_set():
+        # Without a pause a hundred readers would only keep the writer from writing.
+        while not over.wait(0.002):
             found = json.loads(objects.get(pointer(OFFICE)))
             assert found["bundle"] == "b" * found["model_version"]
             assert found["promotion_id"] == f"p{found['model_version']}"

@@ -12,9 +12,11 @@ from polars.testing import assert_frame_equal
 from contracts.tables import BARS, MEMBERSHIPS, OBSERVATIONS, SECTOR
 from contracts.time.calendar import session_close, session_open
 from features.engine import evaluate
+from features.facts import panels
 from features.facts.facts import Request, read
 from features.facts.panels import decision_panel
 from features.feature import FEATURES
+from features.input import INPUTS, PanelInput
 from features.matrix.matrix import load_matrix, materialise
 from features.panel.panel import Times
 from features.panel.series import Values
@@ -88,6 +90,25 @@ def test_the_index_does_not_depend_on_the_range_and_is_never_restated(market: An
     market.append(BARS, [market.bar(1, 40, close=1.0, low=1.0, known_at=known)])
     again = of(panel_of(market, 30), "SIM001", "index_return")
     np.testing.assert_allclose(list(again.values()), wanted[29:], rtol=1e-9)
+
+
+@pytest.mark.integration
+def test_who_is_asked_once_for_all_says_what_each_would_be_told(
+    market: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    market.load()
+    alike = [one for one in INPUTS if one.reading.alike]
+    assert {one.name for one in alike} >= {"clock", "index", "macro", "rest"}
+    once = panel_of(market, 30)
+
+    def each(one: PanelInput, handed: Any) -> Any:
+        return lambda own: one.values(own, handed.to(one, own))
+
+    monkeypatch.setattr(panels, "_asking", each)
+    apart = panel_of(market, 30)
+    for one in alike:
+        for name in one.columns:
+            np.testing.assert_array_equal(once.columns[name], apart.columns[name], name)
 
 
 @pytest.mark.integration

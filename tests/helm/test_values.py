@@ -64,10 +64,16 @@ def test_monitoring_finds_what_the_platform_offers(
 def test_production_bears_a_canary_of_ten_percent_and_staging_says_why_not(
     predictor: Any,
 ) -> None:
-    objects = predictor.by_name(**predictor.chosen("prod", "canary"))
+    image = {"image": {"tag": "2"}}
+
+    def canary(environment: str) -> Any:
+        values = predictor.chosen(environment, "canary")
+        return predictor.by_name(**values | {"canary": values["canary"] | image})
+
+    objects = canary("prod")
     assert objects["Deployment/finpulse-predictor-canary"]["spec"]["replicas"] == 1
     with pytest.raises(Exception, match="set replicas to 10 or more"):
-        predictor.render(**predictor.chosen("staging", "canary"))
+        canary("staging")
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)

@@ -47,14 +47,13 @@ def script(name: str, **settings: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.troubleshooting("the setting FINPULSE_... is wrong")
-@pytest.mark.parametrize("name", ["up", "demo", "down", "clean"])
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("name", "settings", "told"),
     [  # Each says "the setting FINPULSE_X is wrong" or names an unknown one.
-        ({"mlflow_port": "99999"}, "the setting FINPULSE_MLFLOW_PORT is wrong"),
-        ({"predictor_port": "web"}, "FINPULSE_PREDICTOR_PORT is wrong"),
-        ({"sim_noise": "perhaps"}, "FINPULSE_SIM_NOISE is wrong"),
-        ({"nosuch": "1"}, "unknown setting FINPULSE_NOSUCH"),
+        ("demo", {"mlflow_port": "99999"}, "the setting FINPULSE_MLFLOW_PORT is wrong"),
+        ("demo", {"predictor_port": "web"}, "FINPULSE_PREDICTOR_PORT is wrong"),
+        ("demo", {"sim_noise": "perhaps"}, "FINPULSE_SIM_NOISE is wrong"),
+        *((n, {"nosuch": "1"}, "setting FINPULSE_NOSUCH") for n in ("up", "demo", "down", "clean")),
     ],
 )
 def test_a_wrong_setting_is_one_line_that_names_it(

@@ -43,7 +43,11 @@ def test_a_version_is_published_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
         publish(file.parent)
     assert file.read_bytes() == before
     monkeypatch.setattr(served, "VERSION", "99.0.0")
-    assert publish(file.parent).name == "99.0.0.json" and file.read_bytes() == before
+    later = publish(file.parent)
+    assert later.name == "99.0.0.json" and file.read_bytes() == before
+    later.write_text("no document")
+    with pytest.raises(DocumentChanged):
+        publish(file.parent)
 
 
 def test_every_refusal_has_the_one_form() -> None:

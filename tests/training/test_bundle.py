@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -100,6 +101,28 @@ def test_a_model_that_answers_by_place_is_refused(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(Constant, "forecast", lambda _, values: table[: len(values)])
     with pytest.raises(BundleError, match="change with the order in which rows are asked about"):
         saved()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"head": {"kind": "oracle"}}, "found 'oracle'"),
+        ({"head": {"kind": "classes", "colour": 3}}, "colour"),
+        ({"weather": "fine"}, "weather"),
+        ({"as_of": "yesterday"}, "yesterday"),
+        ({"features": None}, "not iterable"),
+    ],
+)
+def test_a_manifest_of_other_code_is_named_as_such(change: dict[str, Any], told: str) -> None:
+    fields = json.loads(MANIFEST.canonical()) | change
+    with pytest.raises(BundleError, match=f"as this code writes them.*{told}"):
+        Manifest.parse(json.dumps(fields).encode())
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'"x"', b"\xff", b"{}", b"null"])
+def test_what_is_no_manifest_is_refused(content: bytes) -> None:
+    with pytest.raises(BundleError):
+        Manifest.parse(content)
 
 
 def test_another_format_is_refused() -> None:

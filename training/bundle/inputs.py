@@ -58,14 +58,14 @@ def is_answer(feature: str) -> bool:
 
 def answers_of(store: Store, cut: Cut, name: str, bundle: str) -> pa.Table:
     """What a stored bundle answers to the cut's decisions, as columns `name.column`, by ROW."""
-    from features.matrix.matrix import load_matrix
+    from features.matrix.matrix import load_features
     from features.view import view
 
     part = load(bundle)
     part.require_view()
     manifest, chosen = part.manifest, view(part.manifest.view)
     wide = cut.since(cut.first - lookback(manifest.window, chosen.interval))
-    found = load_matrix(store, wide, chosen, text_model(store, manifest), missing="write")
+    found = load_features(store, wide, chosen, text_model(store, manifest), missing="write")
     whole, history = History.of_matrix(
         with_answers(store, wide, manifest, found), manifest.features
     )

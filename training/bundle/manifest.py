@@ -75,18 +75,20 @@ class Manifest:
     @classmethod
     def parse(cls, content: bytes) -> "Manifest":
         """The manifest that `canonical` wrote; raises BundleError."""
-        fields = json.loads(content)
-        version = fields.get("format_version")
-        if version not in READ_VERSIONS:
+        try:
+            fields = dict(json.loads(content))
+            version = fields.get("format_version")
+            if version in READ_VERSIONS:
+                return cls(**_read(fields))
+        except (ValueError, TypeError, KeyError) as error:
             raise BundleError(
-                f"expected bundle format {FORMAT_VERSION} or 2, found {version}: "
-                "serve it with the code that made it, or train again"
-            )
-        fields["features"] = tuple(fields["features"])
-        fields["as_of"] = datetime.fromisoformat(fields["as_of"])
-        if "head" in fields:
-            fields["head"] = head(fields["head"])
-        return cls(**fields)
+                f"expected a manifest as this code writes them, found another: {error}: serve it "
+                "with the code that made it, or train again"
+            ) from error
+        raise BundleError(
+            f"expected bundle format {FORMAT_VERSION} or 2, found {version}: "
+            "serve it with the code that made it, or train again"
+        )
 
     def require_answerable(self) -> None:
         """Raise BundleError unless this code has its objective."""
@@ -130,3 +132,9 @@ class Manifest:
                 f"run the code of commit {self.git_commit[:12]}, or train and promote another"
             )
         return Target(self.target, label)
+
+
+def _read(fields: dict[str, Any]) -> dict[str, Any]:
+    as_of = datetime.fromisoformat(fields["as_of"])
+    read = fields | {"features": tuple(fields["features"]), "as_of": as_of}
+    return read | ({"head": head(fields["head"])} if "head" in fields else {})

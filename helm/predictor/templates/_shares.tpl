@@ -6,6 +6,9 @@ one the share is that of the pods, rounded down so that it never exceeds what wa
 {{- if .Values.autoscaling.enabled -}}
 {{- $replicas = int .Values.autoscaling.minReplicas -}}
 {{- end -}}
+{{- if not (or .Values.canary.image.digest .Values.canary.image.tag) -}}
+{{- fail "canary.image: expected the digest or the tag of a challenger's image, found neither: the canary would run the image in office" -}}
+{{- end -}}
 {{- $hundredths := mul $weight $replicas -}}
 {{- if .Values.route.enabled -}}
 {{- max 1 (div (add $hundredths 99) 100) -}}

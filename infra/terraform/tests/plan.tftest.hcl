@@ -78,6 +78,14 @@ run "a_login_is_bound_to_its_environment" {
   }
 }
 
+run "drivers_of_volumes_may_do_their_work" {
+  command = apply
+  assert {
+    condition     = toset(keys(aws_eks_pod_identity_association.driver)) == toset(["ebs", "efs"]) && length(aws_efs_mount_target.this) == length(var.zones)
+    error_message = "volumes need a driver with a role, and a way to the files in each zone"
+  }
+}
+
 run "an_open_api_is_refused" {
   command = plan
   variables { api_from = ["0.0.0.0/0"] }
