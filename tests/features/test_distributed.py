@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from contracts.cut import Cut
 from contracts.settings import settings
 from contracts.store import Provenance, Store
-from contracts.tables import SENTIMENTS, TABLES
+from contracts.tables import EMBEDDINGS, SENTIMENTS, TABLES
 from contracts.time.calendar import session_close
 from contracts.universe import universe
 from etl.batch.batch import Batch, manifest
@@ -78,7 +78,7 @@ def assert_three_settings(
 
 
 def load_simulated(store: Store, monkeypatch: pytest.MonkeyPatch) -> Request:
-    """Facts of four instruments, every text with a sentiment made of its hash."""
+    """Facts of four instruments, every text with a sentiment and an embedding of its hash."""
     monkeypatch.setenv("FINPULSE_SIM_INSTRUMENTS", "4")
     monkeypatch.setenv("FINPULSE_SIM_SESSIONS", str(REACH + 40))
     settings.cache_clear()
@@ -97,6 +97,12 @@ def load_simulated(store: Store, monkeypatch: pytest.MonkeyPatch) -> Request:
         for h, tone in zip(hashes, tones, strict=True)
     ]
     store.record(SENTIMENTS, pa.Table.from_pylist(rows, schema=SENTIMENTS.schema))
+    vectors = [
+        {"text_hash": h, "model_version": "m-1", "embedded_at": now}
+        | {"vector": [byte / 255 - 0.5 for byte in hashlib.sha256(h.encode()).digest()]}
+        for h in hashes
+    ]
+    store.record(EMBEDDINGS, pa.Table.from_pylist(vectors, schema=EMBEDDINGS.schema))
     return Request(Cut(universe("sim4"), first, last, store.snapshot()), REACH, text_model="m-1")
 
 
