@@ -41,6 +41,7 @@ HORIZONS, EXPERT_NAMES = (5, 1), recipe("volatility").experts
 # The set has no texts, and sessions of one exchange rest alike.
 LEFT_OUT = ("news_count_1", "days_rested")
 LEARNT = tuple(f for f in recipe("demo_volatility").features if f not in LEFT_OUT)
+ENOUGH = 60  # rows of a stock that its own regression takes
 LEVELS = tuple(f"realised_volatility_{sessions}" for sessions in (1, 5, 22))
 # HAR in logarithms, pooled, with market terms: what an expert has to add to.
 WITH_MARKET = (*LEVELS, "realised_volatility_66", "market_volatility_1", "market_volatility_5")
@@ -57,19 +58,19 @@ class LevelHar:
     def answer(self, train: Samples, test: Samples) -> Forecasts:
         """Of the test rows, times the one factor that is best on the training rows."""
         inside, outside = np.empty(len(train)), np.empty(len(test))
-        for stock in np.unique(test.instruments):
+        for stock in np.unique(np.concatenate([train.instruments, test.instruments])):
             own, asked = train.instruments == stock, test.instruments == stock
-            inside[own], outside[asked] = self._of_one(train.take(own), test.take(asked))
+            # Who was listed too late to learn from is answered by what all taught.
+            learnt = train.take(own) if own.sum() >= ENOUGH else train
+            inside[own] = self._of_one(learnt, train.take(own))
+            outside[asked] = self._of_one(learnt, test.take(asked))
         best = factor(inside, train.truth)
         return Forecasts(Volatility(), best * outside[:, None])
 
-    def _of_one(self, train: Samples, test: Samples) -> tuple[Floats, Floats]:
-        truth = np.maximum(train.truth, FLOOR) ** 2
-        x, asked = (_with_one(rows) for rows in (train, test))
-        weights = np.linalg.lstsq(x, truth, rcond=None)[0]
-        sane = (np.clip(rows @ weights, truth.min(), truth.max()) for rows in (x, asked))
-        inside, outside = map(np.sqrt, sane)
-        return inside, outside
+    def _of_one(self, learnt: Samples, asked: Samples) -> Floats:
+        truth = np.maximum(learnt.truth, FLOOR) ** 2
+        weights = np.linalg.lstsq(_with_one(learnt), truth, rcond=None)[0]
+        return np.sqrt(np.clip(_with_one(asked) @ weights, truth.min(), truth.max()))
 
 
 def _with_one(rows: Samples) -> Floats:
