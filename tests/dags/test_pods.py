@@ -24,10 +24,16 @@ POD = {
 
 
 @pytest.fixture
-def place(airflow_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
-    """A cluster, and this process as a pod in it that may make others."""
-    import pods
+def pods(airflow_home: Path) -> Any:
+    """The module that the step looks at: Airflow reads its plugins anew."""
+    import step as plugin
 
+    return plugin.pods
+
+
+@pytest.fixture
+def place(pods: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """A cluster, and this process as a pod in it that may make others."""
     account, file = tmp_path / "account", tmp_path / "pod.json"
     account.mkdir()
     (account / "token").write_text("a token\n")
@@ -95,12 +101,10 @@ def test_an_exit_status_fails_it_and_two_for_good(step: Callable[..., Any]) -> N
 
 
 def test_a_try_goes_on_with_the_pod_that_is_at_work(
-    place: Cluster, step: Callable[..., Any], tmp_path: Path
+    place: Cluster, pods: Any, step: Callable[..., Any], tmp_path: Path
 ) -> None:
     flag = tmp_path / "go"
     code = f"import os, time\nwhile not os.path.exists({str(flag)!r}): time.sleep(.05)\nprint(7)"
-    import pods
-
     # What a scheduler that was killed has left behind.
     key = "market_day-collect--4"
     orphan = pods.described(POD, key, python(code), {})
@@ -111,9 +115,9 @@ def test_a_try_goes_on_with_the_pod_that_is_at_work(
     assert made == [orphan["metadata"]["name"]]
 
 
-def test_one_that_ended_before_is_made_anew(place: Cluster, step: Callable[..., Any]) -> None:
-    import pods
-
+def test_one_that_ended_before_is_made_anew(
+    place: Cluster, pods: Any, step: Callable[..., Any]
+) -> None:
     orphan = pods.described(POD, "market_day-collect--4", python("print('old')"), {})
     asked = pods.Pods(print)
     asked._ask("POST", "", json=orphan)
