@@ -24,6 +24,8 @@ def main():
     time.sleep(600)
 sys.exit(plainly(main, "the run goes on"))
 """
+# As a terminal starts it, even where the tests run under `nohup`.
+BY_HAND = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)"
 HOLDING = """
 import sys, time
 from pathlib import Path
@@ -33,6 +35,18 @@ with turn(Path(sys.argv[2]), "demo", print):
     print("mine", flush=True)
     sys.stdin.readline()
 """
+
+
+def waiting(error: int) -> "subprocess.Popen[str]":
+    """A program at work that a terminal started."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", BY_HAND + WAITING, str(LOCAL)],
+        stdout=subprocess.PIPE,
+        stderr=error,
+        text=True,
+    )
+    assert process.stdout and process.stdout.readline() == "at work\n"
+    return process
 
 
 def script(name: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -92,13 +106,7 @@ def test_a_secret_stays_out_of_the_message(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.troubleshooting("cut off: ...")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_cut_off_it_says_what_goes_on(number: signal.Signals) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-c", WAITING, str(LOCAL)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout and process.stdout.readline() == "at work\n"
+    process = waiting(subprocess.PIPE)
     process.send_signal(number)
     _, told = process.communicate(timeout=60)
     assert (process.returncode, told) == (128 + number, "cut off: the run goes on\n")
@@ -119,10 +127,7 @@ def test_under_nohup_a_closed_terminal_is_no_matter() -> None:
 
 def test_a_closed_terminal_is_no_trace() -> None:
     read, write = os.pipe()
-    process = subprocess.Popen(
-        [sys.executable, "-c", WAITING, str(LOCAL)], stdout=subprocess.PIPE, stderr=write, text=True
-    )
-    assert process.stdout and process.stdout.readline() == "at work\n"
+    process = waiting(write)
     os.close(read)
     os.close(write)
     process.send_signal(signal.SIGHUP)
