@@ -57,11 +57,13 @@ def biased(day: GameDay) -> Rollout:
     return release
 
 
+# What each is out for. Whose forecasts cannot be told is found by the ledger's rows, too, where
+# Prometheus has not counted enough of its callers yet.
 POISONS = {
-    slowed: "computing, ms",
-    erring: "failed answers, %",
-    nan: "answers are sound",
-    biased: "settled direction loss",
+    slowed: ("computing, ms",),
+    erring: ("failed answers, %", "answers are sound"),
+    nan: ("answers are sound",),
+    biased: ("settled direction loss",),
 }
 
 
@@ -78,7 +80,7 @@ def test_a_game_day(day: GameDay) -> None:
         took = time.monotonic() - began
         print(f"{poison.__name__}: out after {took:.1f} s")
         assert took < SECONDS * crowd()
-        assert told in out.reason, poison.__name__
+        assert any(each in out.reason for each in told), (poison.__name__, out.reason)
         wait_for(lambda: staged(day.store) == [])
         assert set(day.load.answers) == {(200, 1)} and day.load.failures == []
 
