@@ -23,9 +23,7 @@ INDEX = "CREATE INDEX rollouts_universe_target_number ON rollouts (universe, tar
 def upgrade() -> None:
     """Create it; the roles' default privileges cover reading and the writer's rows."""
     op.execute(TABLE)
-    op.execute(
-        "CREATE INDEX rollouts_universe_target_number ON rollouts (universe, target, number)"
-    )
+    op.execute(INDEX)
     op.execute(append_only("rollouts"))
     for statement in tallied("rollouts"):
         op.execute(statement)
