@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from places import ran
 from tiny_encoder import tiny_encoder
+from told_texts import even, load
 
 from contracts import objects
 from contracts.champion import IN_OFFICE, SENTIMENT, champion, offices, reign, text_model
 from contracts.settings import settings
-from contracts.store import Provenance, Store
-from contracts.tables import HEADLINES
+from contracts.store import Store
 from training.__main__ import app as training
 from training.finetune import fitting, rivalry
 from training.finetune.life import Life, SeenBefore
@@ -27,7 +26,7 @@ from training.steps import score_text
 from training.text import lexicon
 from training.text.corpora import packaged
 from training.text.named import named, of_version
-from training.text.scorer import Read, TextModelGone
+from training.text.scorer import TextModelGone
 from training.text.sets.corpus import CorpusMissing
 from training.text.sets.seen import learnt_by
 from training.text.tuned import CARD, GRAPH, Kept, keep, key, told
@@ -47,21 +46,6 @@ def encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tracking: Mlflow) -
     return place
 
 
-def headline(store: Store, *texts: tuple[str, datetime]) -> int:
-    rows = [
-        {"source": "simulated", "native_id": str(i), "event_time": known, "text": text}
-        | {"text_hash": f"hash of {text}", "url": None, "known_at": known}
-        for i, (text, known) in enumerate(texts)
-    ]
-    frame = pa.Table.from_pylist(rows, schema=HEADLINES.schema)
-    store.append(HEADLINES, frame, Provenance("load", "simulated", "simulated", vintages=True))
-    return store.snapshot()
-
-
-def even(texts: list[str]) -> Read:
-    return Read.toned(np.tile([0.2, 0.3, 0.5], (len(texts), 1)))
-
-
 def runs(server: Mlflow, checkpoint: Path) -> list[dict[str, Any]]:
     """Those of lives of that checkpoint, whatever else the server holds."""
     found = server.call("GET", "mlflow/experiments/get-by-name", experiment_name="finpulse-texts")
@@ -74,7 +58,7 @@ def runs(server: Mlflow, checkpoint: Path) -> list[dict[str, Any]]:
 def test_a_life_ends_in_an_office_and_the_same_again_changes_nothing(
     store: Store, encoder: Path, tracking: Mlflow
 ) -> None:
-    headline(store, ("Profit rose", NOW), ("A loss", NOW))
+    load(store, [("Profit rose", NOW), ("A loss", NOW)])
     assert text_model(store, IN_OFFICE) == "minilm", "before there is a champion"
     last = ran(training, "finetune", *QUICK).splitlines()[-1]
     ranks = reign(store, SENTIMENT)
@@ -220,13 +204,15 @@ def test_texts_known_before_the_newest_that_it_learnt_from_stay_unscored(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     day = datetime(2024, 3, 5, 12, tzinfo=UTC)
-    snapshot = headline(
+    snapshot = load(
         store,
-        ("old", day),
-        ("of its last day", day.replace(hour=23)),
-        ("new", day + timedelta(days=1)),
-        ("old, told again", day),
-        ("old, told again", day + timedelta(days=9)),
+        [
+            ("old", day),
+            ("of its last day", day.replace(hour=23)),
+            ("new", day + timedelta(days=1)),
+            ("old, told again", day),
+            ("old, told again", day + timedelta(days=9)),
+        ],
     )
     kept = Kept("tiny", ("dated",), 1.0, 128, {}, trained_until="2024-03-05")
     keep(kept, {})
