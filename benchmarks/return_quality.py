@@ -106,9 +106,9 @@ def shown(found: Evidence) -> Table:
     loss, metrics = Return.learned, list(found.own)
     table = Table("forecaster", *metrics, f"{loss} over {found.expert}'s", title=title)
     for name, scores in found.scores.items():
-        cells = [_cell(scores[m]) if m in SURE else f"{scores[m].value:.4f}" for m in metrics]
+        cells = [scores[m].told(".4f") if m in SURE else f"{scores[m].value:.4f}" for m in metrics]
         apart = found.beside[name][loss] if name in found.beside else None
-        worse = _cell(Value(-apart.value, -apart.high, -apart.low), "+") if apart else ""
+        worse = Value(-apart.value, -apart.high, -apart.low).told("+.4f") if apart else ""
         table.add_row(name, *cells, worse)
     return table
 
@@ -122,15 +122,11 @@ def covered(walks: dict[str, Walk], rows: Samples, overlap: int) -> Table:
         low, high = values[:, LEVELS.index(0.05)], values[:, LEVELS.index(0.95)]
         inside = (low <= rows.truth) & (rows.truth <= high)
         shares = [float(inside[part].mean()) for part in np.array_split(order, 3)]
-        ranks = _cell(rank_information(expected(values), rows, overlap), "+")
+        ranks = rank_information(expected(values), rows, overlap).told("+.4f")
         width = f"{(high - low).mean():.2%}"
         spread = f"{max(shares) - min(shares):.3f}"
         table.add_row(name, *(f"{share:.3f}" for share in shares), spread, width, ranks)
     return table
-
-
-def _cell(value: Value, sign: str = "") -> str:
-    return f"{value.value:{sign}.4f} [{value.low:{sign}.4f}, {value.high:{sign}.4f}]"
 
 
 def main(

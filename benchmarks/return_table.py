@@ -26,7 +26,7 @@ from rich.table import Table
 from features.inputs.adjust import PRICES, Actions, adjusted
 from features.panel.panel import Panel
 from features.target import target
-from training.evidence.evidence import Scored, Value
+from training.evidence.evidence import Scored
 from training.evidence.score import tally
 from training.evidence.walk import Learner, Walk, tested, walk
 from training.expert import EXPERTS
@@ -105,12 +105,10 @@ def shown(walks: dict[str, Walk], rows: Samples, overlap: int) -> Table:
             found = tally(said, part.truth, part.sessions)
             scores[who] = Scored(found.scores(), found.left_out(), overlap).values()
         plain = [f"{scores[who][m].value:.4f}" for m in ("mae", "rmse") for who in walks]
-        table.add_row(name, f"{len(part):,}", *plain, *(_cell(scores[who]["r2"]) for who in walks))
+        table.add_row(
+            name, f"{len(part):,}", *plain, *(scores[who]["r2"].told("+.4f") for who in walks)
+        )
     return table
-
-
-def _cell(value: Value) -> str:
-    return f"{value.value:+.4f} [{value.low:+.4f}, {value.high:+.4f}]"
 
 
 def main(

@@ -95,11 +95,11 @@ def shown(found: Evidence) -> Table:
     least = found.scores[base][metrics[0]].value
     table.title = f"{title}, {found.first} to {found.last}"
     for name in sorted(found.scores, key=lambda one: found.scores[one][metrics[-1]].value):
-        cells = [_cell(found.scores[name][metric]) for metric in metrics]
+        cells = [found.scores[name][metric].told(".4f") for metric in metrics]
         cells.append(f"{found.scores[name][metrics[0]].value / least:.3f}")
         apart = found.beside[name][first] if name in found.beside else None
         over = Value(-apart.value, -apart.high, -apart.low) if apart else None
-        table.add_row(name, *cells, _cell(over, "+") if over else "")
+        table.add_row(name, *cells, over.told("+.4f") if over else "")
     return table
 
 
@@ -109,12 +109,10 @@ def covered(found: Evidence) -> Table:
     table.title = f"{found.expert}, the surest rows"
     for share, scores in found.coverage.items():
         least = f"{scores[CONFIDENCE].value:.3f}"
-        table.add_row(share, least, _cell(scores["accuracy"]), _cell(scores["direction_loss"]))
+        table.add_row(
+            share, least, scores["accuracy"].told(".4f"), scores["direction_loss"].told(".4f")
+        )
     return table
-
-
-def _cell(value: Value, sign: str = "") -> str:
-    return f"{value.value:{sign}.4f} [{value.low:{sign}.4f}, {value.high:{sign}.4f}]"
 
 
 def main(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from math import inf
+from math import inf, isfinite
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,12 @@ class Value:
         """The value of its fields; JSON holds no infinity, and has null for it."""
         low, high = fields["low"], fields["high"]
         return cls(fields["value"], -inf if low is None else low, inf if high is None else high)
+
+    def told(self, shape: str) -> str:
+        """As people read it, each number in the shape of a format, such as `+.4f`."""
+        if not isfinite(self.low):
+            return f"{self.value:{shape}} (too few sessions)"
+        return f"{self.value:{shape}} [{self.low:{shape}}, {self.high:{shape}}]"
 
 
 @dataclass(frozen=True)

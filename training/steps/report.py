@@ -57,7 +57,7 @@ def evidence_table(evidence: Evidence, biased: bool) -> Table:
     table = Table("forecaster", *metrics, title=title, caption=_caption(evidence, biased))
 
     def row(values: Mapping[str, Value], sign: str = "") -> Iterator[str]:
-        return (_cell(values[m], f"{sign}.{3 if m in coarse else 4}f") for m in metrics)
+        return (values[m].told(f"{sign}.{3 if m in coarse else 4}f") for m in metrics)
 
     for name, values in evidence.scores.items():
         table.add_row(name, *row(values))
@@ -102,12 +102,6 @@ def _newest_contest(store: Store, office: Office) -> Mapping[str, Any] | None:
         (office.universe, office.target),
     )
     return next(iter(rows.to_pylist()), None)
-
-
-def _cell(value: Value, shape: str) -> str:
-    if not isfinite(value.low):
-        return f"{value.value:{shape}} (too few sessions)"
-    return f"{value.value:{shape}} [{value.low:{shape}}, {value.high:{shape}}]"
 
 
 def _luck(evidence: Evidence) -> str:
