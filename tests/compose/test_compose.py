@@ -109,7 +109,10 @@ def test_mlflow_is_reached_by_the_services_alone_unless_asked() -> None:
 
 def test_names_that_are_spoken_to_are_waited_for() -> None:
     for name, service in SERVICES.items():
-        spoken = re.findall(r"(?:@|//)(\w+)[:/]", str(service.get("environment", "")))
+        told = dict(service.get("environment", {}))
+        # Who is asked now and then, and may be away.
+        told.pop("FINPULSE_PROMETHEUS_URL", None)
+        spoken = re.findall(r"(?:@|//)(\w+)[:/]", str(told))
         reached, todo = {name}, [name]
         while todo:
             todo = [n for t in todo for n in SERVICES[t].get("depends_on", {}) if n not in reached]
@@ -212,3 +215,21 @@ def test_what_must_outlive_a_container_lies_in_a_named_volume() -> None:
     for name, service in SERVICES.items():
         if "build" in service:
             assert service["read_only"] and service["tmpfs"] == ["/tmp"], name
+
+
+def test_whoever_holds_a_release_back_can_ask_for_its_callers() -> None:
+    """The gate of a challenger is a task of Airflow's, that of an image runs in monitoring."""
+    [port] = SERVICES["prometheus"]["ports"]
+    for name in ("airflow-scheduler", "monitoring"):
+        told = SERVICES[name]["environment"]["FINPULSE_PROMETHEUS_URL"]
+        assert told == f"http://prometheus:{port.rpartition(':')[2]}"
+
+
+def test_all_that_read_the_dags_are_told_of_approval_and_releases_alike() -> None:
+    told = {
+        name: [
+            SERVICES[name]["environment"][f"FINPULSE_{each}"] for each in ("APPROVAL", "RELEASE")
+        ]
+        for name in ("airflow", "airflow-scheduler", "airflow-dag-processor")
+    }
+    assert set(map(tuple, told.values())) == {("${APPROVAL:-none}", "${RELEASE:-direct}")}
