@@ -34,7 +34,7 @@ def test_it_is_valid_and_a_wrong_one_is_not(tmp_path: Path) -> None:
 
 def test_the_services_of_the_stack_are_there() -> None:
     asked = {"postgres", "mlflow", "airflow", "predictor", "monitoring", "prometheus", "grafana"}
-    asked |= {"loki", "shipper"}
+    asked |= {"loki", "shipper", "alertmanager"}
     assert asked <= set(SERVICES)
 
 
@@ -182,6 +182,8 @@ def test_prometheus_asks_the_services_and_reads_the_rules() -> None:
     laptop = yaml.safe_load((ROOT / "infra" / "prometheus" / "prometheus.yml").read_text())
     jobs = [[job["job_name"] for job in each["scrape_configs"]] for each in (chosen, laptop)]
     assert jobs[0] == jobs[1]
+    told = [each["alerting"]["alertmanagers"][0]["static_configs"] for each in (chosen, laptop)]
+    assert told == [[{"targets": [f"{h}:9093"]}] for h in ("alertmanager", "127.0.0.1")]
     mounted = dict(volume.split(":")[:2] for volume in SERVICES["prometheus"]["volumes"])
     assert mounted["../../helm/monitoring/rules"] == "/etc/prometheus/rules"
 
@@ -195,6 +197,7 @@ def test_what_must_outlive_a_container_lies_in_a_named_volume() -> None:
         "airflow": "/logs",
         "loki": "/loki",
         "prometheus": "/prometheus",
+        "alertmanager": "/alertmanager",
         "grafana": "/var/lib/grafana",
     }
     for name, place in kept.items():
@@ -233,3 +236,13 @@ def test_all_that_read_the_dags_are_told_of_approval_and_releases_alike() -> Non
         for name in ("airflow", "airflow-scheduler", "airflow-dag-processor")
     }
     assert set(map(tuple, told.values())) == {("${APPROVAL:-none}", "${RELEASE:-direct}")}
+
+
+def test_alertmanager_finds_its_routes_and_the_urls_of_its_receivers() -> None:
+    service = SERVICES["alertmanager"]
+    mounted = dict(volume.split(":")[:2] for volume in service["volumes"])
+    own = "../../helm/monitoring/alertmanager/alertmanager.yml"
+    routes = yaml.safe_load((FOLDER / own).read_text())
+    asked = [each["slack_configs"][0]["api_url_file"] for each in routes["receivers"]]
+    assert [each["target"] for each in service["secrets"]] == asked
+    assert f"--config.file={mounted[own]}" in service["command"]

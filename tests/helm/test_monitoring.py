@@ -110,3 +110,14 @@ def test_a_wrong_value_is_refused_by_its_name(
     monitoring: Any, values: dict[str, Any], named: str
 ) -> None:
     assert named in monitoring.refusal(**values)
+
+
+def test_the_routes_of_alerts_are_the_one_file_and_hold_no_url(monitoring: Any) -> None:
+    kinds = {each["kind"] for each in monitoring.render()}
+    assert "Secret" not in kinds
+    made = monitoring.by_kind(alertmanager={"enabled": True})["Secret"]["stringData"]
+    file = ROOT / "helm" / "monitoring" / "alertmanager" / "alertmanager.yml"
+    assert made == {"alertmanager.yaml": file.read_text()}
+    assert "://" not in file.read_text()
+    # As the operator mounts what an Alertmanager lists under `secrets`.
+    assert file.read_text().count("/etc/alertmanager/secrets/finpulse-receivers/") == 2
