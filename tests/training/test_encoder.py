@@ -48,6 +48,7 @@ def test_components_are_those_of_sklearn() -> None:
     assert share_lost(one, values) == pytest.approx(lost / (scaled**2).sum(), rel=1e-3)
 
 
+@pytest.mark.slow
 def test_an_autoencoder_loses_less_of_bent_rows_and_no_more_of_straight_ones() -> None:
     for bent, most in ((True, 0.7), (False, 1.02)):
         learnt, unseen = rows(bent), rows(bent, seed=9)
