@@ -264,3 +264,26 @@ def test_the_cluster_refuses_what_a_real_one_refuses(engine: Any) -> None:
     frozen["spec"]["restartPolicy"] = "Never"
     with pytest.raises(helm.HelmError, match="immutable"):
         engine.upgrade("platform", {"universe": "london8"})
+
+
+def test_production_waits_for_a_person_and_all_that_read_the_dags_know_it(platform: Any) -> None:
+    for environment, told in (("dev", "none"), ("staging", "none"), ("prod", "person")):
+        data = platform.by_name(**platform.chosen(environment))[f"ConfigMap/{NAME}-tasks"]["data"]
+        assert data["FINPULSE_APPROVAL"] == told
+    objects = platform.by_name()
+    for name in ("airflow", "scheduler", "dag-processor"):
+        [container] = objects[f"Deployment/{NAME}-{name}"]["spec"]["template"]["spec"]["containers"]
+        named = [each["configMapRef"]["name"] for each in container["envFrom"]]
+        assert f"{NAME}-tasks" in named, name
+    assert "approval" in platform.refusal(approval="somebody")
+
+
+def test_the_task_that_asks_of_a_release_reaches_prometheus(platform: Any) -> None:
+    assert "FINPULSE_PROMETHEUS_URL" not in str(platform.by_name())
+    url = "http://prometheus.elsewhere:9091"
+    objects = platform.by_name(prometheus={"url": url}, release="staged")
+    told = objects[f"ConfigMap/{NAME}-tasks"]["data"]
+    assert (told["FINPULSE_PROMETHEUS_URL"], told["FINPULSE_RELEASE"]) == (url, "staged")
+    for name in ("step", "scheduler"):
+        [egress] = objects[f"NetworkPolicy/{NAME}-{name}"]["spec"]["egress"]
+        assert 9091 in [each["port"] for each in egress["ports"]]
