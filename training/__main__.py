@@ -11,7 +11,7 @@ from contracts.cut import Cut
 from contracts.settings import settings
 from contracts.store import open_store
 from training import recipe as recipes
-from training.encoders.learnt import encoders
+from training.encode.learnt import encoders
 from training.finetune import verbs as of_texts
 from training.recipe import DEFAULT
 from training.run.scope import Scope, scope, text_model_today
