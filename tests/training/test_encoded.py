@@ -163,6 +163,9 @@ def test_a_bundle_with_an_encoder_answers_online_as_offline(
     assert kept.manifest.features[-3:] == tuple(f"{versions[0]}:{i}" for i in range(3))
     assert (kept.model.weights[:, -3:] != 0).any(), "they were learnt from"  # type: ignore[attr-defined]
 
+    for verb in ("zero", "ensemble", "evidence", "contest", "promote"):
+        told = ran(app, verb, *place.now, "--recipe", f"toy:{versions[0]}")
+    assert "ledger rows added" in told, "the whole life, by the name of the recipe"
     asked_online_as_offline(store, place, kept)
     objects.remove(f"encoders/{versions[0]}.json")
     with pytest.raises(EncoderMissing, match="in the object store"):
