@@ -22,7 +22,7 @@ ROLLED_BACK = "rolled_back"
 ALIAS = "champion"
 
 # Why there is a row in the ledger: what a contest found, what a person chose in MLflow, ...
-Cause: TypeAlias = Literal["contest", "person", "rollback", "zero", "canary"]
+Cause: TypeAlias = Literal["contest", "person", "rollback", "zero", "canary", "earlier"]
 
 # What champions foretold before there were others: its names and ids are those of that time.
 FIRST_TARGET = "trend_1"

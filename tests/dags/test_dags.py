@@ -25,7 +25,7 @@ PARAMS = {"first": "2024-06-03", "last": "2025-06-27", "session": "2025-06-27"}
 PREPARE = ["collect", "clean", "gate", "append"]
 DAY = [
     *("extent", *PREPARE),
-    *("snapshot", "score_text", "features", "predict", "settle", "drift"),
+    *("snapshot", "score_text", "features", "predict", "settle", "drift", "alarms"),
 ]
 ORDER = {
     "market_day": DAY,
