@@ -3,7 +3,7 @@
 import json
 
 from airflow.sdk import AssetOrTimeSchedule, Param, chain
-from alarms import ALARMS, alarm
+from alarms import ALARMS, Woken, alarm
 from approval import approval
 from exchange_timetable import WeekClose
 from market_days import market_days
@@ -73,7 +73,7 @@ with pipeline(
     fit = Step.partial(task_id="fit", argv=words(f"python -m training fit --expert {EXPERT} {RUN}"))
     office = f"{{{{ {INPUTS}.universe }}}}/{{{{ {INPUTS}.target }}}}"
     chain(
-        *(*steps({"snapshot": SNAPSHOT}), inputs, *steps(BEFORE), experts),
+        *(Woken(task_id="snapshot", argv=words(SNAPSHOT)), inputs, *steps(BEFORE), experts),
         *(fit.expand(part=experts.output), *steps(JUDGED)),
         *(*approval("contest", office), *steps(AFTER)),
     )

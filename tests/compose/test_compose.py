@@ -2,14 +2,13 @@
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from programs import PATIENCE
+from schemas import complaints
 
 from contracts.database.connection import OTHERS, address
 from contracts.settings import Settings
@@ -19,11 +18,6 @@ FOLDER = ROOT / "infra" / "compose"
 FILE = FOLDER / "compose.yaml"
 CHOSEN: dict[str, Any] = yaml.safe_load(FILE.read_text())
 SERVICES: dict[str, Any] = CHOSEN["services"]
-
-
-def check(file: Path) -> int:
-    command = ["-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(file)]
-    return subprocess.run([sys.executable, *command], capture_output=True).returncode
 
 
 class Merged(yaml.SafeLoader):
@@ -37,10 +31,10 @@ def test_it_is_valid_and_a_wrong_one_is_not(tmp_path: Path) -> None:
     for file in FOLDER.glob("*.yaml"):
         plain = tmp_path / f"{file.stem}.json"
         plain.write_text(json.dumps(yaml.load(file.read_text(), Merged)))
-        assert check(plain) == 0, file
+        assert not complaints("compose-spec", plain), file
     wrong = tmp_path / "compose.yaml"
     wrong.write_text(FILE.read_text().replace("depends_on:", "depend_on:"))
-    assert check(wrong) == 1
+    assert "depend_on" in complaints("compose-spec", wrong)
 
 
 def test_the_services_of_the_stack_are_there() -> None:

@@ -25,7 +25,7 @@ PARAMS = {"first": "2024-06-03", "last": "2025-06-27", "session": "2025-06-27"}
 PREPARE = ["collect", "clean", "gate", "append"]
 DAY = [
     *("extent", *PREPARE),
-    *("snapshot", "score_text", "features", "predict", "settle", "drift"),
+    *("snapshot", "score_text", "features", "predict", "settle", "drift", "alarms"),
 ]
 ORDER = {
     "market_day": DAY,
@@ -341,6 +341,34 @@ def test_a_person_is_asked_about_a_challenger_that_won_alone(
     assert (step.execute({}) == "asked") is asked  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("option", "person", "said"),
+    [
+        ("Approve", "ann", "approved by ann"),
+        ("Reject", "bob", "refused by bob: nothing is promoted"),
+        ("Reject", None, "no answer within 6 days: nothing is promoted"),
+    ],
+)
+def test_an_answer_says_who_gave_it_and_a_refusal_skips_what_follows(
+    approved: "dict[str, DAG]", option: str, person: str | None, said: str
+) -> None:
+    from airflow.sdk.exceptions import DownstreamTasksSkipped
+
+    step: Any = approved["train_models"].get_task("approval")
+    kept: dict[str, Any] = {}
+    ti = SimpleNamespace(map_index=-1, xcom_push=lambda key, value: kept.update({key: value}))
+    who = {"id": person, "name": person} if person else None
+    event = {"chosen_options": [option], "params_input": {}, "responded_by_user": who}
+    event |= {"responded_at": datetime(2025, 7, 1, tzinfo=UTC)}
+    skipped: list[str] = []
+    try:
+        assert step.execute_complete({"ti": ti, "task": step}, event) == said
+    except DownstreamTasksSkipped as skip:
+        skipped = list(skip.tasks)
+    assert kept["return_value"] == said
+    assert skipped == ([] if option == "Approve" else ["promote"])
+
+
 def woken(*told: dict[str, str]) -> dict[Any, list[Any]]:
     """What Airflow gives a run that such events woke."""
     from alarms import ALARMS
@@ -373,20 +401,34 @@ def test_a_training_is_about_the_office_whose_alarm_woke_it(dags: "dict[str, DAG
     }
 
 
-def test_of_alarms_that_come_together_the_first_is_trained_and_the_others_are_named(
-    dags: "dict[str, DAG]", caplog: pytest.LogCaptureFixture
+def test_alarms_that_come_together_are_a_run_each(
+    dags: "dict[str, DAG]", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = SEVERE | {"target": "trend_1"}
-    about = inputs_of(dags["train_models"], SEVERE, SEVERE, other)
-    assert about["target"] == "risk_1"
-    assert "trend_1" in caplog.text
+    """The first is trained; each other office wakes the next run, once."""
+    from alarms import ALARMS, LEFT
+    from step import Step
+
+    other = SEVERE | {"target": "trend_1", "family": "drift, realised loss"}
+    told = (SEVERE, {"universe": "broken"}, other, SEVERE | {"family": "freshness"}, other)
+    assert inputs_of(dags["train_models"], *told)["target"] == "risk_1"
+    monkeypatch.setattr(Step, "execute", lambda *_: "12")
+    first: Any = dags["train_models"].get_task("snapshot")
+    left: list[Any] = []
+    outlets = {LEFT: SimpleNamespace(add=lambda asset, extra: left.append((asset, extra)))}
+    context = {"triggering_asset_events": woken(*told), "outlet_events": outlets}
+    assert first.execute(context) == "12" and LEFT in first.outlets
+    assert left == [(ALARMS, other)]
+    left.clear()
+    for few in ((), (SEVERE,)):
+        first.execute(context | {"triggering_asset_events": woken(*few)})
+    assert left == []
 
 
 @pytest.mark.parametrize(
     "told",
     [{}, {"universe": "sim20"}, SEVERE | {"universe": "--help"}, SEVERE | {"target": "a b"}],
 )
-def test_an_alarm_that_names_no_office_fails_for_good(
+def test_alarms_that_name_no_office_fail_for_good(
     dags: "dict[str, DAG]", told: dict[str, str]
 ) -> None:
     from airflow.sdk.exceptions import AirflowFailException

@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 import helm_python as helm
-import kubernetes_validate
 import pytest
+from schemas import require
 
 from contracts.settings import Settings
 
@@ -34,7 +34,7 @@ def test_all_objects_are_valid(platform: Any, version: str) -> None:
     assert {o["kind"] for o in objects} > {"Job", "Deployment", "PersistentVolumeClaim"} | CRDS
     for made in objects:
         if made["kind"] not in CRDS:
-            kubernetes_validate.validate(made, version, strict=True)
+            require(made, version)
 
 
 def test_lint_finds_nothing_but_the_missing_icon(platform: Any) -> None:
@@ -178,9 +178,7 @@ def test_every_setting_is_known_and_no_secret_is_given(platform: Any) -> None:
 def test_each_task_is_a_pod_and_the_scheduler_may_make_pods_and_nothing_else(platform: Any) -> None:
     objects = platform.by_name()
     step = pods(objects)["step"]
-    kubernetes_validate.validate(
-        step | {"metadata": step["metadata"] | {"name": "x"}}, "1.33", strict=True
-    )
+    require(step | {"metadata": step["metadata"] | {"name": "x"}})
     assert step["spec"]["restartPolicy"] == "Never", "Airflow tries again, not the kubelet"
     mounts = {each["mountPath"] for each in step["spec"]["containers"][0]["volumeMounts"]}
     assert mounts == {"/tmp", "/dev/shm", "/objects"}

@@ -4,8 +4,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import kubernetes_validate
 import pytest
+from schemas import require
 
 ROOT = Path(__file__).resolve().parents[2]
 VALUES = ROOT / "helm" / "values"
@@ -28,7 +28,7 @@ def test_each_renders_into_valid_objects(
 ) -> None:
     for made in all_of(charts, environment, *filter(None, [cloud])).values():
         if made["kind"] not in OPERATORS:
-            kubernetes_validate.validate(made, "1.33", strict=True)
+            require(made)
 
 
 def test_the_files_are_those_that_are_tried(charts: dict[str, Any]) -> None:

@@ -36,16 +36,19 @@ class Approval(ApprovalOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> str:
         """Called by Airflow with the answer."""
-        given = super().execute_complete(context, event)
-        person = (given["responded_by_user"] or {}).get("name")
-        if given["chosen_options"] == [self.APPROVE]:
-            said = f"approved by {person}"
-        elif person:
-            said = f"refused by {person}: nothing is promoted"
-        else:
-            said = f"nobody answered within {PATIENCE.days} days: nothing is promoted"
+        said = self._said(event)
         self.log.info(said)
+        # A refusal skips what follows by an exception, after which nothing is returned.
+        context["ti"].xcom_push(key="return_value", value=said)
+        super().execute_complete(context, event)
         return said
+
+    def _said(self, event: dict[str, Any]) -> str:
+        person = (event.get("responded_by_user") or {}).get("name")
+        if event.get("chosen_options") == [self.APPROVE]:
+            return f"approved by {person}"
+        who = f"refused by {person}" if person else f"no answer within {PATIENCE.days} days"
+        return f"{who}: nothing is promoted"
 
 
 def approval(contest: str, office: str) -> list[Approval]:
