@@ -1,7 +1,7 @@
 """The sentence encoder in torch and as graphs in 32 and 8 bits: speed, and what 8 bits cost.
 
     python benchmarks/sentiment_speed.py [--device cpu|cuda] [--texts FILE.parquet] [--count 600]
-        [--labels FOLDER] [--price 1.0] [--whole]
+        [--labels FOLDER] [--price 1.0] [--clock whole|spark]
 
 Texts are headlines of the simulated market, or the column `text` of a Parquet file, in batches of
 like length. The ways take turns, batch by batch, on one thread; times are those of the process on
@@ -9,7 +9,8 @@ its processor (of the clock on cuda), so that what runs beside it counts little.
 batch size the median and the 95th percentile of a call, texts per second beside torch's in 32 bits,
 and what a million texts cost at a price per hour of the machine. --labels: a folder of labelled
 texts (FINPULSE_TEXT_LABELS), of which a fifth by hash judges heads that are fitted on the rest in
-32 and in 8 bits. --whole: all texts of the file by OMP_NUM_THREADS threads, by the clock.
+32 and in 8 bits. --clock whole: all texts of the file by OMP_NUM_THREADS threads; --clock spark:
+that many of them in this process and inside Spark, whose start is told apart, in turns.
 """
 
 import hashlib
@@ -17,6 +18,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,6 +37,13 @@ from training.text.scorer import by_length
 BATCHES = (1, 8, 64)
 TORCH = "torch 32"
 Embed = Callable[[Sequence[str]], Floats]
+
+
+class Clock(StrEnum):
+    """What is timed by the clock of the wall."""
+
+    WHOLE = "whole"
+    SPARK = "spark"
 
 
 def headlines(count: int) -> list[str]:
@@ -129,35 +138,65 @@ def judged(embed: Embed, known: Labelled) -> tuple[float, Floats]:
     return float(f1_score(np.array(known.classes)[held], said, average="macro")), said
 
 
+def whole_by_clock(told: list[str]) -> None:
+    """Print how long all texts take by as many threads as OMP_NUM_THREADS says."""
+    from training.text.named import model
+
+    scorer, order = model("minilm", None), sorted(told, key=len)
+    scorer.read(told[:2])
+    began = time.perf_counter()
+    for start in range(0, len(order), 1000):
+        scorer.read(order[start : start + 1000])
+    took = time.perf_counter() - began
+    threads = os.environ.get("OMP_NUM_THREADS", "all")
+    typer.echo(f"{len(told)} texts in {took:.1f} s by {threads} threads")
+
+
+def beside_spark(told: list[str]) -> None:
+    """Print how long the texts take in this process and inside Spark, three turns of each."""
+    from training.text.history.spread import spread
+    from training.text.named import model
+
+    scorer = model("minilm", None)
+    scorer.read(told[:2])
+    began, here, there = time.perf_counter(), [], []
+    with spread(iter([scorer])) as inside:
+        [spread_out] = inside
+        spread_out.read(told[:2])
+        start = time.perf_counter() - began
+        for _ in range(3):
+            for one, took in ((scorer, here), (spread_out, there)):
+                began = time.perf_counter()
+                one.read(told)
+                took.append(time.perf_counter() - began)
+    first, second = np.median(here), np.median(there)
+    typer.echo(
+        f"{len(told)} texts in {first:.1f} s in process by {os.environ.get('OMP_NUM_THREADS')} "
+        f"threads, in {second:.1f} s inside Spark ({second / first:.2f}), whose start took "
+        f"{start:.1f} s"
+    )
+
+
 def compare(
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
     texts: Annotated[Path | None, typer.Option(help="Parquet with a column text")] = None,
     count: int = 600,
     labels: Annotated[Path | None, typer.Option(help="folder of labelled texts")] = None,
     price: Annotated[float, typer.Option(help="of an hour of the machine")] = 1.0,
-    whole: Annotated[bool, typer.Option("--whole", help="all texts, by the clock")] = False,
+    clock: Annotated[Clock | None, typer.Option(help="all texts, or inside Spark")] = None,
 ) -> None:
     """Measure and print."""
     told = pl.read_parquet(texts)["text"].unique().to_list() if texts else headlines(10**6)
-    if whole:
-        from training.text.named import model
-
-        scorer, began = model("minilm", None), time.perf_counter()
-        scorer.read(told[:2])
-        began = time.perf_counter()
-        order = sorted(told, key=len)
-        for start in range(0, len(order), 1000):
-            scorer.read(order[start : start + 1000])
-        took = time.perf_counter() - began
-        threads = os.environ.get("OMP_NUM_THREADS", "all")
-        typer.echo(f"{len(told)} texts in {took:.1f} s by {threads} threads")
+    some = random.Random(0).sample(told, min(count, len(told)))
+    if clock:
+        whole_by_clock(told) if clock is Clock.WHOLE else beside_spark(some)
         return
     os.environ["OMP_NUM_THREADS"] = "1"
     ways = {TORCH: by_torch(device)}
     if device == "cuda":
         ways["torch bf16"] = by_torch(device, half=True)
     ways |= by_graphs()
-    table(ways, random.Random(0).sample(told, min(count, len(told))), device, price)
+    table(ways, some, device, price)
     if labels:
         known = labelled(labels)
         scores = {name: judged(embed, known) for name, embed in by_graphs().items()}

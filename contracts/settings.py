@@ -91,6 +91,9 @@ class Settings(BaseSettings):
     release: Literal["direct", "staged"] = Field(
         "direct", description="what a won contest begins: office at once, or a staged release"
     )
+    approval: Literal["none", "person"] = Field(
+        "none", description="person: what won a contest waits for approval in Airflow"
+    )
     release_requests: int = Field(200, ge=1, description="answers of each arm that a step needs")
     release_hours: float = Field(24.0, gt=0, description="how long a step may lack data")
     cool_down_hours: float = Field(

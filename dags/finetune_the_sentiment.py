@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from airflow.sdk import Param, chain
+from approval import approval
 from market_days import market_days
 from step import NAME, NAMES, pipeline, steps
 
@@ -10,7 +11,7 @@ SETS = "--learn {{ params.learn }} --stop {{ params.stop }} --held {{ params.hel
 HOW = "--trials {{ params.trials }} --epochs {{ params.epochs }} --frozen {{ params.frozen }}"
 LIFE = f"{SETS} {HOW}"
 
-VERBS = ("data", "tune", "fit", "evaluate", "contest", "promote", "rescore")
+JUDGED, AFTER = ("data", "tune", "fit", "evaluate", "contest"), ("promote", "rescore")
 PARAMS = {
     "learn": Param("sentences", type="string", pattern=NAMES, description="sets, between commas"),
     "stop": Param("posts", type="string", pattern=NAME, description="set that says when to stop"),
@@ -34,4 +35,8 @@ with pipeline(
     default_args={"pool": "gpu"},
     doc_md=ABOUT,
 ) as dag:
-    chain(*steps({verb: f"python -m training finetune {verb} {LIFE}" for verb in VERBS}))
+    judged, after = (
+        steps({verb: f"python -m training finetune {verb} {LIFE}" for verb in verbs})
+        for verbs in (JUDGED, AFTER)
+    )
+    chain(*judged, *approval("contest", "of reading texts"), *after)

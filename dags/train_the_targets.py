@@ -3,6 +3,7 @@
 import json
 
 from airflow.sdk import Param, chain
+from approval import approval
 from step import NAMES, SEEN, SNAPSHOT, Step, pipeline, session, steps, universe, words
 
 PLACE = f"--session {{{{ params.session }}}} {SEEN}"
@@ -19,6 +20,10 @@ at the snapshot of the step `snapshot`: parts before those that hear them."""
 
 with pipeline("train_targets", hours=12, runs=2, schedule=None, params=PARAMS, doc_md=ABOUT) as dag:
     [snapshot] = steps({"snapshot": SNAPSHOT})
-    argv = words(f"{TRAIN} --recipes {{{{ params.recipes }}}}")
-    train = Step(task_id="train", argv=argv, answer=json.loads)
-    chain(snapshot, train, *steps({"predict": PREDICT}))
+    asked = f"{TRAIN} --recipes {{{{ params.recipes }}}}"
+    approved = approval("train", "{{ params.universe }}")
+    # What waits for a person is promoted apart from what was judged.
+    judged = f"{asked} --part judge" if approved else asked
+    rest = {"promote": f"{asked} --part promote"} if approved else {}
+    train = Step(task_id="train", argv=words(judged), answer=json.loads)
+    chain(snapshot, train, *approved, *steps(rest | {"predict": PREDICT}))

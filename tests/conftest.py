@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from importlib.machinery import ModuleSpec
+from itertools import count
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -19,6 +20,7 @@ sys.path[:0] = [str(ROOT / "infra" / "local"), str(ROOT / "tests" / "fixtures")]
 import postgres as launcher  # noqa: E402
 from mlflow_server import mlflow_server, tracking  # noqa: E402, F401
 from no_skips import pytest_runtest_makereport  # noqa: E402, F401
+from shipped_images import image_store  # noqa: E402, F401
 
 from contracts.settings import settings  # noqa: E402
 from contracts.store import Store  # noqa: E402
@@ -30,6 +32,7 @@ hypothesis.settings.load_profile("finpulse")
 
 # What tests ask of calendars while they are collected knows nothing of a stack in this checkout.
 _HOME = os.environ.get("FINPULSE_HOME")
+_HOMES = count()
 os.environ["FINPULSE_HOME"] = str(ROOT / "tests" / "no_home")
 
 
@@ -70,12 +73,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Each test has an empty home and no setting of the caller's shell or `.env`."""
+def own_settings(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """Each test has a home of its own and no setting of the caller's shell or `.env`."""
     for key in [k for k in os.environ if k.startswith("FINPULSE_")]:
         if key != "FINPULSE_TEST_DATA":
             monkeypatch.delenv(key)
-    monkeypatch.setenv("FINPULSE_HOME", str(tmp_path / "home"))
+    # Not there until somebody writes: a folder made and linked for each of thousands takes long.
+    home = tmp_path_factory.getbasetemp() / f"home-{next(_HOMES)}"
+    monkeypatch.setenv("FINPULSE_HOME", str(home))
     settings.cache_clear()
     yield
     settings.cache_clear()

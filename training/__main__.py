@@ -1,7 +1,8 @@
 """Verbs of training: `python -m training score-text | zero | tune | fit | ... | report`."""
 
 from datetime import UTC, date, datetime
-from typing import Annotated
+from enum import StrEnum
+from typing import Annotated, Any
 
 import typer
 
@@ -11,19 +12,29 @@ from contracts.cut import Cut
 from contracts.settings import settings
 from contracts.store import open_store
 from training import recipe as recipes
-from training.encoders.learnt import encoders
+from training.encode.learnt import encoders
 from training.finetune import verbs as of_texts
 from training.recipe import DEFAULT
+from training.run.asked import experts, inputs, view
 from training.run.scope import Scope, scope, text_model_today
 from training.seats import register, report, rollback
 from training.text.history.alike import like
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
-for _verb in (rollback, register, report, like):
+for _verb in (inputs, view, experts, rollback, register, report, like):
     app.command()(_verb)
 app.add_typer(of_texts.texts)
 app.add_typer(encoders)
+
+
+class Part(StrEnum):
+    """Of a whole training."""
+
+    all = "all"
+    judge = "judge"
+    promote = "promote"
+
 
 Recipe = Annotated[str, typer.Option(help="recipe of the run")]
 
@@ -122,36 +133,6 @@ def fit(
 
 
 @app.command()
-def view(recipe: Recipe = DEFAULT) -> None:
-    """Print the recipe's feature view."""
-    typer.echo(recipes.recipe(recipe).view)
-
-
-@app.command()
-def inputs(recipe: Recipe = DEFAULT) -> None:
-    """Print as JSON the recipe's feature view, the text model's version, and its target."""
-    import orjson
-
-    from features import view as views
-
-    asked = recipes.recipe(recipe)
-    read = {
-        "view": asked.view,
-        "text_model": text_model_today(open_store(), views.view(asked.view)),
-    }
-    read |= {"target": asked.target}
-    typer.echo(orjson.dumps(read).decode())
-
-
-@app.command()
-def experts(recipe: Recipe = DEFAULT) -> None:
-    """Print the recipe's experts as a JSON list: one `fit` each."""
-    import orjson
-
-    typer.echo(orjson.dumps(recipes.recipe(recipe).experts).decode())
-
-
-@app.command()
 def ensemble(
     session: verbs.Session,
     snapshot: verbs.Snapshot,
@@ -198,16 +179,17 @@ def contest(
     snapshot: verbs.Snapshot,
     universe: verbs.Universe = "",
     recipe: Recipe = DEFAULT,
-) -> None:
+) -> str:
     """Let the challenger meet the champion on sessions that neither was trained on."""
     from training.steps import contest
 
     asked, store = _scope(universe, session, snapshot, recipe), open_store()
     decision = contest.contest(store, asked)
-    if decision is None:
-        typer.echo("the challenger is the champion already: nothing to contest")
-    else:
-        typer.echo(f"{decision.outcome}: {decision.reason} ({decision.promotion_id})")
+    said = "the challenger is the champion already: nothing to contest"
+    if decision is not None:
+        said = f"{decision.outcome}: {decision.reason} ({decision.promotion_id})"
+    typer.echo(said)
+    return said
 
 
 @app.command()
@@ -235,8 +217,10 @@ def train(
     snapshot: verbs.Snapshot,
     recipes: Annotated[str, typer.Option(help="names between commas")] = DEFAULT,
     universe: verbs.Universe = "",
+    part: Annotated[Part, typer.Option(help="all, or without promotion, or it alone")] = Part.all,
 ) -> None:
-    """Do all from features to promotion for several recipes, and print their targets as JSON.
+    """Do all from features to promotion for several recipes, and print their targets as JSON: of
+    --part judge with what the contests found.
 
     Parts are trained before the recipes that hear them; one that fails is named, and the others
     go on.
@@ -249,26 +233,37 @@ def train(
     names = [name for wave in waves(recipes.split(",")) for name in wave]
     chosen = {name: known(name) for name in names}
     cut = Cut.at(universes.universe(universe), session, snapshot).since(first)
-    verbs.each(names, lambda name: _whole(cut, chosen[name]))
-    typer.echo(orjson.dumps(sorted({one.target for one in chosen.values()})).decode())
+    said = verbs.each(names, lambda name: _whole(cut, chosen[name], part))
+    targets: Any = sorted({one.target for one in chosen.values()})
+    if part == Part.judge:
+        found = list(zip(chosen.values(), said, strict=True))
+        targets = {of: "; ".join(w for one, w in found if one.target == of) for of in targets}
+    typer.echo(orjson.dumps(targets).decode())
 
 
-def _whole(cut: Cut, asked: recipes.Recipe) -> None:
-    """The verbs of one recipe in their order."""
+def _whole(cut: Cut, asked: recipes.Recipe, part: Part) -> str:
+    """The verbs of one recipe in their order; what its contest found."""
     from features import view as views
     from features.matrix.matrix import materialise
 
+    place = (cut.last, cut.snapshot, cut.universe.name, asked.name)
+    if part == Part.promote:
+        promote(*place)
+        return ""
     chosen = views.view(asked.view)
     store = open_store()
     materialise(store, cut, chosen, text_model_today(store, chosen))
-    place = (cut.last, cut.snapshot, cut.universe.name, asked.name)
     zero(*place)
     if asked.tuned:
         tune(*place)
     for expert in asked.experts:
         fit(cut.last, cut.snapshot, expert, cut.universe.name, asked.name)
-    for verb in (ensemble, evidence, contest, promote):
+    for verb in (ensemble, evidence):
         verb(*place)
+    said = contest(*place)
+    if part == Part.all:
+        promote(*place)
+    return said
 
 
 @app.command()

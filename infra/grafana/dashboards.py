@@ -15,8 +15,13 @@ from grafana_foundation_sdk.models.common import (
     LegendDisplayMode,
     LegendPlacement,
 )
-from grafana_foundation_sdk.models.dashboard import DataSourceRef, VariableOption, VariableRefresh
-from panels import OF_UNIVERSE, OURS, ROWS, Panel
+from grafana_foundation_sdk.models.dashboard import (
+    AnnotationQuery,
+    DataSourceRef,
+    VariableOption,
+    VariableRefresh,
+)
+from panels import DECIDED, DECISIONS, OF_UNIVERSE, OURS, ROWS, Panel
 
 NAME = "finpulse"
 SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
@@ -67,6 +72,21 @@ def _each(label: str, metric: str) -> dashboard.QueryVariable:
     return _variable(label, metric).multi(True).include_all(True).current(every)
 
 
+class _Marks(AnnotationQuery):
+    """Marks by a query of Prometheus, with what the SDK has no words for."""
+
+    def to_json(self) -> dict[str, object]:
+        expr, title = DECISIONS
+        how = {"expr": expr, "titleFormat": title, "textFormat": DECIDED, "tagKeys": "decision"}
+        # The same moment seen again within a step is one mark.
+        return super().to_json() | how | {"useValueForTime": True, "step": "60s"}
+
+
+class _Promotions(dashboard.AnnotationQuery):
+    def build(self) -> AnnotationQuery:
+        return _Marks("Promotions", SOURCE, icon_color="purple")
+
+
 def build() -> dashboard.Dashboard:
     """The dashboard's builder; `build().build()` is its model."""
     board = (
@@ -77,6 +97,7 @@ def build() -> dashboard.Dashboard:
         .refresh("30s")
         .time("now-24h", "now")
         .timezone("utc")
+        .annotation(_Promotions())
         .with_variable(dashboard.DatasourceVariable("datasource").type("prometheus"))
         .with_variable(_variable("universe", "finpulse_champion_info"))
         .with_variable(_variable("target", f"finpulse_champion_info{{{OF_UNIVERSE}}}"))

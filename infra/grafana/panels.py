@@ -23,6 +23,10 @@ class Panel:
     repeat: str = ""
 
 
+# What is marked on all panels: the moment is the value, in milliseconds, whenever it is looked at.
+DECISIONS = (f"finpulse_decision_timestamp_seconds{{{OURS}}} * 1000", "{{decision}}")
+DECIDED = "version {{version}} ({{cause}}), bundle {{bundle}}"
+
 ROWS: dict[str, tuple[Panel, ...]] = {
     "Champion": (
         Panel(

@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from contracts.champion import FIRST_TARGET, Office, offices
+from contracts.champion import FIRST_TARGET, Office, occupied
 from contracts.database.connection import ASIDE
 from contracts.gap import gaps
 from contracts.settings import settings
@@ -152,7 +152,7 @@ class Exporter(Collector):
         """Reconcile the alias of each office once."""
         try:
             # Where nobody is in office, whether MLflow answers is of interest all the same.
-            known = offices(self._store) or (Office(self._universe, FIRST_TARGET),)
+            known = occupied(self._store) or (Office(self._universe, FIRST_TARGET),)
             results = [self._reconciled(office) for office in known]
         except StoreUnavailable:
             return  # Nothing is known of MLflow then; of the database another look tells.

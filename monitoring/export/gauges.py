@@ -14,6 +14,7 @@ from contracts.champion import champion, offices
 from contracts.release.rollout import ROLLBACK, staged
 from contracts.store import Store, StoreUnavailable
 from contracts.tables import TABLES
+from monitoring.export.notes import notes
 from monitoring.truth.performance import CHAMPION, Truths
 
 T = TypeVar("T")
@@ -117,7 +118,7 @@ def counts(store: Store) -> Counts:
 def state(store: Store, now: datetime) -> Families:
     """What is told of counts and of the champions in office at `now` (UTC)."""
     found = counts(store)
-    return [*_data(found), *_champions(store, now), *_releases(store)]
+    return [*_data(found), *_champions(store, now), *_releases(store), *notes(store)]
 
 
 class Sums:

@@ -42,7 +42,10 @@ class Prometheus:
         Raises PrometheusError.
         """
         if not self.url:
-            raise PrometheusError("FINPULSE_PROMETHEUS_URL is not set: nobody counts the callers")
+            raise PrometheusError(
+                "FINPULSE_PROMETHEUS_URL is not set: nobody counts the callers; let a Prometheus "
+                "scrape the predictor (infra/prometheus/prometheus.yml) and set it to its URL"
+            )
         try:
             where = f"{self.url.rstrip('/')}/api/v1/query"
             answer = httpx.get(where, params={"query": query}, timeout=self.seconds)

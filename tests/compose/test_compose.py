@@ -1,14 +1,14 @@
 """The compose file: valid, no secret in it, nobody starts before what he needs is healthy."""
 
+import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from programs import PATIENCE
+from schemas import complaints
 
 from contracts.database.connection import OTHERS, address
 from contracts.settings import Settings
@@ -20,21 +20,26 @@ CHOSEN: dict[str, Any] = yaml.safe_load(FILE.read_text())
 SERVICES: dict[str, Any] = CHOSEN["services"]
 
 
-def check(file: Path) -> int:
-    command = ["-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(file)]
-    return subprocess.run([sys.executable, *command], capture_output=True).returncode
+class Merged(yaml.SafeLoader):
+    """Reads what replaces in place of being joined as what it is then."""
+
+
+Merged.add_constructor("!override", lambda loader, node: loader.construct_mapping(node, deep=True))
 
 
 def test_it_is_valid_and_a_wrong_one_is_not(tmp_path: Path) -> None:
-    assert all(check(file) == 0 for file in FOLDER.glob("*.yaml"))
+    for file in FOLDER.glob("*.yaml"):
+        plain = tmp_path / f"{file.stem}.json"
+        plain.write_text(json.dumps(yaml.load(file.read_text(), Merged)))
+        assert not complaints("compose-spec", plain), file
     wrong = tmp_path / "compose.yaml"
     wrong.write_text(FILE.read_text().replace("depends_on:", "depend_on:"))
-    assert check(wrong) == 1
+    assert "depend_on" in complaints("compose-spec", wrong)
 
 
 def test_the_services_of_the_stack_are_there() -> None:
     asked = {"postgres", "mlflow", "airflow", "predictor", "monitoring", "prometheus", "grafana"}
-    asked |= {"loki", "shipper"}
+    asked |= {"loki", "shipper", "alertmanager"}
     assert asked <= set(SERVICES)
 
 
@@ -77,6 +82,17 @@ def test_each_has_a_role_of_its_own_and_none_is_the_superuser() -> None:
     }
 
 
+def test_podman_gets_what_docker_alone_has_replaced() -> None:
+    changed = yaml.load((FOLDER / "podman.yaml").read_text(), Merged)
+    shipped = {name for name, each in SERVICES.items() if "logging" in each}
+    assert set(changed["services"]) == shipped
+    assert all(each == {"logging": {"driver": "k8s-file"}} for each in changed["services"].values())
+    told = {name: each["file"] for name, each in changed["secrets"].items()}
+    assert set(CHOSEN["secrets"]) <= set(told)
+    assert all(file == f"./secrets/{name}" for name, file in told.items())
+    assert "infra/compose/secrets/" in (ROOT / ".gitignore").read_text().split()
+
+
 def test_a_secret_reaches_only_whom_it_concerns() -> None:
     holders = {
         secret: {name for name, service in SERVICES.items() if secret in yaml.safe_dump(service)}
@@ -109,7 +125,10 @@ def test_mlflow_is_reached_by_the_services_alone_unless_asked() -> None:
 
 def test_names_that_are_spoken_to_are_waited_for() -> None:
     for name, service in SERVICES.items():
-        spoken = re.findall(r"(?:@|//)(\w+)[:/]", str(service.get("environment", "")))
+        told = dict(service.get("environment", {}))
+        # Who is asked now and then, and may be away.
+        told.pop("FINPULSE_PROMETHEUS_URL", None)
+        spoken = re.findall(r"(?:@|//)(\w+)[:/]", str(told))
         reached, todo = {name}, [name]
         while todo:
             todo = [n for t in todo for n in SERVICES[t].get("depends_on", {}) if n not in reached]
@@ -179,6 +198,8 @@ def test_prometheus_asks_the_services_and_reads_the_rules() -> None:
     laptop = yaml.safe_load((ROOT / "infra" / "prometheus" / "prometheus.yml").read_text())
     jobs = [[job["job_name"] for job in each["scrape_configs"]] for each in (chosen, laptop)]
     assert jobs[0] == jobs[1]
+    told = [each["alerting"]["alertmanagers"][0]["static_configs"] for each in (chosen, laptop)]
+    assert told == [[{"targets": [f"{h}:9093"]}] for h in ("alertmanager", "127.0.0.1")]
     mounted = dict(volume.split(":")[:2] for volume in SERVICES["prometheus"]["volumes"])
     assert mounted["../../helm/monitoring/rules"] == "/etc/prometheus/rules"
 
@@ -192,6 +213,7 @@ def test_what_must_outlive_a_container_lies_in_a_named_volume() -> None:
         "airflow": "/logs",
         "loki": "/loki",
         "prometheus": "/prometheus",
+        "alertmanager": "/alertmanager",
         "grafana": "/var/lib/grafana",
     }
     for name, place in kept.items():
@@ -212,3 +234,31 @@ def test_what_must_outlive_a_container_lies_in_a_named_volume() -> None:
     for name, service in SERVICES.items():
         if "build" in service:
             assert service["read_only"] and service["tmpfs"] == ["/tmp"], name
+
+
+def test_whoever_holds_a_release_back_can_ask_for_its_callers() -> None:
+    """The gate of a challenger is a task of Airflow's, that of an image runs in monitoring."""
+    [port] = SERVICES["prometheus"]["ports"]
+    for name in ("airflow-scheduler", "monitoring"):
+        told = SERVICES[name]["environment"]["FINPULSE_PROMETHEUS_URL"]
+        assert told == f"http://prometheus:{port.rpartition(':')[2]}"
+
+
+def test_all_that_read_the_dags_are_told_of_approval_and_releases_alike() -> None:
+    told = {
+        name: [
+            SERVICES[name]["environment"][f"FINPULSE_{each}"] for each in ("APPROVAL", "RELEASE")
+        ]
+        for name in ("airflow", "airflow-scheduler", "airflow-dag-processor")
+    }
+    assert set(map(tuple, told.values())) == {("${APPROVAL:-none}", "${RELEASE:-direct}")}
+
+
+def test_alertmanager_finds_its_routes_and_the_urls_of_its_receivers() -> None:
+    service = SERVICES["alertmanager"]
+    mounted = dict(volume.split(":")[:2] for volume in service["volumes"])
+    own = "../../helm/monitoring/alertmanager/alertmanager.yml"
+    routes = yaml.safe_load((FOLDER / own).read_text())
+    asked = [each["slack_configs"][0]["api_url_file"] for each in routes["receivers"]]
+    assert [each["target"] for each in service["secrets"]] == asked
+    assert f"--config.file={mounted[own]}" in service["command"]

@@ -40,6 +40,7 @@ def test_the_stack_file_is_read_and_the_environment_wins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = tmp_path / "home"
+    monkeypatch.setenv("FINPULSE_HOME", str(home))
     home.mkdir()
     (home / "stack.env").write_text("FINPULSE_DATABASE_URL=postgresql://a\nFINPULSE_TRIALS=9\n")
     assert (settings().database, settings().trials) == ("postgresql://a", 9)

@@ -143,3 +143,53 @@ def after(timetable: "Timetable", last: object) -> object:
 
     restriction = TimeRestriction(None, None, catchup=True)
     return timetable.next_dagrun_info(last_automated_data_interval=last, restriction=restriction)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def weekly(airflow_home: Path) -> "Timetable":
+    from exchange_timetable import WeekClose
+
+    return WeekClose("XNYS", minutes=60)
+
+
+def test_a_week_ends_with_its_last_session_whichever_day_that_is(weekly: "Timetable") -> None:
+    """Good Friday of 2025 was the 18th of April; Independence Day of 2025 a Friday too."""
+    closes = [close for close, _ in runs(weekly, "2025-04-08T00:00:00Z", 3)]
+    assert closes == [utc(2025, 4, 11, 20), utc(2025, 4, 17, 20), utc(2025, 4, 25, 20)]
+    [(close, after)] = runs(weekly, "2025-06-30T00:00:00Z", 1)
+    assert (close, after) == (utc(2025, 7, 3, 17), utc(2025, 7, 3, 18)), "an early close"
+
+
+def test_a_week_that_has_just_closed_is_not_lost_while_its_delay_runs(weekly: "Timetable") -> None:
+    closes = [close for close, _ in runs(weekly, "2025-04-11T20:30:00Z", 1)]
+    assert closes == [utc(2025, 4, 11, 20)]
+    closes = [close for close, _ in runs(weekly, "2025-04-11T21:30:00Z", 1)]
+    assert closes == [utc(2025, 4, 17, 20)]
+
+
+def test_a_market_that_never_closes_ends_its_week_on_sunday(airflow_home: Path) -> None:
+    from exchange_timetable import WeekClose
+
+    found = runs(WeekClose("24/7", minutes=0), "2025-06-04T12:00:00Z", 2)
+    assert [close for close, _ in found] == [utc(2025, 6, 9), utc(2025, 6, 16)]
+
+
+def test_a_week_whose_end_the_calendar_does_not_know_is_not_scheduled(
+    weekly: "Timetable", caplog: pytest.LogCaptureFixture
+) -> None:
+    from airflow.timetables.base import TimeRestriction
+
+    far = TimeRestriction(pendulum.datetime(2300, 1, 1), None, catchup=True)
+    assert weekly.next_dagrun_info(last_automated_data_interval=None, restriction=far) is None
+    assert "no run is scheduled" in caplog.text
+
+
+def test_airflow_stores_and_restores_a_week_beside_an_asset(weekly: "Timetable") -> None:
+    from airflow.sdk import Asset, AssetOrTimeSchedule
+    from airflow.serialization.decoders import decode_timetable
+    from airflow.serialization.encoders import encode_timetable
+
+    both = AssetOrTimeSchedule(timetable=weekly, assets=[Asset("alarms")])
+    back = decode_timetable(encode_timetable(both))
+    assert back.timetable.serialize() == weekly.serialize()
+    assert back.summary == "Asset or XNYS week's close + 60 min"

@@ -43,6 +43,8 @@ def targets(board: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for panel in panels(board):
         for target in panel["targets"]:
             yield target["expr"], target.get("legendFormat", "")
+    for mark in board["annotations"]["list"]:
+        yield mark["expr"], mark["titleFormat"]
 
 
 def rules() -> dict[str, str]:

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import helm_python as helm
-import kubernetes_validate
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from schemas import require
 
 ROOT = Path(__file__).resolve().parents[2]
 DIGEST = "sha256:" + "a" * 64
@@ -117,7 +117,7 @@ def test_a_route_splits_exactly_and_always_reaches_a_pod(
     assert stable == replicas and other == max(1, -(-weight * replicas // 100))
     for track, deployment in (("stable", NAME), ("canary", f"{NAME}-canary")):
         service = objects[f"Service/{NAME}-{track}"]
-        kubernetes_validate.validate(service, "1.33", strict=True)
+        require(service)
         chosen = service["spec"]["selector"].items()
         held = [o for o in objects.values() if o["kind"] == "Deployment"]
         held = [o["metadata"]["name"] for o in held if chosen <= labels_of(o).items()]

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-import kubernetes_validate
 import pytest
+from schemas import require
 
 from contracts.settings import Settings
 
@@ -27,14 +27,16 @@ def test_all_objects_are_valid(chart: Any, version: str) -> None:
         if made["kind"] in OPERATOR:
             assert made["apiVersion"] == "monitoring.coreos.com/v1"
         else:
-            kubernetes_validate.validate(made, version, strict=True)
+            require(made, version)
 
 
 def test_the_check_would_notice(chart: Any) -> None:
     objects = chart.by_kind()
     container(objects)["imagePolicy"] = "Never"
-    with pytest.raises(kubernetes_validate.ValidationError, match="imagePolicy"):
-        kubernetes_validate.validate(objects["Deployment"], "1.33", strict=True)
+    from kubernetes_validate import ValidationError
+
+    with pytest.raises(ValidationError, match="imagePolicy"):
+        require(objects["Deployment"])
 
 
 def test_lint_finds_nothing_but_the_missing_icon(chart: Any) -> None:

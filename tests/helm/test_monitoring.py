@@ -52,8 +52,10 @@ def test_one_pod_only_reconciles(monitoring: Any) -> None:
 
 def test_the_gate_is_told_of_a_prometheus_where_there_is_one(monitoring: Any) -> None:
     assert "FINPULSE_PROMETHEUS_URL" not in monitoring.by_kind()["ConfigMap"]["data"]
-    made = monitoring.by_kind(prometheus={"url": "http://prometheus:9090"})["ConfigMap"]["data"]
-    assert made["FINPULSE_PROMETHEUS_URL"] == "http://prometheus:9090"
+    made = monitoring.by_kind(prometheus={"url": "http://prometheus:9090"})
+    assert made["ConfigMap"]["data"]["FINPULSE_PROMETHEUS_URL"] == "http://prometheus:9090"
+    [egress] = made["NetworkPolicy"]["spec"]["egress"]
+    assert 9090 in [each["port"] for each in egress["ports"]], "or every release holds"
 
 
 def test_how_long_calls_are_kept_reaches_the_settings(monitoring: Any) -> None:
@@ -108,3 +110,14 @@ def test_a_wrong_value_is_refused_by_its_name(
     monitoring: Any, values: dict[str, Any], named: str
 ) -> None:
     assert named in monitoring.refusal(**values)
+
+
+def test_the_routes_of_alerts_are_the_one_file_and_hold_no_url(monitoring: Any) -> None:
+    kinds = {each["kind"] for each in monitoring.render()}
+    assert "Secret" not in kinds
+    made = monitoring.by_kind(alertmanager={"enabled": True})["Secret"]["stringData"]
+    file = ROOT / "helm" / "monitoring" / "alertmanager" / "alertmanager.yml"
+    assert made == {"alertmanager.yaml": file.read_text()}
+    assert "://" not in file.read_text()
+    # As the operator mounts what an Alertmanager lists under `secrets`.
+    assert file.read_text().count("/etc/alertmanager/secrets/finpulse-receivers/") == 2

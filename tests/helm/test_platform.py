@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 import helm_python as helm
-import kubernetes_validate
 import pytest
+from schemas import require
 
 from contracts.settings import Settings
 
@@ -34,7 +34,7 @@ def test_all_objects_are_valid(platform: Any, version: str) -> None:
     assert {o["kind"] for o in objects} > {"Job", "Deployment", "PersistentVolumeClaim"} | CRDS
     for made in objects:
         if made["kind"] not in CRDS:
-            kubernetes_validate.validate(made, version, strict=True)
+            require(made, version)
 
 
 def test_lint_finds_nothing_but_the_missing_icon(platform: Any) -> None:
@@ -178,9 +178,7 @@ def test_every_setting_is_known_and_no_secret_is_given(platform: Any) -> None:
 def test_each_task_is_a_pod_and_the_scheduler_may_make_pods_and_nothing_else(platform: Any) -> None:
     objects = platform.by_name()
     step = pods(objects)["step"]
-    kubernetes_validate.validate(
-        step | {"metadata": step["metadata"] | {"name": "x"}}, "1.33", strict=True
-    )
+    require(step | {"metadata": step["metadata"] | {"name": "x"}})
     assert step["spec"]["restartPolicy"] == "Never", "Airflow tries again, not the kubelet"
     mounts = {each["mountPath"] for each in step["spec"]["containers"][0]["volumeMounts"]}
     assert mounts == {"/tmp", "/dev/shm", "/objects"}
@@ -264,3 +262,26 @@ def test_the_cluster_refuses_what_a_real_one_refuses(engine: Any) -> None:
     frozen["spec"]["restartPolicy"] = "Never"
     with pytest.raises(helm.HelmError, match="immutable"):
         engine.upgrade("platform", {"universe": "london8"})
+
+
+def test_production_waits_for_a_person_and_all_that_read_the_dags_know_it(platform: Any) -> None:
+    for environment, told in (("dev", "none"), ("staging", "none"), ("prod", "person")):
+        data = platform.by_name(**platform.chosen(environment))[f"ConfigMap/{NAME}-tasks"]["data"]
+        assert data["FINPULSE_APPROVAL"] == told
+    objects = platform.by_name()
+    for name in ("airflow", "scheduler", "dag-processor"):
+        [container] = objects[f"Deployment/{NAME}-{name}"]["spec"]["template"]["spec"]["containers"]
+        named = [each["configMapRef"]["name"] for each in container["envFrom"]]
+        assert f"{NAME}-tasks" in named, name
+    assert "approval" in platform.refusal(approval="somebody")
+
+
+def test_the_task_that_asks_of_a_release_reaches_prometheus(platform: Any) -> None:
+    assert "FINPULSE_PROMETHEUS_URL" not in str(platform.by_name())
+    url = "http://prometheus.elsewhere:9091"
+    objects = platform.by_name(prometheus={"url": url}, release="staged")
+    told = objects[f"ConfigMap/{NAME}-tasks"]["data"]
+    assert (told["FINPULSE_PROMETHEUS_URL"], told["FINPULSE_RELEASE"]) == (url, "staged")
+    for name in ("step", "scheduler"):
+        [egress] = objects[f"NetworkPolicy/{NAME}-{name}"]["spec"]["egress"]
+        assert 9091 in [each["port"] for each in egress["ports"]]

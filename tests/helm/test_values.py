@@ -4,8 +4,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import kubernetes_validate
 import pytest
+from schemas import require
 
 ROOT = Path(__file__).resolve().parents[2]
 VALUES = ROOT / "helm" / "values"
@@ -28,7 +28,7 @@ def test_each_renders_into_valid_objects(
 ) -> None:
     for made in all_of(charts, environment, *filter(None, [cloud])).values():
         if made["kind"] not in OPERATORS:
-            kubernetes_validate.validate(made, "1.33", strict=True)
+            require(made)
 
 
 def test_the_files_are_those_that_are_tried(charts: dict[str, Any]) -> None:
@@ -89,3 +89,13 @@ def test_a_cloud_changes_images_volumes_and_pools_and_no_settings_of_ours(
         if made["kind"] == "Deployment":
             images = {c["image"] for c in made["spec"]["template"]["spec"]["containers"]}
             assert all("/" in image.partition(":")[0] for image in images), name
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_wherever_a_prometheus_scrapes_the_gates_are_told_of_it(
+    charts: dict[str, Any], environment: str
+) -> None:
+    chosen = {name: chart.chosen(environment) for name, chart in charts.items()}
+    scraped = chosen["predictor"].get("serviceMonitor", {}).get("enabled", False)
+    urls = {chosen[n].get("prometheus", {}).get("url", "") for n in ("monitoring", "platform")}
+    assert len(urls) == 1 and all(map(bool, urls)) is scraped, urls

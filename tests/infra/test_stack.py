@@ -14,10 +14,10 @@ from contracts.settings import settings
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(monkeypatch: pytest.MonkeyPatch) -> Path:
     # A system Java is asked for its version by starting it: these tests need none.
     monkeypatch.setattr("java.system_home", lambda _: Path("/usr"))
-    return tmp_path / "home"
+    return settings().home
 
 
 @pytest.fixture

@@ -39,6 +39,7 @@ def alarm(values: np.ndarray) -> bool:
     return TEST.score(values[:400], values[460:]) > threshold(TEST, values[:400], days, 40, MEMORY)
 
 
+@pytest.mark.slow
 def test_a_topic_that_comes_up_is_found_and_stationary_texts_raise_no_alarm() -> None:
     quiet = sum(alarm(told(seed)) for seed in range(40))
     # One in a hundred is stated: three or more of forty come by chance in 7 of 1,000 cases.

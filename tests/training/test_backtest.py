@@ -18,6 +18,7 @@ def verdicts(lost: np.ndarray, level: float = LEVEL) -> dict[str, Verdict]:
     return {v.test: v for v in backtest(lost, np.full(n, value), np.full(n, mean), level)}
 
 
+@pytest.mark.slow
 def test_what_is_right_is_refused_as_seldom_as_said() -> None:
     refused = np.zeros(3)
     for seed in range(60):
@@ -58,6 +59,7 @@ def test_clusters_are_found_by_durations() -> None:
     assert not found["christoffersen"].holds and found["christoffersen"].statistic < 1
 
 
+@pytest.mark.slow
 def test_power_grows_with_the_sessions_and_is_what_happens() -> None:
     few, many = (verdicts(np.random.default_rng(3).normal(size=n)) for n in (120, 600))
     for name in few:

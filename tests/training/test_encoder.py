@@ -9,8 +9,9 @@ from sklearn.decomposition import PCA
 
 from contracts import objects
 from contracts.registry import UnknownMember
-from training.encoders.encoding import ENCODERS, Encoder, EncoderMissing, register, registered
-from training.encoders.learnt import learn, share_lost
+from training.bundle.codes import Encoder, EncoderMissing, registered
+from training.encode.learnt import share_lost
+from training.encoders.encoding import ENCODERS, learn, register
 
 UNTIL = datetime(2024, 6, 28, 20, tzinfo=UTC)
 NAMES = tuple(f"f{place}" for place in range(12))
@@ -48,6 +49,7 @@ def test_components_are_those_of_sklearn() -> None:
     assert share_lost(one, values) == pytest.approx(lost / (scaled**2).sum(), rel=1e-3)
 
 
+@pytest.mark.slow
 def test_an_autoencoder_loses_less_of_bent_rows_and_no_more_of_straight_ones() -> None:
     for bent, most in ((True, 0.7), (False, 1.02)):
         learnt, unseen = rows(bent), rows(bent, seed=9)

@@ -48,6 +48,17 @@ FEW: dict[str, dict[str, Any]] = {
 BLIND = {"class_prior", "historical_simulation", "hold", "mean_22", "unconditional"}
 
 
+# What costs most is asked of these alone, and of all others by `make test-slow`.
+QUICKEST = (("logistic", "trend"), ("lstm", "trend"), ("xgboost", "volatility"))
+
+
+def slow_but(quick: Callable[[tuple[str, str]], bool]) -> list[Any]:
+    return [
+        pytest.param(pair, marks=() if quick(pair) else pytest.mark.slow, id="-".join(pair))
+        for pair in PAIRS
+    ]
+
+
 @pytest.fixture(params=PAIRS, ids="-".join)
 def pair(request: pytest.FixtureRequest) -> tuple[str, str]:
     found: tuple[str, str] = request.param
@@ -230,6 +241,9 @@ def test_draws_from_the_space_are_hyperparameters(expert: Expert[Any]) -> None:
         assert all(expert.space()[n].low <= v <= expert.space()[n].high for n, v in drawn.items())
 
 
+@pytest.mark.parametrize(
+    "pair", slow_but(lambda pair: pair[0] not in FEW or pair in QUICKEST), indirect=True
+)
 def test_a_planted_effect_is_found(pair: tuple[str, str], samples: Samples) -> None:
     name, objective = pair[0], OBJECTIVES.get(pair[1])
     if name in BLIND:
@@ -259,6 +273,7 @@ def test_a_class_that_never_came_is_no_obstacle(matrix: Callable[..., pa.Table])
             assert said.shape == (len(two), 3) and said[:, 1].max() < 0.05
 
 
+@pytest.mark.parametrize("pair", slow_but(lambda pair: pair in QUICKEST), indirect=True)
 def test_folds_side_by_side_answer_as_one_after_the_other(
     expert: Expert[Any], objective: Objective, samples: Samples
 ) -> None:

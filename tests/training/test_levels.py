@@ -166,6 +166,7 @@ def test_rows_without_levels_are_told_the_usual(plain: Samples) -> None:
     assert model.forecast(nothing) == pytest.approx(np.tile(usual, (2, 1)))
 
 
+@pytest.mark.slow
 def test_trees_that_learn_nothing_leave_the_law_as_it_is(plain: Samples) -> None:
     law = Barrier().fit(plain, LEVELS.head)
     still = BarrierTrees(rounds=1, learning_rate=1e-9).fit(plain, LEVELS.head)
@@ -197,6 +198,7 @@ def contest(samples: Samples, answers: Mapping[str, Forecasts]) -> str:
     return decide(parties, replace(found, overlap=HORIZON), Rules()).outcome
 
 
+@pytest.mark.slow
 def test_walls_are_found(planted: Samples) -> None:
     found, answers = walked(planted)
     for name in ("barrier_trees", "soft"):
@@ -206,6 +208,7 @@ def test_walls_are_found(planted: Samples) -> None:
     assert contest(planted, answers) == PROMOTED
 
 
+@pytest.mark.slow
 def test_where_nothing_holds_nobody_is_promoted(plain: Samples) -> None:
     found, answers = walked(plain)
     gain = found["soft"].beside["barrier"]["touch_brier"]

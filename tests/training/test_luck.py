@@ -94,6 +94,7 @@ def test_the_best_of_many_without_skill_is_luck() -> None:
     assert better <= 6 and np.mean(spa) > 0.3  # 5 % of forty are two
 
 
+@pytest.mark.slow
 def test_selection_among_noise_is_overfitting() -> None:
     found = [
         judge(noise(8, seed=s), "zero", [f"m{i}" for i in range(8)], Trials())["m0"]

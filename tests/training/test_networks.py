@@ -32,6 +32,7 @@ def trained(name: str, samples: Samples) -> tuple[Any, Model]:
     return expert, expert.fit(samples, TREND.head)
 
 
+@pytest.mark.slow
 def test_a_network_finds_what_lies_sessions_back(matrix: Callable[..., pa.Table]) -> None:
     # Labels from the instrument's own `mood` three rows before: only a sequence knows it.
     samples = from_matrix(matrix())
@@ -61,6 +62,7 @@ def test_a_transformer_of_any_shape_is_the_same_in_onnx(
         assert np.abs(said - fitted.forecast(windows[:count])).max() < 1e-5
 
 
+@pytest.mark.slow
 def test_networks_are_not_stopped_by_what_they_are_tested_on(
     matrix: Callable[..., pa.Table],
 ) -> None:

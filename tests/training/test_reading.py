@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from training.reading.device import Device, DeviceMissing, device
 from training.reading.learning import Progress, Task, learn, pace, rates, said, temperature
 from training.reading.reader import Base, base, build, floors
 from training.reading.scores import accuracy, counts, gain, macro_f1, mcc, scores
-from training.reading.state import Vault
+from training.reading.state import Vault, best
 from training.reading.tokens import chunked, opened
 from training.text.checkpoint import CheckpointMissing, LabelOrderError
 from training.text.graph import exported, open_graph, quantised
@@ -50,14 +51,15 @@ def test_it_learns_the_sentences_that_it_is_shown(tiny: Base) -> None:
     assert float(macro_f1(counts(asked.learnt.classes, logits.argmax(axis=1)))) > 0.9
 
 
-def test_a_run_that_was_killed_goes_on_as_if_it_had_not_been(tiny: Base) -> None:
-    asked, vault = task(tiny), Vault("state")
-    whole = learn(build(tiny, COURSE), asked, Device(), Vault(), print)
+@pytest.mark.parametrize("kept", [3, 6])
+def test_a_run_that_was_killed_goes_on_as_if_it_had_not_been(tiny: Base, kept: int) -> None:
+    asked, vault, unbroken = task(tiny), Vault("state"), build(tiny, COURSE)
+    whole = learn(unbroken, asked, Device(), Vault(), print)
     seen = []
 
     def until_the_middle(done: Progress) -> None:
         seen.append(done.step)
-        if len(seen) == 3:
+        if len(seen) == kept:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -65,17 +67,36 @@ def test_a_run_that_was_killed_goes_on_as_if_it_had_not_been(tiny: Base) -> None
     network = build(tiny, COURSE)
     went_on = learn(network, asked, Device(), vault, lambda done: seen.append(done.step))
     assert went_on == whole
+    for name, found in network.state_dict().items():
+        assert torch.allclose(found, unbroken.state_dict()[name], atol=1e-6)
     assert len(seen) == len(set(seen)) == len(whole.checks)
     assert b"pickle" not in objects.get("state")[:4000]
 
 
-def test_the_best_check_is_what_stays(tiny: Base) -> None:
-    asked = task(tiny)
+def test_the_best_check_is_what_stays_where_none_are_averaged(tiny: Base) -> None:
+    asked = replace(task(tiny), course=replace(COURSE, averaged=0.0))
     network = build(tiny, COURSE)
     done = learn(network, asked, Device(), Vault(), lambda _: None)
     logits = said(network, asked.tokenizer, asked.held.texts, Device())
     reached = float(macro_f1(counts(np.array(asked.held.classes), logits.argmax(axis=1))))
     assert reached == pytest.approx(max(done.checks)) == pytest.approx(done.best)
+
+
+def test_the_mean_of_the_last_checks_is_what_stays(tiny: Base) -> None:
+    network, checks = build(tiny, COURSE), dict[int, dict[str, Any]]()
+
+    def told(at: Progress) -> None:
+        checks[at.step] = {k: v.clone() for k, v in network.state_dict().items()}
+
+    done = learn(network, task(tiny), Device(), Vault("mean"), told)
+    last = [weights for step, weights in checks.items() if step > max(checks) / 2]
+    assert done.averaged == len(last) > 3
+    again = build(tiny, COURSE)
+    best(again, Vault("mean"))
+    for name, found in network.state_dict().items():
+        wanted = sum(one[name].double() for one in last) / len(last)
+        assert np.allclose(found.double(), wanted, atol=1e-6)
+        assert (again.state_dict()[name] == found).all()
 
 
 def test_frozen_layers_do_not_change_and_others_do(tiny: Base) -> None:

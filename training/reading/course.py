@@ -16,7 +16,9 @@ class Course:
     the share `thaw` of the steps. warmup: share of the steps in which rates rise. smoothing: of
     labels. balance: 1 draws each source equally often, 0 by its size. even: 1
     lets classes count as if all were equally frequent, 0 as they are. pooling: of token states, by
-    a checkpoint without a head of its own. length: tokens of a chunk.
+    a checkpoint without a head of its own. length: tokens of a chunk. averaged: share of the steps,
+    the last ones, whose checks' weights are averaged (Izmailov et al. 2018); 0 keeps those of the
+    check that the held-out source likes best.
     """
 
     epochs: float = 4.0
@@ -32,6 +34,7 @@ class Course:
     dropout: float = 0.1
     batch: int = 32
     length: int = 128
+    averaged: float = 0.5
     seed: int = 7
 
     def values(self) -> dict[str, Any]:

@@ -28,12 +28,13 @@ PROBED = 2000
 @dataclass
 class Progress:
     """How far a run is: steps done, its best macro-F1 on the held-out source and when, checks since
-    then, and the mean loss between checks."""
+    then, how many checks are averaged, and the mean loss between checks."""
 
     step: int = 0
     best: float = -1.0
     best_step: int = 0
     since: int = 0
+    averaged: int = 0
     losses: list[float] = field(default_factory=list)
     checks: list[float] = field(default_factory=list)
 
@@ -58,7 +59,10 @@ class Task:
 def learn(
     network: Any, task: Task, where: Device, vault: Vault, told: Callable[[Progress], None]
 ) -> Progress:
-    """Fine-tune in place to the best of its checks, going on from the vault's state.
+    """Fine-tune in place, going on from the vault's state.
+
+    What stays are the mean weights of the checks in the course's last steps; those of the best
+    check, where none are averaged or the run ended before them.
 
     told: called after each check. Each of several workers takes its part of every batch.
     """
@@ -84,11 +88,19 @@ def learn(
         done.step += 1
         if done.step % every == 0 or done.step == len(order):
             _check(network, task, where, done, lost)
-            state.keep(vars(done), best=done.best_step == done.step)
+            counts_for = _share(done, len(order), task.course)
+            state.keep(vars(done), counts_for)
             told(done)
             lost = []
     state.choose()
     return done
+
+
+def _share(done: Progress, steps: int, course: Course) -> float:
+    if done.step <= (1 - course.averaged) * steps:
+        return float(done.best_step == done.step)
+    done.averaged += 1
+    return 1 / done.averaged
 
 
 def probe(network: Any, task: Task, where: Device) -> None:

@@ -56,14 +56,14 @@ class State:
         set_optimizer_state_dict(self._network, self._optimiser, moves, options=_options())
         return dict(told["progress"])
 
-    def keep(self, progress: Mapping[str, Any], best: bool) -> None:
-        """Keep the state at a check; best: this one is to be chosen in the end, so far."""
+    def keep(self, progress: Mapping[str, Any], share: float) -> None:
+        """Keep the state at a check; share: its weight in what is chosen in the end, so far."""
         import safetensors.torch as tensors
         from torch.distributed.checkpoint.state_dict import get_optimizer_state_dict
 
         now = {k: v.clone() for k, v in self._weights().items()}
-        if best:
-            self._best = now
+        if share:
+            self._best = _mixed(self._best, now, share)
         moves: Any = get_optimizer_state_dict(self._network, self._optimiser, options=_options())
         whole = {f"{of}/{k}": v for of, kinds in moves["state"].items() for k, v in kinds.items()}
         told = {"progress": progress, "groups": moves["param_groups"]}
@@ -78,7 +78,7 @@ class State:
             self._vault.write(lambda: tensors.save(parts, metadata))
 
     def choose(self) -> None:
-        """Let the network be what it was at its best check."""
+        """Let the network be what it was at its best check, or on average of the last ones."""
         self._put(self._best)
 
     def _weights(self) -> dict[str, Any]:
@@ -104,8 +104,15 @@ def _under(prefix: str, found: Mapping[str, Any]) -> dict[str, Any]:
     return {k.removeprefix(prefix): v for k, v in found.items() if k.startswith(prefix)}
 
 
+def _mixed(old: Mapping[str, Any], new: Mapping[str, Any], share: float) -> Mapping[str, Any]:
+    if share == 1:
+        return new
+    # What is counted in whole numbers is the newest one's.
+    return {k: old[k].lerp(v, share) if v.is_floating_point() else v for k, v in new.items()}
+
+
 def best(network: Any, vault: Vault) -> None:
-    """Let a network have the weights of the best check in the vault."""
+    """Let a network have the weights that were chosen among the checks in the vault."""
     import safetensors.torch as tensors
 
     network.load_state_dict(_under(_BEST, tensors.load(vault.read() or b"")))

@@ -56,6 +56,10 @@ class SessionClose(Timetable):
         just_before = moment - delay - timedelta(microseconds=1)
         return shift(self.calendar, last_session(self.calendar, just_before), 1)
 
+    def _chosen(self, session: date) -> date:
+        """The session, from this one on, that the next run is about."""
+        return session
+
     def infer_manual_data_interval(self, *, run_after: DateTime) -> DataInterval:
         """A run by hand is about the newest session that has closed."""
         return self._interval(last_session(self.calendar, _utc(run_after)))
@@ -94,15 +98,41 @@ class SessionClose(Timetable):
             session = self._first_after(_utc(earliest))
         else:
             return None
-        interval = self._interval(session)
+        interval = self._interval(self._chosen(session))
         run_after = interval.end.add(minutes=self.minutes)
         if restriction.latest and run_after > restriction.latest:
             return None
         return DagRunInfo(run_after=run_after, data_interval=interval)
 
 
+class WeekClose(SessionClose):
+    """One run per week, `minutes` after the close of its last session, whichever day that is.
+
+    Twelve hours unless said otherwise: the session's own run has brought its facts by then.
+    """
+
+    def __init__(self, calendar: str, minutes: int = 720) -> None:
+        super().__init__(calendar, minutes)
+        self.description = f"{minutes} minutes after the last close of each week of {calendar}"
+
+    @property
+    def summary(self) -> str:
+        """What the list of DAGs shows."""
+        return f"{self.calendar} week's close + {self.minutes} min"
+
+    def _chosen(self, session: date) -> date:
+        while _week(later := shift(self.calendar, session, 1)) == _week(session):
+            session = later
+        return session
+
+
+def _week(session: date) -> tuple[int, int]:
+    year, week, _ = session.isocalendar()
+    return year, week
+
+
 class ExchangePlugin(AirflowPlugin):
-    """Registers the timetable, so that Airflow may store and restore it."""
+    """Registers the timetables, so that Airflow may store and restore them."""
 
     name = "exchange_timetable"
-    timetables = [SessionClose]  # noqa: RUF012
+    timetables = [SessionClose, WeekClose]  # noqa: RUF012

@@ -9,7 +9,7 @@ from airflow.plugins_manager import AirflowPlugin
 from sqlalchemy.orm import object_session
 
 # The steps whose answers are noted, those of mapped steps once each; a note has 1,000 characters.
-NOTED = ("snapshot", "gate", "load.gate", "evidence", "promote")
+NOTED = ("snapshot", "gate", "load.gate", "evidence", "approval", "promote")
 _ROOM = 1000
 
 

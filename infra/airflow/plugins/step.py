@@ -154,3 +154,8 @@ def universe(default: str = "") -> Param:
 def session(meaning: str) -> Param:
     """A session that must be given."""
     return Param(type="string", format="date", description=meaning)
+
+
+def choice(meaning: str) -> Param:
+    """A session that may be given."""
+    return Param(None, type=["null", "string"], format="date", description=meaning)
