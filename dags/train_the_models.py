@@ -3,7 +3,7 @@
 import json
 
 from airflow.sdk import AssetOrTimeSchedule, Param, chain
-from alarms import ALARMS, Woken, alarm
+from alarms import ALARMS, Earlier, Woken, alarm
 from approval import approval
 from exchange_timetable import WeekClose
 from market_days import market_days
@@ -27,6 +27,8 @@ MODEL = f"--view {{{{ {INPUTS}.view }}}} --text-model {{{{ {INPUTS}.text_model }
 TARGET = f"--target {{{{ {INPUTS}.target }}}}"
 EXPERT = "{{ ti.xcom_pull(task_ids='experts')[ti.map_index] }}"
 
+# Where a person approves, who is better is named, and for that person to release.
+EARLIER = f"python -m monitoring earlier {PLACE} {TARGET}"
 BEFORE = {
     "features": f"python -m features materialise {MODEL} {SPAN}",
     **{verb: f"python -m training {verb} {RUN}" for verb in ("zero", "tune")},
@@ -44,8 +46,9 @@ PARAMS = {
     "session": choice("trained at its close; or the newest that there is"),
     "recipe": CHOICE,
 }
-ABOUT = """A challenger is tuned, fitted and judged against the champion on sessions that neither
-has seen, and promoted if it wins, all at the snapshot of the step `snapshot`."""
+ABOUT = """Earlier champions are tried where an alarm lasts; else a challenger is tuned, fitted and
+judged against the champion on sessions that neither has seen, and promoted if it wins, all at the
+snapshot of the step `snapshot`."""
 
 # The night after the week's last session of the settings' universe, where its days come by
 # themselves; a severe alarm that stays wakes it in any case.
@@ -71,9 +74,9 @@ with pipeline(
         task_id="experts", argv=words(f"python -m training experts {RECIPE}"), answer=json.loads
     )
     fit = Step.partial(task_id="fit", argv=words(f"python -m training fit --expert {EXPERT} {RUN}"))
-    office = f"{{{{ {INPUTS}.universe }}}}/{{{{ {INPUTS}.target }}}}"
+    approved = approval("contest", f"{{{{ {INPUTS}.universe }}}}/{{{{ {INPUTS}.target }}}}")
+    earlier = Earlier(task_id="earlier", argv=words(EARLIER + (" --judge" if approved else "")))
     chain(
-        *(Woken(task_id="snapshot", argv=words(SNAPSHOT)), inputs, *steps(BEFORE), experts),
-        *(fit.expand(part=experts.output), *steps(JUDGED)),
-        *(*approval("contest", office), *steps(AFTER)),
+        *(Woken(task_id="snapshot", argv=words(SNAPSHOT)), inputs, earlier, *steps(BEFORE)),
+        *(experts, fit.expand(part=experts.output), *steps(JUDGED), *approved, *steps(AFTER)),
     )

@@ -35,7 +35,7 @@ ORDER = {
         *("snapshot", "score_text", "features"),
     ],
     "train_models": [
-        *("snapshot", "inputs", "features", "zero", "tune", "experts", "fit"),
+        *("snapshot", "inputs", "earlier", "features", "zero", "tune", "experts", "fit"),
         *("ensemble", "evidence", "contest", "promote", "predict"),
     ],
     "train_targets": ["snapshot", "train", "predict"],
@@ -449,3 +449,31 @@ def test_alarms_wake_trainings_whether_or_not_a_week_does(
     for timetable in (weekly, dags["train_models"].timetable):
         uris = [asset.uri for asset in timetable.asset_condition.objects]
         assert uris == ["finpulse://ledger/alarms"]
+
+
+def test_who_comes_back_ends_the_run_before_anything_is_trained(
+    dags: "dict[str, DAG]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.sdk.exceptions import DownstreamTasksSkipped
+    from alarms import NOBODY
+    from step import Step
+
+    from monitoring.watching import NOBODY as SAID
+
+    step: Any = dags["train_models"].get_task("earlier")
+    assert NOBODY == SAID and "--judge" not in step.argv
+    kept: dict[str, Any] = {}
+    ti = SimpleNamespace(map_index=-1, xcom_push=lambda key, value: kept.update({key: value}))
+    monkeypatch.setattr(Step, "execute", lambda *_: NOBODY)
+    assert step.execute({"ti": ti}) == NOBODY and kept == {}
+    monkeypatch.setattr(Step, "execute", lambda *_: "a" * 64)
+    with pytest.raises(DownstreamTasksSkipped) as skip:
+        step.execute({"ti": ti})
+    assert list(skip.value.tasks) == ["features"] and kept == {"return_value": "a" * 64}
+
+
+def test_where_a_person_approves_who_is_better_is_named_and_no_more(
+    approved: "dict[str, DAG]",
+) -> None:
+    step: Any = approved["train_models"].get_task("earlier")
+    assert step.argv[-1] == "--judge"
