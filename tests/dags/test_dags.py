@@ -32,7 +32,7 @@ ORDER = {
         *("snapshot", "score_text", "features"),
     ],
     "train_models": [
-        *("snapshot", "inputs", "features", "zero", "tune", "experts", "fit"),
+        *("snapshot", "inputs", "earlier", "features", "zero", "tune", "experts", "fit"),
         *("ensemble", "evidence", "contest", "promote", "predict"),
     ],
     "train_targets": ["snapshot", "train", "predict"],
