@@ -5,7 +5,7 @@ from datetime import date, datetime
 
 import numpy as np
 
-from contracts.champion import Champion, Office
+from contracts.champion import Champion, Office, champion
 from contracts.cut import Cut
 from contracts.expected import Expected
 from contracts.store import Store
@@ -22,7 +22,6 @@ from training.bundle.text_model import text_model
 from training.forecast import Floats
 from training.objective import Forecasts
 from training.office.former import bring_back, formers
-from training.office.ledger import require_champion
 from training.run.records import Fit
 from training.samples.samples import Samples, common, from_matrix, stamp
 
@@ -61,17 +60,21 @@ class Tried:
         return f"{self.bundle[:12]} {'is better' if self.better else 'stays away'}: {self.why}"
 
 
-def earlier(store: Store, office: Office, cut: Cut, now: datetime) -> tuple[list[Tried], str]:
+def earlier(
+    store: Store, office: Office, cut: Cut, now: datetime, *, judge: bool = False
+) -> tuple[list[Tried], str]:
     """Try the office's earlier champions on the rows since a lasting alarm began; the best goes
     into a release.
 
     Returns who was tried, and the bundle that is on its way back, empty where nobody is surely
     better: then a challenger is to be trained. Nobody is tried where no change is alarmed, so that
     looking every week puts nobody in by luck. Who was rolled back once is not tried. Where releases
-    are not staged it takes office at once. Asked again it finds the same. Raises StepMissing
-    without a champion, ReleaseRefused where no release may begin, LockLost.
+    are not staged it takes office at once. Asked again it finds the same. judge: whoever is better
+    is named, and stays where it is. Raises ReleaseRefused where no release may begin, LockLost.
     """
-    held = require_champion(store, office)
+    held = champion(store, office)
+    if held is None:
+        return [], ""
     place = (held.universe, held.target, held.bundle)
     began: date | None = store.query(_BEGAN, (*place, *place, cut.last))["began"][0].as_py()
     if began is None:
@@ -79,8 +82,8 @@ def earlier(store: Store, office: Office, cut: Cut, now: datetime) -> tuple[list
     known = formers(store, office)
     tried = [_tried(store, (one, held), cut, began, LEVEL / len(known)) for one in known]
     best = max((one for one in tried if one.better), key=lambda one: one.gain, default=None)
-    if best is None:
-        return tried, ""
+    if best is None or judge:
+        return tried, best.bundle if best else ""
     then = next(one for one in known if one.bundle == best.bundle)
     reason = f"an earlier champion is better of late: {best.why}"
     evidence = {"tried": [asdict(one) for one in tried], "snapshot": cut.snapshot}

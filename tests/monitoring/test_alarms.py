@@ -196,6 +196,37 @@ def test_a_release_under_way_is_left_in_peace(
     assert found.persistent and not found.wakes and calls(store) == []
 
 
+def test_an_office_that_cools_down_is_left_in_peace_until_then(
+    store: Store,
+    sessions: list[date],
+    lived: Callable[..., Bundle],
+    only: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lived(always(0.7), later(0.8, 0.05))
+    only("realised_loss")
+    until = datetime(2025, 7, 5, tzinfo=UTC)
+    monkeypatch.setattr("monitoring.watch.rounds.cool_until", lambda *_: until)
+    assert not at(store, sessions[-2], until - timedelta(hours=1))["realised_loss"].wakes
+    assert at(store, sessions[-1], until)["realised_loss"].wakes
+
+
+def test_who_comes_back_begins_with_a_past_of_its_own(
+    store: Store,
+    market: Market,
+    sessions: list[date],
+    lived: Callable[..., Bundle],
+    only: Callable[..., None],
+) -> None:
+    bundle = lived(always(0.7), later(0.8, 0.05))
+    only("realised_loss")
+    assert at(store, sessions[-1])["realised_loss"].persistent
+    market.promote(store, market.champion(market.prior((0.4, 0.2, 0.4)), 3))
+    again = market.promote(store, market.champion(bundle, 9_000))
+    found = at(store, sessions[-1], again.decided_at)["realised_loss"]
+    assert not found.alarm and found.watched <= 1
+
+
 def test_a_restated_truth_counts_and_a_session_without_one_is_left_out(
     store: Store, sessions: list[date], lived: Callable[..., Bundle], only: Callable[..., None]
 ) -> None:
