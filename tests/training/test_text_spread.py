@@ -64,6 +64,8 @@ def test_two_workers_come_to_the_loss_of_one(life: Life, strategy: Strategy) -> 
     two = learn_spread(known, task, Vault("two"), Spread(Device(), 2, strategy), heard.append)
     assert two.losses == pytest.approx(one.losses, abs=1e-3)
     assert two.checks == pytest.approx(one.checks, abs=0.02) and heard == [two]
+    went_on = learn_spread(known, task, Vault("two"), Spread(Device(), 2, strategy), heard.append)
+    assert went_on == two, "each worker takes the state on in the same order"
     best(alone, Vault("two"))
     reached = said(alone, task.tokenizer, task.held.texts, Device()).argmax(axis=1)
     classes = np.array(task.held.classes)

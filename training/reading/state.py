@@ -104,7 +104,8 @@ def _options() -> Any:
 
 
 def _under(prefix: str, found: Mapping[str, Any]) -> dict[str, Any]:
-    return {k.removeprefix(prefix): v for k, v in found.items() if k.startswith(prefix)}
+    # In one order on every worker, which safetensors does not keep: shards are dealt out one by one.
+    return {k.removeprefix(prefix): found[k] for k in sorted(found) if k.startswith(prefix)}
 
 
 def _mixed(old: Mapping[str, Any], new: Mapping[str, Any], share: float) -> Mapping[str, Any]:
