@@ -66,6 +66,8 @@ def test_two_workers_come_to_the_loss_of_one(life: Life, strategy: Strategy) -> 
     assert two.averaged == one.averaged > 1
     texts = task.held.texts
     by_one = said(alone, task.tokenizer, texts, Device())
+    went_on = learn_spread(known, task, Vault("two"), Spread(Device(), 2, strategy), heard.append)
+    assert went_on == two, "each worker takes the state on in the same order"
     best(alone, Vault("two"))
     by_two = said(alone, task.tokenizer, texts, Device())
     assert np.abs(by_two - by_one).max() < 0.05 * np.abs(by_one).max()
