@@ -53,7 +53,7 @@ done = function(summary, latency)
   for _, q in ipairs({50, 95, 99}) do found["p" .. q] = latency:percentile(q) / 1e3 end
   local words = {}
   for name, value in pairs(found) do words[#words + 1] = string.format(bare, name, value) end
-  io.write("told {", table.concat(words, ", "), "}\n")
+  io.write("told {", table.concat(words, ", "), "}\\n")
 end
 """
 
