@@ -22,7 +22,7 @@ ROLLED_BACK = "rolled_back"
 ALIAS = "champion"
 
 # Why there is a row in the ledger: what a contest found, what a person chose in MLflow, ...
-Cause: TypeAlias = Literal["contest", "person", "rollback", "zero", "canary"]
+Cause: TypeAlias = Literal["contest", "person", "rollback", "zero", "canary", "earlier"]
 
 # What champions foretold before there were others: its names and ids are those of that time.
 FIRST_TARGET = "trend_1"
@@ -102,12 +102,17 @@ def offices(store: Store, universe: str = "") -> tuple[Office, ...]:
 
     SENTIMENT is not among them: what is in office there forecasts nothing.
     """
+    found = (office for office in occupied(store) if office != SENTIMENT)
+    return tuple(office for office in found if universe in ("", office.universe))
+
+
+def occupied(store: Store) -> tuple[Office, ...]:
+    """Every office that has a champion, SENTIMENT too, sorted."""
     rows = store.query(
         "SELECT DISTINCT universe, target FROM promotions WHERE decision IN (%s, %s)",
         (PROMOTED, ROLLED_BACK),
     )
-    found = {Office(**row) for row in rows.to_pylist()} - {SENTIMENT}
-    return tuple(sorted(office for office in found if universe in ("", office.universe)))
+    return tuple(sorted(Office(**row) for row in rows.to_pylist()))
 
 
 def text_model(store: Store, asked: str) -> str:

@@ -23,10 +23,11 @@ STEPS = {verb: f"python -m etl {verb} {FACTS} --session {SESSION}" for verb in L
     "predict": f"python -m serving predict {RUN} --catch-up 40",
     "settle": f"python -m monitoring settle {RUN} --sessions 41",
     "drift": f"python -m monitoring drift {RUN}",
+    "alarms": f"python -m monitoring alarms {RUN}",
 }
 DAY = Param(None, type=["null", "string"], format="date", description="or the newest")
 ABOUT = """One session of a market: its facts are collected, checked and stored, then forecast,
-earlier forecasts settled and drift scored, all at the snapshot of the step `snapshot`."""
+earlier forecasts settled, drift scored and alarms asked, all at the snapshot of `snapshot`."""
 
 for day in market_days():
     about = {"source": source(day.source), "universe": universe(day.universe), "session": DAY}

@@ -3,29 +3,26 @@
 import json
 
 from airflow.sdk import chain
-from alarms import Woken
+from alarms import Earlier, Woken
 from approval import approval
 from step import PINNED, SNAPSHOT, Step, pipeline, steps, told, words
-from trainings import ASKED, MACROS, PARAMS, schedule
+from trainings import ASKED, MACROS, OFFICE, PARAMS, schedule
 
 RECIPE = told("inputs", "recipe")
 RUN = f"{told('inputs', 'session', 'universe')} {PINNED} {RECIPE}"
 SPAN = f"{told('inputs', 'first', 'universe')} {PINNED} {told('inputs', last='session')}"
 EXPERT = "{{ ti.xcom_pull(task_ids='experts')[ti.map_index] }}"
-OFFICE = (
-    "{{ ti.xcom_pull(task_ids='inputs').universe }}/{{ ti.xcom_pull(task_ids='inputs').target }}"
-)
+DECIDED = f"{told('inputs', 'session', 'universe', 'target')} {PINNED}"
 
 BEFORE = {
     "features": f"python -m features materialise {told('inputs', 'view', 'text_model')} {SPAN}",
     **{verb: f"python -m training {verb} {RUN}" for verb in ("zero", "tune")},
 }
 JUDGED = {verb: f"python -m training {verb} {RUN}" for verb in ("ensemble", "evidence", "contest")}
-NEWEST = f"{told('inputs', 'session', 'universe', 'target')} {PINNED} --catch-up 40"
 AFTER = {"promote": f"python -m training promote {RUN}"}
-AFTER["predict"] = f"python -m serving predict {NEWEST}"
-ABOUT = """A challenger is tuned, fitted and judged against the champion on sessions that neither
-has seen, and promoted if it wins, all at the snapshot of the step `snapshot`."""
+AFTER["predict"] = f"python -m serving predict {DECIDED} --catch-up 40"
+ABOUT = """Earlier champions are tried where an alarm lasts; else a challenger is tuned, fitted and
+judged against the champion on sessions that neither has seen, and promoted if it wins."""
 
 how = {"schedule": schedule(), "params": PARAMS, "user_defined_macros": MACROS}
 with pipeline("train_models", hours=12, runs=2, doc_md=ABOUT, **how) as dag:
@@ -35,6 +32,9 @@ with pipeline("train_models", hours=12, runs=2, doc_md=ABOUT, **how) as dag:
         for verb, about in (("inputs", f"{ASKED} {PINNED}"), ("experts", RECIPE))
     )
     fit = Step.partial(task_id="fit", argv=words(f"python -m training fit --expert {EXPERT} {RUN}"))
-    fits = fit.expand(part=experts.output)
-    judged, asked = steps(JUDGED), approval("contest", OFFICE)
-    chain(snapshot, inputs, *steps(BEFORE), experts, fits, *judged, *asked, *steps(AFTER))
+    asked = approval("contest", OFFICE)
+    # Where a person approves, who is better is named, and for that person to release.
+    back = f"python -m monitoring earlier {DECIDED}" + " --judge" * bool(asked)
+    earlier = Earlier(task_id="earlier", argv=words(back))
+    before = (snapshot, inputs, earlier, *steps(BEFORE), experts)
+    chain(*before, fit.expand(part=experts.output), *steps(JUDGED), *asked, *steps(AFTER))

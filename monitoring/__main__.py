@@ -1,4 +1,4 @@
-"""Verbs of monitoring: `python -m monitoring settle | drift | export | rollout | ...`."""
+"""Verbs of monitoring: `python -m monitoring settle | drift | alarms | export | rollout | ...`."""
 
 from datetime import UTC, date, datetime
 from typing import Annotated
@@ -12,6 +12,7 @@ from contracts.cut import Cut
 from contracts.settings import settings
 from contracts.store import Store, open_store
 from monitoring.releases import canary, compare, rollout
+from monitoring.watching import alarms, earlier
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -104,6 +105,8 @@ def export() -> None:
     Server(make_asgi_app(exporter.registry), lifespan="off").run([listener])
 
 
+app.command()(alarms)
+app.command()(earlier)
 app.command()(rollout)
 app.command()(compare)
 app.command()(canary)

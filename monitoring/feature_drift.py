@@ -50,7 +50,7 @@ def drift(store: Store, bundle: Bundle, cut: Cut, now: datetime) -> pa.Table:
 
     manifest = bundle.manifest
     chosen, pinned = view(manifest.view), text_model(store, manifest)
-    window = _learnt_from(store, cut, manifest, pinned)
+    window = learnt_from(store, cut, manifest, pinned)
     seen = load_matrix(store, window, chosen, pinned, manifest.taught(), missing="write")
     # Rows without a label were not learnt from: the warm-up of the features is among them.
     reference = seen.filter(pc.is_valid(seen["label"]))
@@ -72,7 +72,8 @@ def drift(store: Store, bundle: Bundle, cut: Cut, now: datetime) -> pa.Table:
     return frame
 
 
-def _learnt_from(store: Store, cut: Cut, manifest: Manifest, pinned: str) -> Cut:
+def learnt_from(store: Store, cut: Cut, manifest: Manifest, pinned: str) -> Cut:
+    """The sessions that a bundle learnt from, at the snapshot that it saw; raises MatrixMissing."""
     from features.matrix.receipts import require_first
     from features.view import view
 

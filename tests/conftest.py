@@ -20,6 +20,7 @@ sys.path[:0] = [str(ROOT / "infra" / "local"), str(ROOT / "tests" / "fixtures")]
 import postgres as launcher  # noqa: E402
 from mlflow_server import mlflow_server, tracking  # noqa: E402, F401
 from no_skips import pytest_runtest_makereport  # noqa: E402, F401
+from shipped_images import image_store  # noqa: E402, F401
 
 from contracts.settings import settings  # noqa: E402
 from contracts.store import Store  # noqa: E402

@@ -12,7 +12,7 @@ from contracts.cut import Cut
 from contracts.settings import settings
 from contracts.store import open_store
 from training import recipe as recipes
-from training.encoders.learnt import encoders
+from training.encode.learnt import encoders
 from training.finetune import verbs as of_texts
 from training.recipe import DEFAULT
 from training.run.asked import experts, inputs, view

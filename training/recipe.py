@@ -4,7 +4,7 @@ declare(Recipe("demo", view="daily_4", target="trend_1", objective="trend", expe
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
 from typing import Any
 
@@ -30,7 +30,8 @@ class Recipe:
     beginning at what `fixed` says of them (expert -> field -> value). thresholds: of signals, where
     they are not the objective's. permutations: fits with permuted truths, for the evidence. parts:
     whose out-of-sample answers are learnt from beside the features, by the name that each has
-    there; their recipes are trained at the same cut before.
+    there; their recipes are trained at the same cut before. encoder: the version of a registered
+    encoder of the view, whose numbers are learnt from beside the features.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Recipe:
     permutations: int = 3
     seed: int = 7
     parts: Mapping[str, Member] = field(default_factory=dict)
+    encoder: str = ""
 
 
 RECIPES: Registry[Recipe] = Registry("recipe", "training.recipes")
@@ -90,5 +92,10 @@ def recipe_of(target: str) -> Recipe:
 
 
 def recipe(name: str) -> Recipe:
-    """The recipe of that name; raises UnknownMember naming those that exist."""
-    return RECIPES.get(name)
+    """The recipe of that name; raises UnknownMember naming those that exist.
+
+    `name:version` is the recipe with a registered encoder, under that name.
+    """
+    plain, _, encoder = name.partition(":")
+    known = RECIPES.get(plain)
+    return replace(known, name=name, encoder=encoder) if encoder else known

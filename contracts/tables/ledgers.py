@@ -215,6 +215,31 @@ DRIFT = Table(
     ),
 )
 
+# What each alarm family says of a champion at a session: the number and the limits that decided.
+ALARMS = Table(
+    "alarms",
+    "ledger",
+    key=("family", "universe", "target", "session", "snapshot", "bundle"),
+    columns=(
+        Column("family", TEXT),
+        Column("universe", TEXT),
+        Column("target", TEXT),
+        Column("session", DAY),
+        Column("snapshot", WHOLE),
+        Column("bundle", TEXT),
+        Column("number", REAL),
+        Column("threshold", REAL),
+        Column("severe", REAL),
+        Column("watched", WHOLE),
+        Column("began", DAY, null=True),
+        Column("alarm", FLAG),
+        Column("persistent", FLAG),
+        Column("wakes", FLAG),
+        Column("scored_at", TIME),
+    ),
+    indexes=(("universe", "target", "session"),),
+)
+
 # An answered call, in one partition per day. A caller may bring its own request id, so the time
 # belongs to the key.
 REQUESTS = Table(

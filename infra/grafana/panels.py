@@ -116,6 +116,39 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             span=6,
         ),
     ),
+    "Alarms": (
+        Panel(
+            "Alarm families",
+            "Those of the champion in office that have left their past; each is to do so falsely "
+            "once a year at most.",
+            ((f"finpulse_alarm_raised{{{OURS}}}", "{{family}}"),),
+            span=6,
+            single=True,
+        ),
+        Panel(
+            "Number over threshold",
+            "Above 1 a family alarms; one that stays above its severe limit wakes train_models.",
+            (
+                (
+                    f"finpulse_alarm_number{{{OURS}}} / finpulse_alarm_threshold{{{OURS}}}",
+                    "{{family}}",
+                ),
+            ),
+            span=12,
+        ),
+        Panel(
+            "Severe limit over threshold",
+            "Where an alarm is severe, and whether it has stayed there.",
+            (
+                (
+                    f"finpulse_alarm_severe{{{OURS}}} / finpulse_alarm_threshold{{{OURS}}}",
+                    "{{family}}",
+                ),
+                (f"finpulse_alarm_persistent{{{OURS}}}", "{{family}} stays"),
+            ),
+            span=6,
+        ),
+    ),
     "Latency": (
         Panel(
             "Latency of /predict",

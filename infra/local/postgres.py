@@ -2,7 +2,6 @@
 
 import importlib.util
 import os
-import pwd
 import secrets
 import shutil
 import signal
@@ -13,11 +12,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING
 
 import psycopg2
 from psycopg2 import sql
 
 from contracts.database.connection import LIVE, connect
+
+if TYPE_CHECKING:
+    import pwd
 
 
 def _binaries() -> Path:
@@ -36,6 +39,12 @@ class PostgresError(RuntimeError):
     """Postgres could not be prepared or did not answer; the message says what to do."""
 
 
+def _nobody() -> "pwd.struct_passwd":
+    import pwd  # Windows, where nobody is root, has none.
+
+    return pwd.getpwnam("nobody")
+
+
 def _unprivileged() -> list[str]:
     """A prefix under which the server may run: nothing, or for root another user.
 
@@ -49,7 +58,7 @@ def _unprivileged() -> list[str]:
             "Postgres refuses to run as root and `setpriv` (package util-linux) is missing: "
             "install it, run as an ordinary user, or set FINPULSE_DATABASE_URL"
         )
-    nobody = pwd.getpwnam("nobody")
+    nobody = _nobody()
     keep = "-all,+dac_override"
     user = [f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
     sets = [f"--{kind}={keep}" for kind in ("inh-caps", "ambient-caps", "bounding-set")]
@@ -68,7 +77,7 @@ def initialise(data: Path, password: str) -> None:
         file.write(password)
         file.flush()
         if prefix:
-            nobody = pwd.getpwnam("nobody")
+            nobody = _nobody()
             os.chown(data, nobody.pw_uid, nobody.pw_gid)
             os.chown(file.name, nobody.pw_uid, nobody.pw_gid)
         command = [str(BIN / "initdb"), "-D", str(data.absolute()), "-U", SUPERUSER]

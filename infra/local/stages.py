@@ -35,6 +35,7 @@ _OF_TASK = {
     "predict": "predict, settle, drift",
     "settle": "predict, settle, drift",
     "drift": "predict, settle, drift",
+    "alarms": "predict, settle, drift",
 }
 
 

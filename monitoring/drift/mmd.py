@@ -20,7 +20,7 @@ def mmd(reference: Values, current: Values) -> float:
     which is what a threshold from history needs (the unbiased one is around 0, then and now).
     """
     known, seen = (_evenly(side.reshape(len(side), -1)) for side in (reference, current))
-    known, seen = _scaled(known, known), _scaled(known, seen)
+    known, seen = scaled(known, known), scaled(known, seen)
     own = pdist(known, "sqeuclidean") if len(known) > 1 else np.zeros(1)
     width = float(np.median(own[own > 0])) if (own > 0).any() else 1.0
     within = _mean(known, known, width) + _mean(seen, seen, width)
@@ -34,7 +34,9 @@ def _evenly(side: Values) -> Values:
     return found
 
 
-def _scaled(known: Values, side: Values) -> Values:
+def scaled(known: Values, side: Values) -> Values:
+    """Rows (n, width) in the columns' deviations among the known ones, clipped at 8; their nulls
+    are as many columns more, in which a null lies 2 off."""
     null = np.isnan(known)
     count = np.maximum((~null).sum(axis=0), 1)
     mean = np.where(null, 0, known).sum(axis=0) / count

@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from contracts.champion import FIRST_TARGET, Office, offices
+from contracts.champion import FIRST_TARGET, Office, occupied
 from contracts.database.connection import ASIDE
 from contracts.gap import gaps
 from contracts.settings import settings
@@ -25,6 +25,7 @@ from contracts.store import Store, StoreUnavailable
 from monitoring.export.gauges import Sums, state
 from monitoring.office.alias import RESULTS, Result, reconcile
 from monitoring.office.wake import Waker
+from monitoring.watch.calls import Caller, calls
 from training.run.endings import end_all_lost
 from training.run.mlflow_api import Mlflow, TrackingError
 
@@ -74,7 +75,7 @@ class Exporter(Collector):
 
     def __init__(self, store: Store, server: Mlflow, waker: Waker, universe: str) -> None:
         self._store, self._server, self._universe = store, server, universe
-        self._waker = waker
+        self._waker, self._caller = waker, Caller(waker.airflow)
         self._sums = Sums(Store(store.url, ASIDE), universe)
         self._seen = {
             "tables": Look(STALE_SECONDS),
@@ -114,6 +115,7 @@ class Exporter(Collector):
             self.look_at_alias: REFRESH_SECONDS,
             self.look_at_airflow: REFRESH_SECONDS,
             self.look_for_forecasts: REFRESH_SECONDS,
+            self.look_for_alarms: REFRESH_SECONDS,
             self.look_for_lost_runs: REFRESH_SECONDS,
             self.trim: TRIM_SECONDS,
         }
@@ -128,6 +130,7 @@ class Exporter(Collector):
         self.look_at_alias()
         self.look_at_airflow()
         self.look_for_forecasts()
+        self.look_for_alarms()
         self.look_for_lost_runs()
 
     def look_at_tables(self) -> None:
@@ -149,7 +152,7 @@ class Exporter(Collector):
         """Reconcile the alias of each office once."""
         try:
             # Where nobody is in office, whether MLflow answers is of interest all the same.
-            known = offices(self._store) or (Office(self._universe, FIRST_TARGET),)
+            known = occupied(self._store) or (Office(self._universe, FIRST_TARGET),)
             results = [self._reconciled(office) for office in known]
         except StoreUnavailable:
             return  # Nothing is known of MLflow then; of the database another look tells.
@@ -180,6 +183,11 @@ class Exporter(Collector):
         except StoreUnavailable:
             return
         self._waker.look(found)
+
+    def look_for_alarms(self) -> None:
+        """Tell Airflow of the alarms that call for a training."""
+        with suppress(StoreUnavailable):
+            self._caller.look(calls(self._store))
 
     def look_for_lost_runs(self) -> None:
         """End the runs in MLflow, of any universe, whose processes were killed."""

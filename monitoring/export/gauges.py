@@ -35,6 +35,16 @@ SELECT DISTINCT ON (universe, target, test, feature)
   universe, target, test, feature, score, threshold, alarm
 FROM drift ORDER BY universe, target, test, feature, session DESC, scored_at DESC
 """
+_NEWEST_ALARMS = """
+WITH office AS (
+  SELECT DISTINCT ON (universe, target) universe, target, bundle FROM promotions
+  WHERE decision IN ('promoted', 'rolled_back') ORDER BY universe, target, number DESC
+)
+SELECT DISTINCT ON (universe, target, family)
+  universe, target, family, number, threshold, severe, alarm, persistent
+FROM alarms JOIN office USING (universe, target, bundle)
+ORDER BY universe, target, family, session DESC, scored_at DESC
+"""
 # How far the bars reach, not what they say: no read as of a time is needed for that. The newest
 # session holds the newest bar, or the one before where zones differ.
 _NEWEST_BAR = """
@@ -133,7 +143,10 @@ class Sums:
         judged = (rows["predictions"], rows["outcomes"], rows["promotions"], self._failures)
         scores = self._made("scores", judged, self._scores)
         drift = self._made("drift", rows["drift"], lambda: store.query(_NEWEST_DRIFT).to_pylist())
-        return [*_members(listed), *_age(reach, now), *_performance(scores), *_drift(drift)]
+        watched = (rows["alarms"], rows["promotions"])
+        alarms = self._made("alarms", watched, lambda: store.query(_NEWEST_ALARMS).to_pylist())
+        told = [*_members(listed), *_age(reach, now), *_performance(scores)]
+        return [*told, *_drift(drift), *_alarms(alarms)]
 
     def _made(self, name: str, mark: object, make: Callable[[], T]) -> T:
         kept = self._kept.get(name)
@@ -257,3 +270,17 @@ def _drift(rows: list[dict[str, Any]]) -> Iterator[GaugeMetricFamily]:
     yield _gauge("drift_score", "Newest score of a drift test.", rows, "score", *labels)
     yield _gauge("drift_threshold", "Score above which it alarms.", rows, "threshold", *labels)
     yield _gauge("drift_alarm", "1 when the score is above it.", rows, "alarm", *labels)
+
+
+def _alarms(rows: list[dict[str, Any]]) -> Iterator[GaugeMetricFamily]:
+    labels = (*_OFFICE, "family")
+    yield _gauge("alarm_number", "Newest number of an alarm family.", rows, "number", *labels)
+    text = "Number that one year in ten without a change exceeds, or a limit that was declared."
+    yield _gauge("alarm_threshold", text, rows, "threshold", *labels)
+    text = "Number that one such year in a hundred exceeds, or the declared limit."
+    yield _gauge("alarm_severe", text, rows, "severe", *labels)
+    yield _gauge(
+        "alarm_raised", "1 when the number is above its threshold.", rows, "alarm", *labels
+    )
+    text = "1 when it was above the severe limit in most of the newest sessions."
+    yield _gauge("alarm_persistent", text, rows, "persistent", *labels)

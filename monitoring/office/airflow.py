@@ -1,4 +1,4 @@
-"""Airflow over its REST API: one event of the ledger, which wakes the DAG that forecasts."""
+"""Airflow over its REST API: events of the ledgers' assets, each of which wakes a DAG."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -26,19 +26,27 @@ class Airflow:
         self._login = {"username": user, "password": password}
         self._http = httpx.Client(base_url=url, timeout=seconds)
 
-    def ledger(self) -> int:
-        """The id of the asset LEDGER; raises AirflowError, also while no DAG waits for it."""
-        found = self._ask("GET", "assets", params={"uri_pattern": LEDGER})["assets"]
-        known = [int(asset["id"]) for asset in found if asset["uri"] == LEDGER]
+    def ledger(self, uri: str = LEDGER) -> int:
+        """The id of a ledger's asset; raises AirflowError, also while no DAG waits for it."""
+        found = self._ask("GET", "assets", params={"uri_pattern": uri})["assets"]
+        known = [int(asset["id"]) for asset in found if asset["uri"] == uri]
         if not known:
             raise AirflowError(
-                f"the Airflow at {self.url} knows no asset {LEDGER}: let it read the folder dags/"
+                f"the Airflow at {self.url} knows no asset {uri}: let it read the folder dags/"
             )
         return known[0]
 
-    def tell(self, about: Mapping[str, str]) -> None:
-        """Post an event of the ledger; `about` is shown beside it. Raises AirflowError."""
-        self._ask("POST", "assets/events", json={"asset_id": self.ledger(), "extra": dict(about)})
+    def tell(self, about: Mapping[str, str], uri: str = LEDGER) -> None:
+        """Post an event of a ledger; `about` is shown beside it. Raises AirflowError."""
+        event = {"asset_id": self.ledger(uri), "extra": dict(about)}
+        self._ask("POST", "assets/events", json=event)
+
+    def told(self, about: Mapping[str, str], uri: str) -> bool:
+        """Whether one of the newest hundred events of a ledger says that; raises AirflowError."""
+        asked = {"asset_id": self.ledger(uri), "order_by": "-timestamp", "limit": 100}
+        known = self._ask("GET", "assets/events", params=asked)["asset_events"]
+        # Airflow adds words of its own.
+        return any(about.items() <= (event["extra"] or {}).items() for event in known)
 
     def _ask(self, verb: str, path: str, **request: Any) -> dict[str, Any]:
         try:

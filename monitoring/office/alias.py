@@ -14,13 +14,14 @@ from uuid import uuid4
 
 from contracts.champion import ALIAS, PROMOTED, REFUSED, Champion, Office, champion, point
 from contracts.store import Store
-from training.bundle import bundle
 from training.bundle.manifest import BundleError
 from training.office.ledger import Ruling, deciding, record, require_champion
+from training.office.package import require_fit
 from training.office.registration import AGREED_TAG, agree, models_of, show_champion
 from training.run.lock import Lock
 from training.run.mlflow_api import Mlflow
 from training.run.records import Fit
+from training.text.scorer import TextModelGone
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,8 @@ RESULTS: tuple[Result, ...] = (
     *("idle", "agreed", "moved", "recorded", "refused"),
     *("registered", "lost"),
 )
+# Why a champion cannot be registered again: what it is made of, or with, is not there.
+_UNFIT = (BundleError, TextModelGone, FileNotFoundError, PermissionError, ImportError)
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,7 @@ def _follow(store: Store, server: Mlflow, office: Champion, result: Result) -> R
     about = {"bundle": office.bundle}
     try:
         again = show_champion(server, store, office)
-    except (BundleError, FileNotFoundError, PermissionError, ImportError) as error:
+    except _UNFIT as error:
         text = "MLflow lost the champion, and it cannot be registered again"
         log.error(text, extra=about | {"error": str(error)})
         return "lost"
@@ -147,7 +150,7 @@ def _judge(
             _record(lock, office, chosen, (REFUSED, reason), now)
             log.warning("alias put back", extra=about | {"reason": reason})
         return result
-    why = f"the alias was set to version {chosen.version} in MLflow; its bundle passed the checks"
+    why = f"the alias was set to version {chosen.version} in MLflow and passed the checks"
     _record(lock, office, chosen, (PROMOTED, why), now)
     recorded = require_champion(store, office.office)
     agree(server, recorded)
@@ -160,12 +163,10 @@ def _reason_against(chosen: str, office: Office) -> str:
     if not chosen:
         return "it has no tag `bundle`: register models with `python -m training fit`"
     try:
-        loaded = bundle.load(chosen)
-        loaded.require_view()
-        trained_for = Office(loaded.manifest.universe, loaded.manifest.target)
+        require_fit(office, chosen)
     except Exception as error:  # Whatever is wrong with it, it must not become champion.
-        return f"its bundle failed the checks: {error}"
-    return "" if trained_for == office else f"it was trained for {trained_for}"
+        return f"it failed the checks: {error}"
+    return ""
 
 
 def _record(

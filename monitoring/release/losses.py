@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
-import polars as pl
 from scipy import special
 
 from contracts.champion import Office
@@ -13,6 +12,7 @@ from contracts.store import Store
 from monitoring.release.check import FAIL, NO_DATA, PASS, Check
 from monitoring.release.peeking import Compared, compared
 from monitoring.truth.performance import settled
+from monitoring.truth.said import newest
 from training.bundle.bundle import manifest_of
 from training.evidence.intervals import per_session
 from training.forecast import Classes, Floats
@@ -63,7 +63,7 @@ def paired(store: Store, office: Office, first: str, second: str) -> Paired | No
     if not days:
         return None
     asked = manifest_of(first).asked
-    one, other = (_newest(settled(store, (*place, b), asked, days)) for b in (first, second))
+    one, other = (newest(settled(store, (*place, b), asked, days)) for b in (first, second))
     both = one.join(other, on=_ROW, suffix="_other").sort("session", *_ROW)
     if both.is_empty():
         return None
@@ -76,10 +76,6 @@ def paired(store: Store, office: Office, first: str, second: str) -> Paired | No
         truth.astype(np.int64 if isinstance(asked.head, Classes) else np.float64),
         both["session"].to_numpy().astype("datetime64[D]"),
     )
-
-
-def _newest(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.sort("snapshot").unique(_ROW, keep="last")
 
 
 def sequences(
@@ -125,14 +121,14 @@ def _worse(rows: Paired, horizon: int) -> Iterator[Check]:
             why = f"{count} sessions are settled, {FEWEST} are needed"
             yield Check(name, NO_DATA, _limit(loss), why=why)
             continue
-        more, chance = _more(challenger - champion, sessions, horizon)
+        more, chance = excess(challenger - champion, sessions, horizon)
         worse = more > loss.margin and chance < LEVEL
         why = f"{more:+.5f} {loss.unit} over {count} sessions (p {chance:.4f})" if worse else ""
         means = float(champion.mean()), float(challenger.mean())
         yield Check(name, FAIL if worse else PASS, _limit(loss), *means, why)
 
 
-def _more(differences: Floats, sessions: np.ndarray, horizon: int) -> tuple[float, float]:
+def excess(differences: Floats, sessions: np.ndarray, horizon: int) -> tuple[float, float]:
     """The mean difference per row, and the chance of one so large where none is.
 
     Sessions are joined to blocks as long as a label, which share next to nothing with each other;

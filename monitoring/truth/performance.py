@@ -15,8 +15,8 @@ import polars as pl
 
 from contracts.champion import Office, reign
 from contracts.store import Store
-from contracts.tables import PREDICTIONS
 from monitoring.truth.baseline import Baseline, baseline
+from monitoring.truth.said import columns
 from training.bundle.bundle import manifest_of
 from training.forecast import Classes, Floats
 from training.objective import Forecasts, Objective
@@ -118,12 +118,8 @@ def settled(
 
     Columns: session, instrument_id, as_of, snapshot, origin, those of the objective, truth.
     """
-    # What has a column of its own is read there: it is no text to be taken apart.
-    columns = ", ".join(
-        name if name in PREDICTIONS.names else f"(forecast ->> '{name}')::float8 AS \"{name}\""
-        for name in asked.columns
-    )
-    return pl.DataFrame(store.query(_SETTLED.format(columns=columns), (*where, list(days))))
+    statement = _SETTLED.format(columns=columns(asked))
+    return pl.DataFrame(store.query(statement, (*where, list(days))))
 
 
 def _added_up(rows: pl.DataFrame, asked: Objective, beside: Baseline | None) -> dict[date, Sums]:

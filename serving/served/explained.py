@@ -11,7 +11,7 @@ import pyarrow as pa
 from contracts.store import Store
 from contracts.tables import EXPLANATIONS
 from training.bundle.bundle import Bundle, Explained
-from training.bundle.inputs import is_answer
+from training.bundle.inputs import of_view
 from training.forecast import Values
 
 # Features by name; the rest of them is one number, so that the sum stays whole.
@@ -99,4 +99,4 @@ def _of_news(features: Sequence[str]) -> set[str]:
     from features.input import INPUTS
 
     told = set(INPUTS.get("news").columns)
-    return {name for name in features if not is_answer(name) and told & find(name).columns}
+    return {name for name in features if of_view(name) and told & find(name).columns}

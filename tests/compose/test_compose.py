@@ -1,5 +1,6 @@
 """The compose file: valid, no secret in it, nobody starts before what he needs is healthy."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,18 @@ CHOSEN: dict[str, Any] = yaml.safe_load(FILE.read_text())
 SERVICES: dict[str, Any] = CHOSEN["services"]
 
 
+class Merged(yaml.SafeLoader):
+    """Reads what replaces in place of being joined as what it is then."""
+
+
+Merged.add_constructor("!override", lambda loader, node: loader.construct_mapping(node, deep=True))
+
+
 def test_it_is_valid_and_a_wrong_one_is_not(tmp_path: Path) -> None:
-    assert not complaints("compose-spec", *FOLDER.glob("*.yaml"))
+    for file in FOLDER.glob("*.yaml"):
+        plain = tmp_path / f"{file.stem}.json"
+        plain.write_text(json.dumps(yaml.load(file.read_text(), Merged)))
+        assert not complaints("compose-spec", plain), file
     wrong = tmp_path / "compose.yaml"
     wrong.write_text(FILE.read_text().replace("depends_on:", "depend_on:"))
     assert "depend_on" in complaints("compose-spec", wrong)
@@ -69,6 +80,17 @@ def test_each_has_a_role_of_its_own_and_none_is_the_superuser() -> None:
         "airflow": airflow,
         "mlflow": {"mlflow"},
     }
+
+
+def test_podman_gets_what_docker_alone_has_replaced() -> None:
+    changed = yaml.load((FOLDER / "podman.yaml").read_text(), Merged)
+    shipped = {name for name, each in SERVICES.items() if "logging" in each}
+    assert set(changed["services"]) == shipped
+    assert all(each == {"logging": {"driver": "k8s-file"}} for each in changed["services"].values())
+    told = {name: each["file"] for name, each in changed["secrets"].items()}
+    assert set(CHOSEN["secrets"]) <= set(told)
+    assert all(file == f"./secrets/{name}" for name, file in told.items())
+    assert "infra/compose/secrets/" in (ROOT / ".gitignore").read_text().split()
 
 
 def test_a_secret_reaches_only_whom_it_concerns() -> None:

@@ -22,7 +22,7 @@ PARAMS = {"first": "2024-06-03", "last": "2025-06-27", "session": "2025-06-27"}
 PREPARE = ["collect", "clean", "gate", "append"]
 DAY = [
     *("extent", *PREPARE),
-    *("snapshot", "score_text", "features", "predict", "settle", "drift"),
+    *("snapshot", "score_text", "features", "predict", "settle", "drift", "alarms"),
 ]
 ORDER = {
     "market_day": DAY,
@@ -32,7 +32,7 @@ ORDER = {
         *("snapshot", "score_text", "features"),
     ],
     "train_models": [
-        *("snapshot", "inputs", "features", "zero", "tune", "experts", "fit"),
+        *("snapshot", "inputs", "earlier", "features", "zero", "tune", "experts", "fit"),
         *("ensemble", "evidence", "contest", "promote", "predict"),
     ],
     "train_targets": ["snapshot", "train", "predict"],

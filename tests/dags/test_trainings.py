@@ -136,13 +136,13 @@ def test_alarms_that_come_together_are_a_run_each(
 ) -> None:
     """The first is trained; each other office wakes the next run, once."""
     from alarms import ALARMS, LEFT
-    from step import Step
 
     other = SEVERE | {"target": "trend_1", "family": "drift, realised loss"}
     told = (SEVERE, {"universe": "broken"}, other, SEVERE | {"family": "freshness"}, other)
     assert inputs_of(dags["train_models"], *told)["target"] == "risk_1"
-    monkeypatch.setattr(Step, "execute", lambda *_: "12")
     first: Any = dags["train_models"].get_task("snapshot")
+    # Airflow reads plugins anew: the step that this task is made of.
+    monkeypatch.setattr(type(first).__base__, "execute", lambda *_: "12")
     left: list[Any] = []
     outlets = {LEFT: SimpleNamespace(add=lambda asset, extra: left.append((asset, extra)))}
     context = {"triggering_asset_events": woken(*told), "outlet_events": outlets}
@@ -179,3 +179,30 @@ def test_alarms_wake_trainings_whether_or_not_a_week_does(
     for timetable in (weekly, dags["train_models"].timetable):
         uris = [asset.uri for asset in timetable.asset_condition.objects]
         assert uris == ["finpulse://ledger/alarms"]
+
+
+def test_who_comes_back_ends_the_run_before_anything_is_trained(
+    dags: "dict[str, DAG]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.sdk.exceptions import DownstreamTasksSkipped
+    from alarms import NOBODY
+
+    from monitoring.watching import NOBODY as SAID
+
+    step: Any = dags["train_models"].get_task("earlier")
+    assert NOBODY == SAID and "--judge" not in step.argv
+    kept: dict[str, Any] = {}
+    ti = SimpleNamespace(map_index=-1, xcom_push=lambda key, value: kept.update({key: value}))
+    monkeypatch.setattr(type(step).__base__, "execute", lambda *_: NOBODY)
+    assert step.execute({"ti": ti}) == NOBODY and kept == {}
+    monkeypatch.setattr(type(step).__base__, "execute", lambda *_: "a" * 64)
+    with pytest.raises(DownstreamTasksSkipped) as skip:
+        step.execute({"ti": ti})
+    assert list(skip.value.tasks) == ["features"] and kept == {"return_value": "a" * 64}
+
+
+def test_where_a_person_approves_who_is_better_is_named_and_no_more(
+    approved: "dict[str, DAG]",
+) -> None:
+    step: Any = approved["train_models"].get_task("earlier")
+    assert step.argv[-1] == "--judge"

@@ -68,7 +68,7 @@ def names(expr: str) -> set[str]:
 
 def test_rows_and_panels_are_laid_out(board: dict[str, Any]) -> None:
     rows = [panel["title"] for panel in board["panels"] if panel["type"] == "row"]
-    assert rows == ["Champion", "Accuracy", "Drift", "Latency", "Freshness"]
+    assert rows == ["Champion", "Accuracy", "Drift", "Alarms", "Latency", "Freshness"]
     boxes = [tuple(p["gridPos"][k] for k in "xywh") for p in panels(board)]
     assert all(x + w <= 24 for x, _, w, _ in boxes)
     cells = [(x + i, y + j) for x, y, w, h in boxes for i in range(w) for j in range(h)]

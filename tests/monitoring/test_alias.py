@@ -3,56 +3,27 @@
 import errno
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from market import FLAT, STEEP, Market
+from registry import NOW, Registry, look, newest
 
 from contracts import objects
-from contracts.champion import ALIAS, Office, champion, model_name, pointer
+from contracts.champion import (
+    ALIAS,
+    Office,
+    champion,
+    pointer,
+)
 from contracts.settings import settings
 from contracts.store import Store
 from monitoring.office.alias import ACTOR, reconcile
-from training.bundle.bundle import Bundle, load
-from training.office.registration import move_alias
+from training.bundle.bundle import load
 from training.run.mlflow_api import Mlflow
 from training.steps.rollback import roll_back
 
 pytestmark = pytest.mark.integration
-
-NOW = datetime(2025, 7, 2, tzinfo=UTC)
-
-
-class Registry:
-    """A registered model of one office in MLflow, as a person sees it in the UI."""
-
-    def __init__(self, server: Mlflow, universe: str, name: str = "") -> None:
-        self.server, self.office = server, Office(universe, "trend_1")
-        self.name = name or model_name(self.office)
-        server.call("POST", "mlflow/registered-models/create", name=self.name)
-
-    def add(self, bundle: Bundle | None) -> int:
-        tags = [{"key": "bundle", "value": bundle.hash}] if bundle else []
-        made = self.server.call(
-            "POST",
-            "mlflow/model-versions/create",
-            name=self.name,
-            source="s3://elsewhere/model",
-            tags=tags,
-        )
-        return int(made["model_version"]["version"])
-
-    def choose(self, version: int) -> None:
-        move_alias(self.server, self.name, version)
-
-    @property
-    def alias(self) -> int | None:
-        asked = ("GET", "mlflow/registered-models/get")
-        model = self.server.call(*asked, name=self.name)["registered_model"]
-        return next(
-            (int(a["version"]) for a in model.get("aliases", []) if a["alias"] == ALIAS), None
-        )
 
 
 @pytest.fixture
@@ -67,14 +38,6 @@ def registry(
     assert (made.add(flat), made.add(steep)) == (1, 2)
     market.promote(store, market.champion(flat, 1))
     return made
-
-
-def look(store: Store, registry: Registry) -> str:
-    return reconcile(store, registry.server, registry.office, NOW)
-
-
-def newest(store: Store) -> dict[str, Any]:
-    return store.query("SELECT * FROM promotions ORDER BY number DESC LIMIT 1").to_pylist()[0]
 
 
 def test_a_missing_alias_is_set(store: Store, registry: Registry) -> None:

@@ -129,14 +129,14 @@ def test_an_equal_challenger_is_seldom_taken_for_a_worse_one(horizon: int) -> No
         # Labels of five sessions share them: what is said of one is said of its neighbours.
         days = np.convolve(random.normal(size=37 + horizon), np.ones(horizon), "valid")
         noise = np.repeat(days, 3) + random.normal(size=len(sessions))
-        mean, chance = losses._more(noise, sessions, horizon)
+        mean, chance = losses.excess(noise, sessions, horizon)
         wrong += mean > 0 and chance < losses.LEVEL
     assert wrong / runs < 2.5 * losses.LEVEL
 
 
 def test_a_difference_that_is_always_the_same_is_a_bias() -> None:
     sessions = np.arange(20).astype("datetime64[D]")
-    assert losses._more(np.full(20, 0.25), sessions, 1) == (0.25, 0.0)
-    assert losses._more(np.full(20, -0.25), sessions, 1) == (-0.25, 1.0)
-    assert losses._more(np.zeros(20), sessions, 1) == (0.0, 1.0)
-    assert losses._more(np.full(20, 0.25), sessions, 20) == (0.25, 1.0), "one label tells no error"
+    assert losses.excess(np.full(20, 0.25), sessions, 1) == (0.25, 0.0)
+    assert losses.excess(np.full(20, -0.25), sessions, 1) == (-0.25, 1.0)
+    assert losses.excess(np.zeros(20), sessions, 1) == (0.0, 1.0)
+    assert losses.excess(np.full(20, 0.25), sessions, 20) == (0.25, 1.0), "one label tells no error"

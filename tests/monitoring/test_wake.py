@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from threading import Thread
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -16,7 +17,9 @@ from contracts.gap import Gap
 from monitoring.office import wake
 from monitoring.office.airflow import LEDGER, Airflow, AirflowError
 from monitoring.office.wake import Waker
+from monitoring.watch.calls import ALARMS, Call, Caller
 
+CALL = Call("sim20", "trend_1", "realised_loss", date(2025, 6, 30), 12, "a" * 64)
 GAP = Gap("sim20", "trend_1", "a" * 64, date(2025, 6, 30), 12)
 
 
@@ -26,7 +29,9 @@ class Fake:
 
     server: ThreadingHTTPServer
     events: list[dict[str, Any]] = field(default_factory=list)
-    assets: list[dict[str, Any]] = field(default_factory=lambda: [{"id": 7, "uri": LEDGER}])
+    assets: list[dict[str, Any]] = field(
+        default_factory=lambda: [{"id": 7, "uri": LEDGER}, {"id": 8, "uri": ALARMS}]
+    )
     token: str = "first"
     plain: bool = False
 
@@ -42,6 +47,12 @@ class Fake:
             return 401, {"detail": "Not authenticated"}
         if path.startswith("/api/v2/assets?"):
             return 200, {"assets": self.assets}
+        if path.startswith("/api/v2/assets/events?"):
+            asked = parse_qs(urlsplit(path).query)
+            assert asked["order_by"] == ["-timestamp"]
+            mine = [e for e in self.events if [str(e["asset_id"])] == asked["asset_id"]]
+            told = [{"extra": {**e["extra"], "from_rest_api": True}} for e in mine]
+            return 200, {"asset_events": [{"extra": None}, *told]}
         self.events.append(body)
         return 200, {"id": len(self.events)}
 
@@ -151,3 +162,37 @@ def test_without_an_airflow_it_is_said_once(caplog: pytest.LogCaptureFixture) ->
         assert not waker.reachable
     [said] = caplog.records
     assert said.levelname == "ERROR" and "FINPULSE_AIRFLOW_PASSWORD" in said.message
+
+
+def test_a_call_is_told_once_whoever_restarts(airflow: Fake) -> None:
+    for _ in range(2):
+        caller = Caller(client(airflow))
+        for _ in range(2):
+            caller.look([CALL])
+    extra = {"universe": "sim20", "target": "trend_1", "family": "realised_loss"}
+    extra |= {"session": "2025-06-30", "snapshot": "12", "bundle": CALL.bundle}
+    assert airflow.events == [{"asset_id": 8, "extra": extra}]
+
+
+def test_each_office_has_a_call_of_its_own(airflow: Fake) -> None:
+    caller = Caller(client(airflow))
+    caller.look([CALL, replace(CALL, target="volatility_5")])
+    caller.look([replace(CALL, session=date(2025, 7, 30))])
+    told = [" ".join((e["extra"]["target"], e["extra"]["session"])) for e in airflow.events]
+    assert told == ["trend_1 2025-06-30", "volatility_5 2025-06-30", "trend_1 2025-07-30"]
+
+
+def test_a_call_that_could_not_be_told_is_told_by_the_next_look(
+    airflow: Fake, caplog: pytest.LogCaptureFixture
+) -> None:
+    caller = Caller(Airflow("http://127.0.0.1:1", "us", "secret"))
+    caller.look([CALL])
+    assert "FINPULSE_AIRFLOW_URL" in caplog.records[-1].error  # type: ignore[attr-defined]
+    caller.airflow = client(airflow)
+    airflow.assets = airflow.assets[:1]
+    caller.look([CALL])
+    assert "knows no asset finpulse://ledger/alarms" in caplog.records[-1].error  # type: ignore[attr-defined]
+    airflow.assets.append({"id": 8, "uri": ALARMS})
+    caller.look([CALL])
+    assert len(airflow.events) == 1
+    Caller(None).look([CALL])

@@ -9,8 +9,9 @@ from sklearn.decomposition import PCA
 
 from contracts import objects
 from contracts.registry import UnknownMember
-from training.encoders.encoding import ENCODERS, Encoder, EncoderMissing, register, registered
-from training.encoders.learnt import learn, share_lost
+from training.bundle.codes import Encoder, EncoderMissing, registered
+from training.encode.learnt import share_lost
+from training.encoders.encoding import ENCODERS, learn, register
 
 UNTIL = datetime(2024, 6, 28, 20, tzinfo=UTC)
 NAMES = tuple(f"f{place}" for place in range(12))

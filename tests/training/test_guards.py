@@ -63,12 +63,12 @@ def test_a_delisting_and_a_missing_row_are_no_shorter_horizon(samples: Samples) 
     require_horizon(samples.take(~missing), HORIZON)
 
 
-def test_an_encoder_may_score_only_what_came_after_its_texts(samples: Samples) -> None:
+def test_an_encoder_may_speak_only_of_what_came_after_what_taught_it(samples: Samples) -> None:
     began = samples.as_of.min().item().replace(tzinfo=UTC)
     require_unread(None, samples)
-    require_unread(began, samples)
-    with pytest.raises(Leak, match="rows before are no forecasts"):
-        require_unread(began + timedelta(microseconds=1), samples)
+    require_unread(began - timedelta(microseconds=1), samples)
+    with pytest.raises(Leak, match="is no forecast; name one that learnt"):
+        require_unread(began, samples)
     require_unread(datetime(2999, 1, 1, tzinfo=UTC), samples.take(np.zeros(len(samples), bool)))
 
 

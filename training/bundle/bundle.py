@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from contracts import objects
 from training.bundle.checks import Leak, require_known_answers, require_own_rows, require_same_units
+from training.bundle.codes import registered
 from training.bundle.manifest import BundleError, Manifest, ViewChanged
 from training.bundle.model import Model, read
 from training.forecast import Floats, Values
@@ -93,7 +94,7 @@ class Bundle:
 
     def require_view(self) -> None:
         """Raise ViewChanged unless the code's view of that name is the one it was trained on, and
-        BundleError where the code has no target of its name."""
+        BundleError where the code has no target of its name, or the store none of its encoder."""
         from features.view import view
 
         self.manifest.require_declared()
@@ -105,6 +106,8 @@ class Bundle:
                 f"{found}: run the code of commit {self.manifest.git_commit[:12]}, or train and "
                 "promote a bundle on the view of today"
             )
+        if self.manifest.encoder:
+            registered(self.manifest.encoder)
 
 
 def _digest(content: bytes) -> str:

@@ -1,7 +1,8 @@
-"""What a bundle is asked with beside the features of its view: the answers of its parts.
+"""What a bundle is asked with beside the features of its view: codes, and answers of its parts.
 
-Training hears what parts said out of sample (`training.run.heard`), a contest and the batch what
-the pinned bundles answer: the same columns, in the same place.
+Codes are what the pinned encoder makes of the view's rows. Training hears what parts said out of
+sample (`training.run.heard`), a contest and the batch what the pinned bundles answer: the same
+columns, in the same place.
 """
 
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from contracts.cut import Cut
 from contracts.registry import UnknownMember
 from contracts.store import Store
 from training.bundle.bundle import load
+from training.bundle.codes import PLACE, with_codes
 from training.bundle.history import History, lookback
 from training.bundle.manifest import BundleError, Manifest
 from training.bundle.model import ModelError
@@ -32,12 +34,15 @@ Lost = Callable[[str, Exception], None]
 def with_answers(
     store: Store, cut: Cut, manifest: Manifest, matrix: pa.Table, lost: Lost | None = None
 ) -> pa.Table:
-    """The matrix of a cut with what the manifest's parts answer to its decisions, if it has any.
+    """The matrix of a cut with the codes of the manifest's encoder, if it has one, and with what
+    its parts answer to its decisions, if it has any.
 
     Matrices that a part's view lacks are written. lost: hears of a part that will not answer again,
     being gone or not of this code, all of whose answers are null then; without it that is raised.
     What somebody can mend (texts unscored, a database that is away) is raised in any case.
     """
+    if manifest.encoder:
+        matrix = with_codes(matrix, manifest.encoder, manifest.view_hash)
     for name, bundle in manifest.parts.items():
         try:
             said = answers_of(store, cut, name, bundle)
@@ -51,9 +56,9 @@ def with_answers(
     return matrix
 
 
-def is_answer(feature: str) -> bool:
-    """Whether an input is an answer of a part, and no feature of a view."""
-    return SEPARATOR in feature
+def of_view(feature: str) -> bool:
+    """Whether an input is a feature of the view: no answer of a part, no code."""
+    return SEPARATOR not in feature and PLACE not in feature
 
 
 def answers_of(store: Store, cut: Cut, name: str, bundle: str) -> pa.Table:

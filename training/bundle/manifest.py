@@ -36,7 +36,8 @@ class Manifest:
     thresholds: when its forecasts are a signal, where they are not its objective's. target: what it
     foretells. head: the form of its answers. text_model: the version whose sentiments its features
     were made of; empty where they read none, or in bundles of before. parts: name -> hash of the
-    bundles whose answers it hears, beside the features of its view.
+    bundles whose answers it hears, beside the features of its view. encoder: the version of the
+    registered encoder whose numbers it hears as well.
     """
 
     expert: str
@@ -60,6 +61,7 @@ class Manifest:
     head: Head = Classes()
     text_model: str = ""
     parts: Mapping[str, str] = field(default_factory=dict)
+    encoder: str = ""
     format_version: int = FORMAT_VERSION
 
     def canonical(self) -> bytes:
@@ -67,7 +69,7 @@ class Manifest:
         fields = asdict(self) | {"as_of": self.as_of.isoformat(), "head": self.head.as_json()}
         if self.format_version == 2:
             del fields["target"], fields["head"]
-        for name in ("text_model", "parts"):
+        for name in ("text_model", "parts", "encoder"):
             if not fields[name]:
                 del fields[name]  # Bundles of before are still written as they were.
         return json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()

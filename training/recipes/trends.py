@@ -53,4 +53,13 @@ declare(
         fixed={"transformer": {"window": 5, "width": 8, "batch": 1024, "epochs": 6}},
         permutations=1,
     ),
+    # A regression that hears, beside the features, the few numbers that stand for all of them.
+    Recipe(
+        name="trend_encoded",
+        view="market_3",
+        target="trend_1",
+        objective="trend",
+        experts=("logistic", "encoded_logistic"),
+        tuned=("encoded_logistic",),
+    ),
 )

@@ -6,8 +6,9 @@ from dataclasses import replace
 import pyarrow as pa
 
 from contracts.store import Store
+from training.bundle.codes import registered
 from training.bundle.inputs import beside, named
-from training.evidence.guards import require_out_of_sample
+from training.evidence.guards import require_out_of_sample, require_unread
 from training.evidence.walk import tested
 from training.recipe import recipe
 from training.run import records
@@ -20,9 +21,14 @@ def training(store: Store, scope: Scope) -> Samples:
     """The scope's training rows; with parts, those of which every part has said something.
 
     Raises StepMissing where a part's recipe was not trained at this cut, TrainingError, and Leak on
-    what a part said of rows that it had learnt from.
+    what a part said of rows that it had learnt from, or of an encoder that learnt of rows that the
+    folds are to test.
     """
-    return scope.training(store, _heard(store, scope))
+    samples = scope.training(store, _heard(store, scope))
+    if scope.recipe.encoder:
+        test = samples.take(tested(scope.recipe.cut.split(samples)))
+        require_unread(registered(scope.recipe.encoder).trained_until, test)
+    return samples
 
 
 def parts(scope: Scope) -> dict[str, str]:

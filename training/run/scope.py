@@ -16,6 +16,7 @@ from contracts.time.calendar import session_close, shift
 from features.matrix.receipts import require_first
 from features.target import Target, target
 from features.view import FeatureView, view
+from training.bundle.codes import with_codes
 from training.bundle.history import lookback
 from training.bundle.inputs import ROW, beside, with_answers
 from training.bundle.manifest import Manifest
@@ -106,6 +107,11 @@ class Scope:
         cut = self.cut.since(first).until(self.trained_until)
         matrix = self._matrix(store, self.view, cut, self.text_model)
         features = self.recipe.features
+        if self.recipe.encoder:
+            known = set(matrix.column_names)
+            matrix = with_codes(matrix, self.recipe.encoder, self.view.hash)
+            codes = (name for name in matrix.column_names if name not in known)
+            features = (*(features or self.view.features), *codes)
         if heard is not None:
             matrix = beside(matrix, heard, "inner")
             features = (*features, *(n for n in heard.column_names if n not in ROW))

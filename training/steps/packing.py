@@ -46,6 +46,7 @@ def manifest_of(
         head=scope.objective.head,
         text_model=scope.text_model,
         parts=parts(scope),
+        encoder=scope.recipe.encoder,
     )
 
 

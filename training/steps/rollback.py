@@ -3,11 +3,10 @@
 from datetime import datetime
 from uuid import uuid4
 
-from contracts.champion import ROLLED_BACK, SENTIMENT, Champion, Office, reign
+from contracts.champion import ROLLED_BACK, Champion, Office, reign
 from contracts.store import Store
-from training.bundle import bundle
 from training.office.ledger import Ruling, deciding, follow, numbered, record, require_champion
-from training.office.package import package
+from training.office.package import require_fit
 from training.office.succession import stack
 from training.run import records
 from training.run.records import Fit
@@ -34,9 +33,7 @@ def roll_back(
             follow(store, office)
             return None
         before = _before(store, office)
-        package(office, before.bundle)
-        if office != SENTIMENT:
-            bundle.load(before.bundle).require_view()
+        require_fit(office, before.bundle)
         left = {"rolled_back": in_office.promotion_id}
         ruling = Ruling(uuid4().hex, ROLLED_BACK, "rollback", reason, left, in_office.bundle)
         record(lock, office, numbered(office, before), ruling, now)

@@ -82,6 +82,14 @@ def kept(version: str) -> Scorer:
     return Scorer(version, lambda: _load(version, found), embeds=True, trained_until=until(found))
 
 
+def require_whole(version: str) -> None:
+    """Raise TextModelGone unless its files are those that were kept; nothing of them is run."""
+    for name, wanted in told(version).files.items():
+        held = key(version, name)
+        if not objects.exists(held) or hashlib.sha256(objects.get(held)).hexdigest() != wanted:
+            raise gone(version, f"its {name} is not the one that was kept")
+
+
 def until(found: Kept) -> datetime | None:
     """The moment by which the newest of its dated texts was known: the end of its day, UTC."""
     if not found.trained_until:

@@ -19,6 +19,9 @@ ASKED = " ".join(
         "--first={{ params.first or '' }} --recipe={{ params.recipe }}",
     )
 )
+OFFICE = (
+    "{{ ti.xcom_pull(task_ids='inputs').universe }}/{{ ti.xcom_pull(task_ids='inputs').target }}"
+)
 PARAMS = {
     "universe": universe(),
     "first": choice("first session learnt from; or the first that there is"),

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from training.encoders.encoding import Half, encoder
+from training.bundle.codes import Half
+from training.encoders.encoding import encoder
 from training.encoders.kinds.pca import pca
 from training.forecast import Floats
 

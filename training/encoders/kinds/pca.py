@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from training.encoders.encoding import Half, encoder
+from training.bundle.codes import Half
+from training.encoders.encoding import encoder
 from training.forecast import Floats
 
 

@@ -5,6 +5,9 @@ from datetime import UTC, timedelta
 
 import numpy as np
 
+from training.bundle.scaler import Scaler
+from training.encoders.encoding import learn
+from training.encoders.kinds.pca import pca
 from training.evidence.guards import (
     require_blind,
     require_horizon,
@@ -17,7 +20,7 @@ from training.evidence.walk import Learner, tested, walk
 from training.experts.logistic import Logistic
 from training.forecast import Classes, Floats, Values
 from training.leaklab.leak import leak
-from training.leaklab.market import HORIZON, Lab
+from training.leaklab.market import FEATURES, HORIZON, Lab
 from training.objective import OBJECTIVES, Truth
 from training.samples.folds import Fold, WalkForward
 from training.samples.samples import Samples, from_matrix
@@ -75,6 +78,31 @@ def read_the_test(lab: Lab, planted: bool) -> None:
     began = test.as_of.min().astype("datetime64[us]").item()
     later = timedelta(days=30 if planted else -30)
     require_unread(began.replace(tzinfo=UTC) + later, test)
+
+
+@leak(planted="training", caught_by=_OWN + "require_unread")
+def encoder_of_the_test(lab: Lab, planted: bool) -> None:
+    """The registered encoder was learnt of a matrix that holds the test rows."""
+    samples = from_matrix(lab.matrix)
+    fold = _CUT.split(samples)[-1]
+    seen = samples.take(np.concatenate([fold.train, fold.test]) if planted else fold.train)
+    until = seen.as_of.max().astype("datetime64[us]").item().replace(tzinfo=UTC)
+    made = learn("pca", 2, "0" * 16, FEATURES, (seen.values, until))
+    require_unread(made.trained_until, samples.take(fold.test))
+
+
+@leak(planted="training", caught_by=_OWN + "require_blind")
+def encoder_on_all_rows(lab: Lab, planted: bool) -> None:
+    """An expert's encoder learns of all rows, the test's included: they need no truth for it."""
+
+    def pipeline(samples: Samples, fold: Fold) -> Floats:
+        known = samples.values if planted else samples.values[fold.train]
+        scaler = Scaler.fit(known)
+        down, _ = pca(scaler.apply(known), 2)
+        codes = down.apply(scaler.apply(samples.values)).astype(np.float32)
+        return _forecast(codes, samples.truth, fold, 1.0)
+
+    require_blind(pipeline, lab.matrix, _CUT)
 
 
 @leak(planted="training", caught_by=_OWN + "require_blind")

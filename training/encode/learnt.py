@@ -10,22 +10,12 @@ from contracts import universe as universes
 from contracts import verbs
 from contracts.cut import Cut
 from contracts.store import Store, open_store
+from training.bundle.codes import Encoder
 from training.bundle.history import History
-from training.bundle.scaler import Scaler
-from training.encoders.encoding import ENCODERS, Encoder, register
+from training.encoders.encoding import learn, register
 from training.forecast import Values
 
 encoders = typer.Typer()
-
-
-def learn(
-    kind: str, width: int, view_hash: str, features: tuple[str, ...], rows: tuple[Values, datetime]
-) -> Encoder:
-    """An encoder of that kind of feature rows (n, k), oldest first, up to a moment (UTC)."""
-    values, until = rows
-    scaler = Scaler.fit(values)
-    halves = ENCODERS.get(kind)(scaler.apply(values), width)
-    return Encoder(kind, view_hash, features, until, scaler, *halves)
 
 
 def share_lost(made: Encoder, values: Values) -> float:

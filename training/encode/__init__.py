@@ -1,0 +1,1 @@
+"""The verb that learns an encoder of a view's matrix."""
