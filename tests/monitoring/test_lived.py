@@ -17,7 +17,7 @@ from monitoring.watch.calls import calls
 
 pytestmark = [pytest.mark.slow, pytest.mark.integration, pytest.mark.timeout(3000)]
 
-YEAR, CONTEST, TRAINED = 252, 60, 270
+YEAR, CONTEST, TRAINED = 252, 84, 300
 WEEK = 6
 # What docs/monitoring.md states of a concept that turns round: sessions until training is woken,
 # and until somebody else is in office.
@@ -99,9 +99,9 @@ def go_on(life: Life, place: int) -> list[str]:
 def test_a_concept_that_turns_round_is_noticed_and_the_loop_closes_without_hands(
     life: Callable[..., Life],
 ) -> None:
-    breaks = 306
+    breaks = 330
     last = breaks + CLOSED_WITHIN
-    one = life(np.where(np.arange(last + 1) < breaks, 0.45, -0.45))
+    one = life(np.where(np.arange(last + 1) < breaks, 0.6, -0.6))
     learnt = one.in_office
     for place in range(TRAINED, breaks, WEEK):
         assert not [d for d in go_on(one, place) if "back" in d and "nobody" not in d]
@@ -125,7 +125,7 @@ def test_a_concept_that_turns_round_is_noticed_and_the_loop_closes_without_hands
 def test_a_year_without_a_change_alarms_at_most_once_a_family_and_promotes_nobody(
     life: Callable[..., Life],
 ) -> None:
-    one = life(np.full(TRAINED + YEAR + 1, 0.45), seed=3)
+    one = life(np.full(TRAINED + YEAR + 1, 0.6), seed=3)
     learnt = one.in_office
     for place in range(TRAINED, TRAINED + YEAR + 1, WEEK):
         go_on(one, place)
