@@ -6,6 +6,7 @@ import re
 import secrets
 import shutil
 import sys
+import time
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -129,7 +130,9 @@ def compose(image_store: ImageStore, tmp_path_factory: pytest.TempPathFactory) -
     ours.write_text(text.replace("./secrets", f"{folder}/secrets"))
     files = ["--file", str(FOLDER / "compose.yaml"), "--file", str(ours)]
     with machine(folder / "machine", image_store.folder / "root", image_store.driver) as made:
-        yield Compose(made, files, passwords)
+        brought = Compose(made, files, passwords)
+        yield brought
+        brought("down", "--volumes")
 
 
 # From the machine itself, by the port that compose publishes.
@@ -167,7 +170,7 @@ print({n: store.query(f"SELECT count(*) AS n FROM {n}")["n"].to_pylist()[0] for 
 """
 
 
-def kept(compose: Compose, log: str) -> dict[str, str]:
+def kept(compose: Compose, log: str) -> dict[str, Any]:
     """What must outlive containers: facts and embeddings, models in both places, a task's log."""
     listed = "find {} -type f -exec sha256sum {{}} + | sort | sha256sum"
     scheduler = "airflow-scheduler"
@@ -194,28 +197,55 @@ def task_log(compose: Compose) -> str:
     return compose.inside("airflow", "sh", "-c", found)
 
 
+@dataclass(frozen=True)
+class Made:
+    """What the stack was asked and what it had, before its containers went."""
+
+    compose: Compose
+    log: str
+    at: float
+    seen: dict[str, Any]
+
+    @classmethod
+    def of(cls, compose: Compose) -> "Made":
+        """A market, a champion, a task's log, an answer and two targets that were scraped."""
+        learn(compose)
+        log = task_log(compose)
+        wait_for(lambda: answered(compose) is not None)
+        wait_for(lambda: scraped(compose) == 2)
+        time.sleep(1)  # What was scraped lies before the moment that is asked of.
+        seen = {"answer": answered(compose), **kept(compose, log)}
+        return cls(compose, log, time.time(), seen)
+
+    def check(self) -> None:
+        """All of it is still there."""
+        wait_for(lambda: answered(self.compose) is not None)
+        assert {"answer": answered(self.compose), **kept(self.compose, self.log)} == self.seen
+        assert scraped(self.compose, self.at) == 2, "Prometheus forgot"
+
+
+def answered(compose: Compose) -> Any:
+    told = asked(compose, "8000/predict", json.dumps({"symbols": ["SIM001"]}))
+    return told and [(row["symbol"], row["prediction_id"]) for row in told["predictions"]]
+
+
+def scraped(compose: Compose, at: float | None = None) -> int:
+    when = f"&time={at}" if at else ""
+    told = asked(compose, f"9090/api/v1/query?query=up%3D%3D1{when}")
+    return len(told["data"]["result"]) if told else 0
+
+
 def test_all_come_up_and_what_was_made_outlives_every_container(compose: Compose) -> None:
     compose.up()
-    learn(compose)
-    log, body = task_log(compose), json.dumps({"symbols": ["SIM001"]})
-    wait_for(lambda: asked(compose, "8000/predict", body) is not None)
-    told, before = asked(compose, "8000/predict", body)["predictions"], kept(compose, log)
-    assert told[0]["symbol"] == "SIM001"
-    scraped = "9090/api/v1/query?query=up&time={}"
-    at = asked(compose, "9090/api/v1/query?query=time()")["data"]["result"][0]
-    wait_for(lambda: len(asked(compose, "9090/api/v1/query?query=up")["data"]["result"]) == 2)
+    made = Made.of(compose)
+    assert made.seen["answer"]
 
     compose("restart")
     for name in in_order():
         compose.wait(name)
-    assert kept(compose, log) == before
-    wait_for(lambda: asked(compose, "8000/predict", body) is not None)
-    assert asked(compose, "8000/predict", body)["predictions"] == told
+    made.check()
 
     compose("down")
     assert not compose.machine.podman("ps", "--all", "--quiet")
     compose.up()
-    assert kept(compose, log) == before
-    wait_for(lambda: asked(compose, "8000/predict", body) is not None)
-    assert asked(compose, "8000/predict", body)["predictions"] == told
-    assert len(asked(compose, scraped.format(at))["data"]["result"]) == 2, "Prometheus forgot"
+    made.check()

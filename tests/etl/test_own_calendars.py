@@ -74,6 +74,7 @@ def test_commodities_keep_calendars_of_their_own(tmp_path: Path, load: Any) -> N
     assert known["WTI", 4] == datetime(1986, 1, 4, 22, tzinfo=UTC)
 
 
+@pytest.mark.data
 @needs_data
 @pytest.mark.slow
 def test_nifty_loads_whole(tmp_path: Path, load: Any) -> None:
@@ -82,6 +83,7 @@ def test_nifty_loads_whole(tmp_path: Path, load: Any) -> None:
     assert found.reasons == [] and len(found.good["bars"]) == 195_930
 
 
+@pytest.mark.data
 @needs_data
 @pytest.mark.slow
 def test_no_row_of_the_commodities_is_lost(tmp_path: Path, load: Any) -> None:

@@ -163,3 +163,35 @@ def fitted_with(scope: Scope) -> dict[str, Any]:
     from training.steps.fit import expert_of
 
     return expert_of(scope, "xgboost").hyperparameters()
+
+
+@pytest.mark.parametrize("late", [0, 2, 3])
+def test_a_node_that_a_busy_machine_starts_late_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, late: int
+) -> None:
+    asked: list[str] = []
+
+    def init(**options: Any) -> None:
+        asked.append("init")
+        if asked.count("init") <= late:
+            raise Exception("The current node timed out during startup. This could happen")
+
+    ray = SimpleNamespace(init=init, shutdown=lambda: asked.append("shutdown"))
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    if late < search._STARTS:
+        with search.cluster(1):
+            pass
+    else:
+        with pytest.raises(TuningFailed, match="too busy"), search.cluster(1):
+            pass
+    assert asked == ["init", "shutdown"] * min(late + 1, search._STARTS)
+
+
+def test_another_failure_of_ray_is_told_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def init(**options: Any) -> None:
+        raise ConnectionError("no such address")
+
+    ray = SimpleNamespace(init=init, shutdown=lambda: None)
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    with pytest.raises(ConnectionError), search.cluster(1):
+        pass

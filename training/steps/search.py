@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _OBJECT_STORE = 200_000_000  # bytes, beside those of the samples
 _CORES = 2  # of a trial
+_STARTS = 3
 # Hyperparameters are chosen on some of the instruments where all have more rows than this.
 ROWS = 1_000_000
 _SAID, _SCORE = "said", "score"  # what a trial reports on its way, and at its end
@@ -164,7 +165,7 @@ def cluster(size: int) -> Iterator[str]:
         if address:
             ray.init(address=address, log_to_driver=False)
         else:
-            ray.init(
+            _start(
                 include_dashboard=False,
                 object_store_memory=_OBJECT_STORE + 2 * size,
                 log_to_driver=False,
@@ -175,3 +176,19 @@ def cluster(size: int) -> Iterator[str]:
             yield folder
         finally:
             ray.shutdown()
+
+
+def _start(**options: Any) -> None:
+    import ray
+
+    for left in reversed(range(_STARTS)):
+        try:
+            ray.init(**options)
+            return
+        except Exception as error:  # Ray has no kind of its own for it.
+            ray.shutdown()
+            if "timed out during startup" not in str(error):
+                raise
+            if not left:
+                said = f"Ray gives its node 30 s to start, and {_STARTS} times that was not enough"
+                raise TuningFailed(f"{said}: the machine is too busy; run it again") from error
