@@ -165,6 +165,21 @@ def test_a_loss_that_rises_wakes_once_and_again_after_a_month(
     assert call.session == sessions[woke[-1]]
 
 
+def test_a_change_does_not_wait_for_what_only_was_old(
+    store: Store, sessions: list[date], lived: Callable[..., Bundle], only: Callable[..., None]
+) -> None:
+    lived(always(0.7), later(0.8, 0.05))
+    only("freshness", "realised_loss")
+    late = datetime(2025, 9, 1, tzinfo=UTC)
+    woke = {
+        place: {name for name, one in at(store, sessions[place], late).items() if one.wakes}
+        for place in range(PAST + 1, PAST + IN_OFFICE)
+    }
+    first, second, *_ = [place for place, names in woke.items() if names]
+    assert first == PAST + 1 and woke[first] == {"freshness"}
+    assert second < PAST + 20 and woke[second] == {"realised_loss"}
+
+
 def test_nobody_is_called_for_a_champion_that_left(
     store: Store,
     market: Market,
