@@ -246,7 +246,7 @@ def rows(
         yield what, _three(model), "p95 at most 100", model["p95"] <= 100
     yield "server errors", str(told["errors"]), "0", told["errors"] == 0
     other = told["refused"] + told["broken"]
-    yield "other failures", str(other), "0", other == 0
+    yield "other failures", f"{other:.0f}", "0", other == 0
     held = f"{told['rss']:.0f} / {told['pss']:.0f}"
     yield "memory of all processes, RSS / PSS, MB", held, "at most 2,000", told["rss"] <= 2_000
 
@@ -287,7 +287,7 @@ def main(
         url, pid = stack.enter_context(predictor(folder, port))
         told = measured(url, pid, folder, seconds, connections)
         model = {name: model_milliseconds(one.bundle) for name, one in offices.items()}
-    print(f"\n{told['calls']:,} calls of {connections} connections in {told['seconds']:.1f} s\n")
+    print(f"\n{told['calls']:,.0f} calls of {connections} connections in {told['seconds']:.1f} s\n")
     print("| | measured | asked for |\n|---|---|---|")
     met = True
     for name, value, goal, well in rows(told, model):

@@ -64,19 +64,26 @@ class Caller:
         self._told: set[Call] = set()
 
     def look(self, found: Sequence[Call]) -> None:
-        """Tell of the calls that it has not heard of; one that could not be told is told by the
-        next look."""
+        """Tell of a call that it has not heard of; the others, and one that could not be told, are
+        told by the next looks.
+
+        Of two events within a second Airflow 3.3.2 may make one run and forget the second.
+        """
         self._told &= set(found)
         for call in found:
-            if self.airflow is not None and call not in self._told:
-                self._tell(self.airflow, call)
+            if self.airflow is None or call in self._told:
+                continue
+            if self._tell(self.airflow, call):
+                return
 
-    def _tell(self, airflow: Airflow, call: Call) -> None:
+    def _tell(self, airflow: Airflow, call: Call) -> bool:
+        """Whether an event was posted."""
         try:
-            if not airflow.told(call.about, ALARMS):
+            if news := not airflow.told(call.about, ALARMS):
                 airflow.tell(call.about, ALARMS)
                 log.info("Airflow was told of an alarm that stays", extra=call.about)
         except AirflowError as error:
             log.error("an alarm calls for training", extra=call.about | {"error": str(error)})
-            return
+            return False
         self._told.add(call)
+        return news

@@ -174,9 +174,12 @@ def test_a_call_is_told_once_whoever_restarts(airflow: Fake) -> None:
     assert airflow.events == [{"asset_id": 8, "extra": extra}]
 
 
-def test_each_office_has_a_call_of_its_own(airflow: Fake) -> None:
+def test_each_office_has_a_call_of_its_own_one_a_look(airflow: Fake) -> None:
+    """Airflow may lose the second of two events that come within the same second."""
     caller = Caller(client(airflow))
-    caller.look([CALL, replace(CALL, target="volatility_5")])
+    for count in (1, 2, 2):
+        caller.look([CALL, replace(CALL, target="volatility_5")])
+        assert len(airflow.events) == count
     caller.look([replace(CALL, session=date(2025, 7, 30))])
     told = [" ".join((e["extra"]["target"], e["extra"]["session"])) for e in airflow.events]
     assert told == ["trend_1 2025-06-30", "volatility_5 2025-06-30", "trend_1 2025-07-30"]

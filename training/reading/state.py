@@ -104,7 +104,7 @@ def _options() -> Any:
 
 
 def _under(prefix: str, found: Mapping[str, Any]) -> dict[str, Any]:
-    # In one order on every worker, which safetensors does not keep: shards are dealt out one by one.
+    # In one order on every worker, which safetensors does not keep: shards are dealt one by one.
     return {k.removeprefix(prefix): found[k] for k in sorted(found) if k.startswith(prefix)}
 
 
