@@ -34,17 +34,19 @@ WHERE universe = %s AND target = %s AND bundle = %s AND origin = 'live' AND issu
 class Track:
     """One number per session, (n,) each, in the order of time; what is not known is NaN.
 
-    overlap: sessions that one number tells of, as a label of several does.
+    overlap: sessions that one number tells of, as a label of several does. least: sessions of a
+    past by which it can be calibrated, where it takes more than any does.
     """
 
     sessions: Days
     values: Floats
     overlap: int = 1
+    least: int = 0
 
     def known(self) -> "Track":
         """Without the sessions of which nothing is known."""
         told = np.isfinite(self.values)
-        return Track(self.sessions[told], self.values[told], self.overlap)
+        return Track(self.sessions[told], self.values[told], self.overlap, self.least)
 
 
 @dataclass(frozen=True)

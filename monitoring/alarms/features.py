@@ -14,7 +14,7 @@ from monitoring.family import Track, Watched, family
 from monitoring.watch.chart import LEAST
 from training.forecast import Floats
 
-_FIFTHS = 5
+_FIFTHS, _LOOKS = 5, 3
 
 
 @family("features")
@@ -26,12 +26,14 @@ def features(watched: Watched) -> Track | None:
     chosen = view(watched.bundle.manifest.view)
     parts = [_by_session(watched, chosen, cut) for cut in watched.spans]
     whole = pl.concat(parts)
-    # Until the longest look back is full, features are of another kind.
-    warm = max((f.lookback for f in chosen.members), default=0) if chosen.interval == "1d" else 0
-    whole = whole[min(warm, len(whole)) :]
+    # Until the longest look back is full, features are of another kind; and a past that is hardly
+    # longer than what one of them looks back on tells nothing of how it wanders.
+    asked = [f for f in chosen.members if f.name in watched.bundle.manifest.features]
+    longest = max((f.lookback for f in asked), default=0) if chosen.interval == "1d" else 0
+    whole, least = whole[min(longest, len(whole)) :], max(LEAST, _LOOKS * longest)
     days = whole["session"].to_numpy().astype("datetime64[D]")
     values = whole.drop("session").to_numpy().astype(np.float64)
-    return Track(days, unlike(values, watched.before(days, LEAST)))
+    return Track(days, unlike(values, watched.before(days, least)), least=least)
 
 
 def unlike(rows: Values, before: int) -> Floats:

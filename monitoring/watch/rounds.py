@@ -95,7 +95,7 @@ def _of(family: Family, watched: Watched) -> Iterator[Alarm]:
         return
     # The same for the same past, whenever it is asked.
     seed = hashlib.sha256(f"{family.name} {watched.held.bundle}".encode()).digest()
-    before = watched.before(track.sessions, LEAST)
+    before = watched.before(track.sessions, max(LEAST, track.least))
     made = chart(
         *(track.values, before, track.overlap),
         both=family.both,

@@ -22,7 +22,7 @@ from contracts.time.calendar import last_sessions
 from contracts.universe import universe
 from monitoring.__main__ import app
 from monitoring.export.exporter import Exporter
-from monitoring.family import FAMILIES, Family, Track, family
+from monitoring.family import FAMILIES, Track, family
 from monitoring.office.wake import Waker
 from monitoring.watch.calls import calls
 from monitoring.watch.rounds import AGAIN, Alarm, watch
@@ -35,7 +35,6 @@ pytestmark = pytest.mark.integration
 
 OFFICE = Office("sim20", "trend_1")
 PAST, IN_OFFICE = 70, 40
-BASE = {"features", "embeddings"}  # they ask for a matrix, and are tried where there is one
 
 
 @pytest.fixture
@@ -59,17 +58,13 @@ def sessions(market: Market) -> list[date]:
 def lived(
     store: Store, market: Market, sessions: list[date], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Bundle]:
-    """A champion with a past of PAST sessions and IN_OFFICE of them in office.
-
-    sure, right: of each session how sure it was, and how often it was right.
-    """
+    """A champion, and of each session before and in office how sure it was and how often right."""
     monkeypatch.setenv("FINPULSE_MLFLOW_URL", f"http://127.0.0.1:{launcher.free_port()}")
     settings.cache_clear()
 
-    def made(sure: np.ndarray, right: np.ndarray, zero: bool = True) -> Bundle:
+    def made(sure: np.ndarray, right: np.ndarray) -> Bundle:
         bundle = market.prior((0.25, 0.3, 0.45), expert="logistic")
-        if zero:
-            market.promote(store, market.champion(market.prior(FLAT), 1))
+        market.promote(store, market.champion(market.prior(FLAT), 1))
         held = market.promote(store, market.champion(bundle, 2))
         draw = np.random.default_rng(5)
         rows, truths = list[dict[str, Any]](), list[dict[str, Any]]()
@@ -113,8 +108,8 @@ def at(store: Store, day: date, now: datetime | None = None) -> dict[str, Alarm]
 
 
 def test_every_family_is_found_by_itself() -> None:
-    known = {"confidence", "embeddings", "features", "freshness", "realised_loss"}
-    assert set(FAMILIES.names()) == known
+    known = ["confidence", "embeddings", "features", "freshness", "realised_loss"]
+    assert [one.name for one in FAMILIES] == known and FAMILIES.get("freshness").limit == 35.0
 
 
 def test_a_quiet_champion_alarms_nobody_and_all_is_written_down(
@@ -130,10 +125,8 @@ def test_a_quiet_champion_alarms_nobody_and_all_is_written_down(
     rows = store.query("SELECT * FROM alarms").to_pylist()
     assert len(rows) == 3 and {row["bundle"] for row in rows} == {bundle.hash}
     one = next(row for row in rows if row["family"] == "confidence")
-    held = found["confidence"]
-    assert (one["number"], one["threshold"], one["severe"]) == (
-        *(held.number, held.threshold, held.severe),
-    )
+    held = vars(found["confidence"])
+    assert all(one[name] == held[name] for name in ("number", "threshold", "severe"))
 
 
 def test_confidence_that_falls_is_another_family_than_a_loss_that_rises(
@@ -286,9 +279,8 @@ def test_a_family_that_fails_is_named_and_stops_no_other(
     with pytest.raises(RuntimeError, match="the matrix is gone"):
         at(store, sessions[-1])
     assert "sim20/trend_1 afraid: the matrix is gone" in capsys.readouterr().err
-    assert store.query("SELECT family FROM alarms WHERE wakes")["family"].to_pylist() == [
-        "confidence"
-    ]
+    woke = store.query("SELECT family FROM alarms WHERE wakes")["family"].to_pylist()
+    assert woke == ["confidence"]
 
 
 def test_the_verb_tells_each_family_and_the_exporter_the_newest(
@@ -304,14 +296,4 @@ def test_the_verb_tells_each_family_and_the_exporter_the_newest(
     text = generate_latest(exporter.registry).decode()
     where = 'family="{}",target="trend_1",universe="sim20"'
     for name, raised in (("confidence", "1.0"), ("realised_loss", "0.0")):
-        for metric in ("raised", "persistent"):
-            assert f"finpulse_alarm_{metric}{{{where.format(name)}}} {raised}" in text
-
-
-def test_declared_families_are_what_they_say() -> None:
-    for one in FAMILIES:
-        assert isinstance(one, Family) and one.name
-    assert FAMILIES.get("freshness").limit == 35.0
-    assert {one.name for one in FAMILIES if one.limit is None} == BASE | {
-        *("confidence", "realised_loss")
-    }
+        assert f"finpulse_alarm_raised{{{where.format(name)}}} {raised}" in text

@@ -1,11 +1,13 @@
 """What texts mean moves: found where a topic comes up, quiet where nothing does."""
 
 from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from market import Market, close_of
+from market import VIEW, Market, close_of
 
 from contracts.cut import Cut
 from contracts.store import Store
@@ -13,6 +15,7 @@ from contracts.tables import EMBEDDINGS, HEADLINE_SYMBOLS, HEADLINES
 from contracts.universe import universe
 from monitoring.drift.mmd import mmd
 from monitoring.drift_test import DRIFT_TESTS
+from monitoring.family import FAMILIES
 from monitoring.feature_drift import meaning_scores, threshold
 from monitoring.meaning import meanings
 
@@ -109,3 +112,29 @@ def test_the_topic_of_the_newest_sessions_is_found_in_the_store(
     [quiet] = meaning_scores(store, earlier, before.back(5), "m-1")
     assert not quiet["alarm"]
     assert meaning_scores(store, window, cut.back(5), "m-2") == [], "a model that embedded nothing"
+
+
+@pytest.mark.integration
+def test_the_alarm_family_sees_the_topic_session_by_session(store: Store, market: Market) -> None:
+    market.load(store)
+    topics = np.random.default_rng(4).normal(0, 0.05, (len(market.sessions), 48))
+    topics[-5:] += np.where(np.arange(48) < 24, 0.4, 0.0)
+    tell(store, market, topics)
+    whole = Cut.at(universe(market.universe), market.last, store.snapshot())
+    spans = (
+        whole.since(market.sessions[3]).until(market.sessions[20]),
+        whole.since(market.sessions[21]),
+    )
+    about: Any = SimpleNamespace(store=store, spans=spans, text_model="m-1")
+    about.bundle = SimpleNamespace(manifest=SimpleNamespace(view=VIEW.name))
+    about.before = lambda days, _least: int(np.searchsorted(days, np.datetime64(spans[1].first)))
+    family = FAMILIES.get("embeddings")
+    track = family.track(about)
+    assert track is not None and track.sessions.tolist() == market.sessions[3:]
+    usual, moved = track.values[:-5], track.values[-5:]
+    assert moved.min() > usual.max() + usual.std()
+    # Who reads no texts, and whose model embeds nothing, has no such numbers.
+    about.text_model = "m-2"
+    assert family.track(about) is None
+    about.text_model = ""
+    assert family.track(about) is None
