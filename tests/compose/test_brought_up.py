@@ -180,7 +180,14 @@ KEPT = ("bars", "sentiments", "embeddings", "champions", "predictions")
 
 def kept(compose: Compose) -> dict[str, Any]:
     """What must outlive containers: facts and embeddings, and models in both places."""
-    psql = ["psql", "--username=postgres", "--dbname=finpulse", "-At", "-c"]
+    psql = [
+        "psql",
+        "--host=/run/postgresql",
+        "--username=postgres",
+        "--dbname=finpulse",
+        "-At",
+        "-c",
+    ]
     listed = "find {} -type f -exec sha256sum {{}} + | sort"
     found: dict[str, Any] = {
         name: int(compose.inside("postgres", *psql, f"SELECT count(*) FROM {name}"))
