@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from airflow.sdk import Param, chain
 from approval import approval
-from market_days import market_days
+from market_days import goes_on
 from step import NAME, NAMES, pipeline, steps
 
 SETS = "--learn {{ params.learn }} --stop {{ params.stop }} --held {{ params.held }}"
@@ -23,13 +23,10 @@ PARAMS = {
 ABOUT = """A text model is fine-tuned on labelled sets and contests the office of reading texts on
 sets that neither it nor its champion learnt from."""
 
-# Where no market's day comes by itself, no week brings anything to learn from either.
-GOES_ON = any(day.schedule and not day.paused for day in market_days())
-
 with pipeline(
     "finetune_sentiment",
     hours=12,
-    schedule="@weekly" if GOES_ON else None,
+    schedule="@weekly" if goes_on() else None,
     start_date=datetime(2025, 1, 5, tzinfo=UTC),
     params=PARAMS,
     default_args={"pool": "gpu"},

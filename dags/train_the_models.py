@@ -2,78 +2,39 @@
 
 import json
 
-from airflow.sdk import AssetOrTimeSchedule, Param, chain
-from alarms import ALARMS, Woken, alarm
+from airflow.sdk import chain
+from alarms import Earlier, Woken
 from approval import approval
-from exchange_timetable import WeekClose
-from market_days import market_days
-from step import NAME, SNAPSHOT, Step, choice, pipeline, steps, universe, words
+from step import PINNED, SNAPSHOT, Step, pipeline, steps, told, words
+from trainings import ASKED, MACROS, OFFICE, PARAMS, schedule
 
-# Who is trained: the office of the alarm that woke the run, else what the run was asked for.
-ALARM = "alarm(triggering_asset_events)"
-ASKED = (
-    f"--universe={{{{ {ALARM}.universe or params.universe }}}} --target={{{{ {ALARM}.target }}}}"
-)
-ASKED += f" --session={{{{ {ALARM}.session or params.session or '' }}}}"
-ASKED += " --first={{ params.first or '' }} --recipe={{ params.recipe }}"
-PINNED = "--snapshot {{ ti.xcom_pull(task_ids='snapshot') }}"
-INPUTS = "ti.xcom_pull(task_ids='inputs')"
-SEEN = f"--universe {{{{ {INPUTS}.universe }}}} {PINNED}"
-RECIPE = f"--recipe {{{{ {INPUTS}.recipe }}}}"
-PLACE = f"--session {{{{ {INPUTS}.session }}}} {SEEN}"
-RUN = f"{PLACE} {RECIPE}"
-SPAN = f"--first {{{{ {INPUTS}.first }}}} --last {{{{ {INPUTS}.session }}}} {SEEN}"
-MODEL = f"--view {{{{ {INPUTS}.view }}}} --text-model {{{{ {INPUTS}.text_model }}}}"
-TARGET = f"--target {{{{ {INPUTS}.target }}}}"
+RECIPE = told("inputs", "recipe")
+RUN = f"{told('inputs', 'session', 'universe')} {PINNED} {RECIPE}"
+SPAN = f"{told('inputs', 'first', 'universe')} {PINNED} {told('inputs', last='session')}"
 EXPERT = "{{ ti.xcom_pull(task_ids='experts')[ti.map_index] }}"
+DECIDED = f"{told('inputs', 'session', 'universe', 'target')} {PINNED}"
 
 BEFORE = {
-    "features": f"python -m features materialise {MODEL} {SPAN}",
+    "features": f"python -m features materialise {told('inputs', 'view', 'text_model')} {SPAN}",
     **{verb: f"python -m training {verb} {RUN}" for verb in ("zero", "tune")},
 }
 JUDGED = {verb: f"python -m training {verb} {RUN}" for verb in ("ensemble", "evidence", "contest")}
-AFTER = {
-    "promote": f"python -m training promote {RUN}",
-    "predict": f"python -m serving predict {PLACE} {TARGET} --catch-up 40",
-}
+AFTER = {"promote": f"python -m training promote {RUN}"}
+AFTER["predict"] = f"python -m serving predict {DECIDED} --catch-up 40"
+ABOUT = """Earlier champions are tried where an alarm lasts; else a challenger is tuned, fitted and
+judged against the champion on sessions that neither has seen, and promoted if it wins."""
 
-CHOICE = Param("default", type="string", pattern=NAME, description="a name in training/recipe.py")
-PARAMS = {
-    "universe": universe(),
-    "first": choice("first session learnt from; or the first that there is"),
-    "session": choice("trained at its close; or the newest that there is"),
-    "recipe": CHOICE,
-}
-ABOUT = """A challenger is tuned, fitted and judged against the champion on sessions that neither
-has seen, and promoted if it wins, all at the snapshot of the step `snapshot`."""
-
-# The night after the week's last session of the settings' universe, where its days come by
-# themselves; a severe alarm that stays wakes it in any case.
-own, *_ = market_days()
-WEEKLY = WeekClose(own.schedule.calendar) if own.schedule else None
-WOKEN = AssetOrTimeSchedule(timetable=WEEKLY, assets=[ALARMS]) if WEEKLY else [ALARMS]
-
-with pipeline(
-    "train_models",
-    hours=12,
-    runs=2,
-    schedule=WOKEN,
-    params=PARAMS,
-    user_defined_macros={"alarm": alarm},
-    doc_md=ABOUT,
-) as dag:
-    inputs = Step(
-        task_id="inputs",
-        argv=words(f"python -m training inputs {ASKED} {PINNED}"),
-        answer=json.loads,
-    )
-    experts = Step(
-        task_id="experts", argv=words(f"python -m training experts {RECIPE}"), answer=json.loads
+how = {"schedule": schedule(), "params": PARAMS, "user_defined_macros": MACROS}
+with pipeline("train_models", hours=12, runs=2, doc_md=ABOUT, **how) as dag:
+    snapshot = Woken(task_id="snapshot", argv=words(SNAPSHOT))
+    inputs, experts = (
+        Step(task_id=verb, argv=words(f"python -m training {verb} {about}"), answer=json.loads)
+        for verb, about in (("inputs", f"{ASKED} {PINNED}"), ("experts", RECIPE))
     )
     fit = Step.partial(task_id="fit", argv=words(f"python -m training fit --expert {EXPERT} {RUN}"))
-    office = f"{{{{ {INPUTS}.universe }}}}/{{{{ {INPUTS}.target }}}}"
-    chain(
-        *(Woken(task_id="snapshot", argv=words(SNAPSHOT)), inputs, *steps(BEFORE), experts),
-        *(fit.expand(part=experts.output), *steps(JUDGED)),
-        *(*approval("contest", office), *steps(AFTER)),
-    )
+    asked = approval("contest", OFFICE)
+    # Where a person approves, who is better is named, and for that person to release.
+    back = f"python -m monitoring earlier {DECIDED}" + " --judge" * bool(asked)
+    earlier = Earlier(task_id="earlier", argv=words(back))
+    before = (snapshot, inputs, earlier, *steps(BEFORE), experts)
+    chain(*before, fit.expand(part=experts.output), *steps(JUDGED), *asked, *steps(AFTER))

@@ -22,7 +22,6 @@ from typing import ClassVar, TypeVar
 import numpy as np
 
 from contracts.registry import Registry
-from features.panel import roll
 from features.panel.panel import Flags, Panel, Times
 from features.panel.series import Segments, Series, Values, Whole
 
@@ -204,5 +203,7 @@ def label(
 
 def return_before(panel: Panel) -> Values:
     """Total return over the BEFORE sessions up to each row, for whoever bets against it."""
+    from features.panel import roll  # compiled loops, which who only names a label does not need
+
     total = Series.of(panel.columns["total"], Segments(panel.offsets, "instrument"))
     return np.asarray(roll.change(total, BEFORE))

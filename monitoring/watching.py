@@ -38,17 +38,22 @@ def earlier(
     snapshot: verbs.Snapshot,
     universe: verbs.Universe = "",
     target: Annotated[str, typer.Option(help="default: the universe's only target")] = "",
+    judge: Annotated[bool, typer.Option("--judge", help="name who is better, and no more")] = False,
 ) -> None:
     """Try an office's earlier champions on the newest settled rows, before anything is trained.
 
-    The last line is the bundle of one that is surely better and comes back, or `nobody`.
+    The last line is the bundle of one that is surely better and comes back, or `nobody`. With
+    --judge it is told as `rollout --begin` and that bundle, for a person to do.
     """
     from monitoring.watch import earlier as former
     from training.office.ledger import office_of
 
     cut, store = Cut.at(universes.universe(universe), session, snapshot), open_store()
-    office = office_of(store, cut.universe.name, target)
-    tried, back = former.earlier(store, office, cut, datetime.now(UTC))
+    name = cut.universe.name
+    office = Office(name, target) if target else office_of(store, name)
+    tried, back = former.earlier(store, office, cut, datetime.now(UTC), judge=judge)
     for one in tried:
         typer.echo(one.words)
-    typer.echo(back or NOBODY)
+    if judge and back:
+        typer.echo(f"for a person: python -m monitoring rollout --universe {name} --begin {back}")
+    typer.echo(NOBODY if judge else back or NOBODY)

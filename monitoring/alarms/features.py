@@ -14,6 +14,8 @@ from monitoring.family import Track, Watched, family
 from monitoring.watch.chart import LEAST
 from training.forecast import Floats
 
+_FIFTHS = 5
+
 
 @family("features")
 def features(watched: Watched) -> Track | None:
@@ -34,11 +36,23 @@ def features(watched: Watched) -> Track | None:
 
 def unlike(rows: Values, before: int) -> Floats:
     """The logarithm of the mean square of the rows (n, width), each column in deviations of the
-    first `before` rows, (n,)."""
+    first `before` rows, (n,).
+
+    Those rows themselves are told in deviations of the others, a fifth at a time: a row that its
+    own mean and spread were made of would lie too near.
+    """
     if not len(rows):
         return np.empty(0)
-    far = scaled(rows[:before], rows)
-    return np.asarray(np.log((far**2).mean(axis=1) + 1e-6))
+    places = np.arange(len(rows))
+    parts = [places[before:], *np.array_split(places[:before], _FIFTHS)]
+    far = np.empty(len(rows))
+    for part in parts:
+        others = np.setdiff1d(places[:before], part)
+        if len(part) and len(others):
+            far[part] = (scaled(rows[others], rows[part]) ** 2).mean(axis=1)
+        else:
+            far[part] = 0.0
+    return np.asarray(np.log(far + 1e-6))
 
 
 def _by_session(watched: Watched, chosen: FeatureView, cut: Cut) -> pl.DataFrame:

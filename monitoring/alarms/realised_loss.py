@@ -1,5 +1,7 @@
 """Realised loss: what settled forecasts lost, beside champion zero's of the same rows."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 
@@ -49,4 +51,6 @@ def _losses(asked: Objective, values: Floats, rows: pl.DataFrame) -> Floats:
 def _zero(watched: Watched, asked: Objective) -> Baseline | None:
     ranks = reign(watched.store, watched.held.office)
     found = baseline(watched.store, watched.held.bundle, ranks[-1].bundle, asked)
-    return found if found is not None and found.zero.hash != watched.held.bundle else None
+    if found is None or found.zero.hash == watched.held.bundle:
+        return None
+    return replace(found, missing="write")

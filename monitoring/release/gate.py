@@ -106,7 +106,7 @@ def _checks(store: Store, release: Rollout, now: datetime) -> Iterator[Check]:
     if first[0].result != PASS:
         return  # What does not load has no other numbers.
     yield from forecasts.checks(store, release)
-    yield from losses.checks(store, release.office, release.champion, release.bundle)
+    yield from losses.checks(store, release)
     server = Prometheus(settings().prometheus_url)
     seen = traffic.traffic(server, release, (now - began(store, release)).total_seconds())
     yield from traffic.checks(seen, settings().release_requests)

@@ -50,12 +50,12 @@ def guard(store: Store, release: Rollout, now: datetime) -> Guarded:
 
 
 def _checks(store: Store, release: Rollout) -> Iterator[Check]:
-    since = release.decided_at.date()
+    since, begin = release.decided_at.date(), losses.since(store, release)
     yield from weight.checks(release.champion, release.bundle)[:1]
     if rows := forecasts.said_since(store, release, since):
         yield forecasts.sound(release.bundle, rows)
     # It is asked every day: only what holds at all times together may put somebody out.
-    its = losses.sequences(store, release.office, release.bundle, release.champion)
+    its = losses.sequences(store, release.office, release.bundle, release.champion, begin)
     for loss, found, (own, before) in its:
         lost = found.larger and found.difference > loss.margin
         result = FAIL if lost else PASS if found.n >= FEWEST else NO_DATA

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import special
 
 from contracts.champion import Office
+from contracts.release.rollout import Rollout
 from contracts.store import Store
 from monitoring.release.check import FAIL, NO_DATA, PASS, Check
 from monitoring.release.peeking import Compared, compared
@@ -26,9 +27,15 @@ _ROW = ["instrument_id", "as_of"]
 _COMMON = """
 SELECT session FROM (
   SELECT DISTINCT p.session, p.bundle FROM predictions p
-  WHERE p.universe = %s AND p.target = %s AND p.bundle IN (%s, %s)
+  WHERE p.universe = %s AND p.target = %s AND p.bundle IN (%s, %s) AND p.session >= %s
     AND EXISTS (SELECT FROM outcomes o WHERE o.prediction_id = p.prediction_id)) said
 GROUP BY session HAVING count(*) = 2 ORDER BY session DESC LIMIT %s
+"""
+# In the evidence of an earlier champion: the first session by which it was found better.
+SINCE = "since"
+_EARLIER = """
+SELECT (evidence ->> 'since')::date AS since FROM promotions
+WHERE promotion_id = %s AND cause = 'earlier'
 """
 
 
@@ -52,13 +59,22 @@ class Paired:
         return one[both], other[both], self.sessions[both]
 
 
-def paired(store: Store, office: Office, first: str, second: str) -> Paired | None:
-    """The settled forecasts that both bundles made; None where there are none.
+def since(store: Store, release: Rollout) -> date:
+    """The first session by which a release is judged: of an earlier champion, which comes back
+    since the world is another, that where the change began; else all."""
+    found = store.query(_EARLIER, (release.rollout_id,))["since"].to_pylist()
+    return found[0] if found and found[0] else date.min
+
+
+def paired(
+    store: Store, office: Office, first: str, second: str, begin: date = date.min
+) -> Paired | None:
+    """The settled forecasts that both bundles made, from a session on; None where there are none.
 
     Raises ForecastError where either said what is no answer.
     """
     place = (office.universe, office.target)
-    found = store.query(_COMMON, (*place, first, second, SESSIONS))
+    found = store.query(_COMMON, (*place, first, second, begin, SESSIONS))
     days: Sequence[date] = sorted(found["session"].to_pylist())
     if not days:
         return None
@@ -79,11 +95,11 @@ def paired(store: Store, office: Office, first: str, second: str) -> Paired | No
 
 
 def sequences(
-    store: Store, office: Office, first: str, second: str
+    store: Store, office: Office, first: str, second: str, begin: date = date.min
 ) -> Iterator[tuple[Loss, Compared, tuple[float, float]]]:
     """Each judged loss of two bundles, compared so that it may be looked at every day, and their
     means; nothing where no session is settled of which both have forecasts."""
-    if (rows := paired(store, office, first, second)) is None:
+    if (rows := paired(store, office, first, second, begin)) is None:
         return
     horizon = manifest_of(first).horizon
     for loss in rows.asked.judged:
@@ -93,15 +109,16 @@ def sequences(
             yield loss, compared(one - other, sessions, horizon), means
 
 
-def checks(store: Store, office: Office, champion: str, challenger: str) -> list[Check]:
+def checks(store: Store, release: Rollout) -> list[Check]:
     """No judged loss of the challenger is larger by more than its margin, beyond chance.
 
     Rows are paired and told by session; a difference that is always the same is a constant bias.
     Of long labels few sessions tell little: there the contest has decided.
     """
+    champion, challenger = release.champion, release.bundle
     asked = manifest_of(champion).asked
     try:
-        rows = paired(store, office, champion, challenger)
+        rows = paired(store, release.office, champion, challenger, since(store, release))
     except ValueError as error:
         return [Check("settled losses", FAIL, "are answers", why=str(error))]
     if rows is None:

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -31,12 +32,14 @@ _ITS = "zero_"
 class Baseline:
     """Champion zero beside a champion of the same objective; name: that of its expert.
 
-    beside: the bundle of that champion, whose answers the rows hold.
+    beside: the bundle of that champion, whose answers the rows hold. missing: whether features of
+    it that are not there are written; a service that works nothing out has them refused.
     """
 
     store: Store
     zero: Bundle
     beside: str
+    missing: Literal["refuse", "write"] = "refuse"
 
     @property
     def name(self) -> str:
@@ -73,7 +76,8 @@ class Baseline:
         chosen, snapshot = view(manifest.view), rows["snapshot"][0]
         cut = Cut(universe(manifest.universe), days[0], days[-1], snapshot)
         cut = cut.since(days[0] - lookback(manifest.window, chosen.interval))
-        matrix = load_matrix(self.store, cut, chosen, text_model(self.store, manifest))
+        pinned = text_model(self.store, manifest)
+        matrix = load_matrix(self.store, cut, chosen, pinned, missing=self.missing)
         matrix = with_answers(self.store, cut, manifest, matrix)
         whole, history = History.of_matrix(matrix, manifest.features)
         places = np.arange(whole.num_rows)

@@ -1,7 +1,6 @@
 """Alarms that wake `train_models`: what the ledger calls for, told to Airflow once."""
 
 import logging
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -14,9 +13,6 @@ log = logging.getLogger(__name__)
 
 # The asset on which `dags/train_the_models.py` is scheduled.
 ALARMS = "finpulse://ledger/alarms"
-# Longer than a scheduler takes to make a run of an event: what comes sooner is of the same run.
-APART_SECONDS = 120.0
-
 # The newest call of each office, while its champion is the one that it is about, and nobody has
 # decided anything since.
 _CALLS = """
@@ -61,32 +57,33 @@ def calls(store: Store) -> list[Call]:
 
 
 class Caller:
-    """Tells Airflow of each call once: Airflow itself remembers what it was told.
-
-    A run is about one office, so that calls which come together are told one after the other.
-    """
+    """Tells Airflow of each call once: Airflow itself remembers what it was told."""
 
     def __init__(self, airflow: Airflow | None) -> None:
         self.airflow = airflow
         self._told: set[Call] = set()
-        self._next = 0.0
 
     def look(self, found: Sequence[Call]) -> None:
-        """Tell of the calls that it has not heard of; one that could not be told is told by the
-        next look."""
+        """Tell of a call that it has not heard of; the others, and one that could not be told, are
+        told by the next looks.
+
+        Of two events within a second Airflow 3.3.2 may make one run and forget the second.
+        """
         self._told &= set(found)
         for call in found:
-            waits = time.monotonic() < self._next
-            if self.airflow is not None and call not in self._told and not waits:
-                self._tell(self.airflow, call)
+            if self.airflow is None or call in self._told:
+                continue
+            if self._tell(self.airflow, call):
+                return
 
-    def _tell(self, airflow: Airflow, call: Call) -> None:
+    def _tell(self, airflow: Airflow, call: Call) -> bool:
+        """Whether an event was posted."""
         try:
-            if not airflow.told(call.about, ALARMS):
+            if news := not airflow.told(call.about, ALARMS):
                 airflow.tell(call.about, ALARMS)
-                self._next = time.monotonic() + APART_SECONDS
                 log.info("Airflow was told of an alarm that stays", extra=call.about)
         except AirflowError as error:
             log.error("an alarm calls for training", extra=call.about | {"error": str(error)})
-            return
+            return False
         self._told.add(call)
+        return news

@@ -5,16 +5,16 @@ from datetime import date, datetime
 
 import numpy as np
 
-from contracts.champion import Champion, Office
+from contracts.champion import Champion, Office, champion
 from contracts.cut import Cut
 from contracts.expected import Expected
 from contracts.store import Store
 from contracts.time.calendar import session_close, shift
 from features.matrix.matrix import load_matrix
 from features.view import view
-from monitoring.release.losses import excess
+from monitoring.release.losses import SINCE, excess
 from training.bundle import bundle
-from training.bundle.bundle import Bundle
+from training.bundle.bundle import Bundle, manifest_of
 from training.bundle.history import lookback
 from training.bundle.inputs import with_answers
 from training.bundle.manifest import BundleError
@@ -22,12 +22,11 @@ from training.bundle.text_model import text_model
 from training.forecast import Floats
 from training.objective import Forecasts
 from training.office.former import bring_back, formers
-from training.office.ledger import require_champion
 from training.run.records import Fit
 from training.samples.samples import Samples, common, from_matrix, stamp
 
 # The newest settled sessions that are looked at, more where the alarm began before them.
-SESSIONS = 20
+SESSIONS = 10
 # The chance that any of those that are tried comes back though it is no better.
 LEVEL = 0.01
 
@@ -61,36 +60,43 @@ class Tried:
         return f"{self.bundle[:12]} {'is better' if self.better else 'stays away'}: {self.why}"
 
 
-def earlier(store: Store, office: Office, cut: Cut, now: datetime) -> tuple[list[Tried], str]:
+def earlier(
+    store: Store, office: Office, cut: Cut, now: datetime, *, judge: bool = False
+) -> tuple[list[Tried], str]:
     """Try the office's earlier champions on the rows since a lasting alarm began; the best goes
     into a release.
 
     Returns who was tried, and the bundle that is on its way back, empty where nobody is surely
     better: then a challenger is to be trained. Nobody is tried where no change is alarmed, so that
     looking every week puts nobody in by luck. Who was rolled back once is not tried. Where releases
-    are not staged it takes office at once. Asked again it finds the same. Raises StepMissing
-    without a champion, ReleaseRefused where no release may begin, LockLost.
+    are not staged it takes office at once. Asked again it finds the same. judge: whoever is better
+    is named, and stays where it is. Raises ReleaseRefused where no release may begin, LockLost.
     """
-    held = require_champion(store, office)
+    held = champion(store, office)
+    if held is None:
+        return [], ""
     place = (held.universe, held.target, held.bundle)
     began: date | None = store.query(_BEGAN, (*place, *place, cut.last))["began"][0].as_py()
     if began is None:
         return [], ""
-    known = formers(store, office)
-    tried = [_tried(store, (one, held), cut, began, LEVEL / len(known)) for one in known]
+    known, calendar = formers(store, office), cut.universe.calendar
+    newest = shift(calendar, cut.last, -SESSIONS - manifest_of(held.bundle).horizon)
+    since = min(newest, shift(calendar, began, -1))
+    tried = [_tried(store, (one, held), cut, since, LEVEL / len(known)) for one in known]
     best = max((one for one in tried if one.better), key=lambda one: one.gain, default=None)
-    if best is None:
-        return tried, ""
+    if best is None or judge:
+        return tried, best.bundle if best else ""
     then = next(one for one in known if one.bundle == best.bundle)
     reason = f"an earlier champion is better of late: {best.why}"
     evidence = {"tried": [asdict(one) for one in tried], "snapshot": cut.snapshot}
+    evidence |= {SINCE: str(shift(calendar, since, 1))}
     about = replace(Fit("", then.bundle, then.model_version), model=then.model_name)
     bring_back(store, held, about, (reason, evidence), now)
     return tried, best.bundle
 
 
 def _tried(
-    store: Store, both: tuple[Champion, Champion], cut: Cut, began: date, level: float
+    store: Store, both: tuple[Champion, Champion], cut: Cut, since: date, level: float
 ) -> Tried:
     former, held = both
     try:
@@ -101,10 +107,8 @@ def _tried(
             raise BundleError(f"it foretells {ours.manifest.label}")
     except (Expected, FileNotFoundError) as error:
         return Tried(former.bundle, 0.0, 1.0, 0, False, f"it cannot be asked: {error}")
-    calendar, newest = cut.universe.calendar, -SESSIONS - ours.manifest.horizon
-    since = min(shift(calendar, cut.last, newest), shift(calendar, began, -1))
     # Neither is judged by what it was trained on.
-    closed = session_close(calendar, since)
+    closed = session_close(cut.universe.calendar, since)
     after = max(closed, theirs.manifest.as_of, ours.manifest.as_of)
     rows = _rows(store, theirs, cut, after), _rows(store, ours, cut, after)
     return _compared(rows, (theirs, ours), level)

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 
 import numpy as np
@@ -24,7 +24,10 @@ OF_THE_LAST, ARE = 7, 5
 # Sessions, a month, after which an alarm that stays wakes again.
 AGAIN = 21
 
-_WOKE = "SELECT max(session) AS session FROM alarms WHERE universe = %s AND target = %s AND wakes"
+_WOKE = """
+SELECT max(session) AS session FROM alarms
+WHERE universe = %s AND target = %s AND wakes AND NOT (family = ANY(%s))
+"""
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,10 @@ def watch(store: Store, office: Office, cut: Cut, now: datetime) -> list[Alarm]:
     try:
         verbs.each(named, lambda name: found.extend(_of(named[name], watched)))
     finally:
-        free = any(one.persistent for one in found) and _free(store, office, cut, now)
-        found = [Alarm(**{**vars(one), "wakes": free and one.persistent}) for one in found]
+        quiet = not any(one.persistent for one in found) or _busy(store, office, now)
+        found = [
+            replace(o, wakes=not quiet and o.persistent and _rested(watched, o)) for o in found
+        ]
         _record(store, watched, found)
     return found
 
@@ -105,12 +110,19 @@ def _of(family: Family, watched: Watched) -> Iterator[Alarm]:
     yield Alarm(family.name, *sides, made.number > made.threshold, lately >= ARE)
 
 
-def _free(store: Store, office: Office, cut: Cut, now: datetime) -> bool:
-    """Whether an alarm may set work going: nothing is under way, and nothing has just been."""
+def _busy(store: Store, office: Office, now: datetime) -> bool:
+    """Whether a release is under way, or nobody may be staged yet."""
     until = cool_until(store, office)
-    if staged(store, office.universe) or (until is not None and now < until):
-        return False
-    last = store.query(_WOKE, (office.universe, office.target))["session"][0].as_py()
+    return bool(staged(store, office.universe)) or (until is not None and now < until)
+
+
+def _rested(watched: Watched, one: Alarm) -> bool:
+    """Whether nothing has been set going of late; a change does not wait for what only was old."""
+    declared = [each.name for each in FAMILIES if each.limit is not None]
+    office = watched.held.office
+    others = [] if one.family in declared else declared
+    found = watched.store.query(_WOKE, (office.universe, office.target, others))
+    last, cut = found["session"][0].as_py(), watched.cut
     return last is None or (last < cut.last and len(cut.since(last).sessions) > AGAIN)
 
 

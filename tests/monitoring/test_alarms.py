@@ -165,6 +165,21 @@ def test_a_loss_that_rises_wakes_once_and_again_after_a_month(
     assert call.session == sessions[woke[-1]]
 
 
+def test_a_change_does_not_wait_for_what_only_was_old(
+    store: Store, sessions: list[date], lived: Callable[..., Bundle], only: Callable[..., None]
+) -> None:
+    lived(always(0.7), later(0.8, 0.05))
+    only("freshness", "realised_loss")
+    late = datetime(2025, 9, 1, tzinfo=UTC)
+    woke = {
+        place: {name for name, one in at(store, sessions[place], late).items() if one.wakes}
+        for place in range(PAST + 1, PAST + IN_OFFICE)
+    }
+    first, second, *_ = [place for place, names in woke.items() if names]
+    assert first == PAST + 1 and woke[first] == {"freshness"}
+    assert second < PAST + 20 and woke[second] == {"realised_loss"}
+
+
 def test_nobody_is_called_for_a_champion_that_left(
     store: Store,
     market: Market,
@@ -194,6 +209,37 @@ def test_a_release_under_way_is_left_in_peace(
     begin(store, OFFICE, Fit("", challenger.hash, 3), "why", datetime.now(UTC))
     found = at(store, sessions[-1])["realised_loss"]
     assert found.persistent and not found.wakes and calls(store) == []
+
+
+def test_an_office_that_cools_down_is_left_in_peace_until_then(
+    store: Store,
+    sessions: list[date],
+    lived: Callable[..., Bundle],
+    only: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lived(always(0.7), later(0.8, 0.05))
+    only("realised_loss")
+    until = datetime(2025, 7, 5, tzinfo=UTC)
+    monkeypatch.setattr("monitoring.watch.rounds.cool_until", lambda *_: until)
+    assert not at(store, sessions[-2], until - timedelta(hours=1))["realised_loss"].wakes
+    assert at(store, sessions[-1], until)["realised_loss"].wakes
+
+
+def test_who_comes_back_begins_with_a_past_of_its_own(
+    store: Store,
+    market: Market,
+    sessions: list[date],
+    lived: Callable[..., Bundle],
+    only: Callable[..., None],
+) -> None:
+    bundle = lived(always(0.7), later(0.8, 0.05))
+    only("realised_loss")
+    assert at(store, sessions[-1])["realised_loss"].persistent
+    market.promote(store, market.champion(market.prior((0.4, 0.2, 0.4)), 3))
+    again = market.promote(store, market.champion(bundle, 9_000))
+    found = at(store, sessions[-1], again.decided_at)["realised_loss"]
+    assert not found.alarm and found.watched <= 1
 
 
 def test_a_restated_truth_counts_and_a_session_without_one_is_left_out(

@@ -3,76 +3,27 @@
 import errno
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
-from hashlib import sha256
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from market import FLAT, STEEP, Market
+from registry import NOW, Registry, look, newest
 
 from contracts import objects
 from contracts.champion import (
     ALIAS,
-    IN_OFFICE,
-    SENTIMENT,
     Office,
     champion,
-    model_name,
-    occupied,
-    offices,
     pointer,
-    text_model,
 )
-from contracts.gap import gaps
 from contracts.settings import settings
 from contracts.store import Store
-from monitoring.export.exporter import Exporter
 from monitoring.office.alias import ACTOR, reconcile
-from monitoring.office.wake import Waker
-from training.bundle.bundle import Bundle, load
-from training.office.registration import move_alias
+from training.bundle.bundle import load
 from training.run.mlflow_api import Mlflow
-from training.run.records import Fit
 from training.steps.rollback import roll_back
-from training.steps.zero import install_first
-from training.text import lexicon
-from training.text.tuned import GRAPH, TOKENIZER, Kept, keep
 
 pytestmark = pytest.mark.integration
-
-NOW = datetime(2025, 7, 2, tzinfo=UTC)
-
-
-class Registry:
-    """A registered model of one office in MLflow, as a person sees it in the UI."""
-
-    def __init__(self, server: Mlflow, universe: str, name: str = "") -> None:
-        self.server, self.office = server, Office(universe, "trend_1")
-        self.name = name or model_name(self.office)
-        server.call("POST", "mlflow/registered-models/create", name=self.name)
-
-    def add(self, bundle: Bundle | None) -> int:
-        tags = [{"key": "bundle", "value": bundle.hash}] if bundle else []
-        made = self.server.call(
-            "POST",
-            "mlflow/model-versions/create",
-            name=self.name,
-            source="s3://elsewhere/model",
-            tags=tags,
-        )
-        return int(made["model_version"]["version"])
-
-    def choose(self, version: int) -> None:
-        move_alias(self.server, self.name, version)
-
-    @property
-    def alias(self) -> int | None:
-        asked = ("GET", "mlflow/registered-models/get")
-        model = self.server.call(*asked, name=self.name)["registered_model"]
-        return next(
-            (int(a["version"]) for a in model.get("aliases", []) if a["alias"] == ALIAS), None
-        )
 
 
 @pytest.fixture
@@ -87,14 +38,6 @@ def registry(
     assert (made.add(flat), made.add(steep)) == (1, 2)
     market.promote(store, market.champion(flat, 1))
     return made
-
-
-def look(store: Store, registry: Registry) -> str:
-    return reconcile(store, registry.server, registry.office, NOW)
-
-
-def newest(store: Store) -> dict[str, Any]:
-    return store.query("SELECT * FROM promotions ORDER BY number DESC LIMIT 1").to_pylist()[0]
 
 
 def test_a_missing_alias_is_set(store: Store, registry: Registry) -> None:
@@ -260,77 +203,3 @@ def test_a_rollback_returns_to_a_bundle_of_format_2_under_its_old_name(
     assert shown(store, before, registry) == (1, None)
     registry.choose(1)
     assert look(store, registry) == "recorded", "from there on as ever"
-
-
-class Readers(Registry):
-    """The registered model of the office of reading texts; versions are text models."""
-
-    def __init__(self, server: Mlflow) -> None:
-        # Of a server that other tests have used before.
-        server.found("DELETE", "mlflow/registered-models/delete", name=model_name(SENTIMENT))
-        super().__init__(server, "", model_name(SENTIMENT))
-        self.office = SENTIMENT
-
-    def add_text(self, version: str) -> int:
-        return self.add(SimpleNamespace(hash=version))  # type: ignore[arg-type]
-
-
-def tuned(text: bytes = b"a graph") -> str:
-    """A kept model whose files are whole, which nobody has to run to know."""
-    files = {GRAPH: text, TOKENIZER: b"{}"}
-    said = {name: sha256(content).hexdigest() for name, content in files.items()}
-    return keep(Kept("tiny", ("sentences",), 1.0, 32, said), files)
-
-
-@pytest.fixture
-def readers(mlflow_server: str, store: Store) -> Any:
-    """Versions 1 (VADER, which is champion) and 2 (fine-tuned)."""
-    made = Readers(Mlflow(mlflow_server))
-    plain = lexicon.version()
-    assert (made.add_text(plain), made.add_text(tuned())) == (1, 2)
-    install_first(store, SENTIMENT, Fit("vader", plain, 1), NOW)
-    return made
-
-
-def test_who_reads_texts_may_be_chosen_in_the_ui_as_well(store: Store, readers: Readers) -> None:
-    assert look(store, readers) == "moved" and readers.alias == 1
-    readers.choose(2)
-    assert look(store, readers) == "recorded"
-    assert text_model(store, IN_OFFICE) == tuned(), "it scores from now on"
-    assert json.loads(objects.get(pointer(SENTIMENT)))["bundle"] == tuned()
-    assert look(store, readers) == "agreed"
-    readers.choose(1)
-    assert look(store, readers) == "recorded"
-    assert text_model(store, IN_OFFICE) == lexicon.version()
-    readers.server.call("DELETE", "mlflow/registered-models/alias", name=readers.name, alias=ALIAS)
-    assert look(store, readers) == "moved" and readers.alias == 1
-    assert {SENTIMENT, readers.office} == set(occupied(store)) and offices(store) == ()
-    assert gaps(store) == [], "it has no forecasts to make"
-
-
-def test_a_reader_that_is_not_whole_is_refused(store: Store, readers: Readers) -> None:
-    assert look(store, readers) == "moved"
-    other = tuned(b"another graph")
-    objects.put(f"sentiment/{other}/{GRAPH}", b"changed")
-    for wrong, why in (
-        (other, f"its {GRAPH} is not the one that was kept"),
-        ("tuned-0123456789ab", "in the object store"),
-        ("vader-0123456789ab", "the word list that is installed"),
-        ("0" * 64, "cannot be had"),
-    ):
-        readers.choose(readers.add_text(wrong))
-        assert look(store, readers) == "refused"
-        assert why in newest(store)["reason"] and readers.alias == 1
-    assert text_model(store, IN_OFFICE) == lexicon.version()
-
-
-def test_the_exporter_looks_at_the_readers_office_too(
-    store: Store, readers: Readers, mlflow_server: str
-) -> None:
-    assert look(store, readers) == "moved"
-    readers.choose(2)
-    exporter = Exporter(store, Mlflow(mlflow_server), Waker(None), "sim20")
-    exporter.look_at_alias()
-    assert text_model(store, IN_OFFICE) == tuned()
-    told = "finpulse_alias_reconciliations_total"
-    assert exporter.registry.get_sample_value(told, {"result": "recorded"}) == 1.0

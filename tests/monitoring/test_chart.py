@@ -118,7 +118,7 @@ MADE: dict[str, tuple[Series, int]] = {
 @pytest.mark.parametrize("name", MADE)
 def test_a_year_without_a_change_keeps_its_budget(name: str, before: int) -> None:
     make, overlap = MADE[name]
-    years, alarms, severe, late = 120, list[int](), 0, list[int]()
+    years, alarms, severe, late = 60, list[int](), 0, list[int]()
     for seed in range(years):
         values = make(np.random.default_rng([3, seed]), before + YEAR)
         found = chart(values, before, overlap, both=False, seed=seed)

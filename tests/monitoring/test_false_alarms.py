@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from stationary import stationary_minutes, stationary_panel
+from stationary_texts import meanings
 
 from features.engine import evaluate
 from features.feature import EDITION, Feature, find
@@ -189,3 +190,39 @@ def delay(test: DriftTest, values: Matrix, rows: np.ndarray, memory: int) -> int
         if test.score(learnt, values[end - LENGTH : end].ravel()) > limit:
             return seen
     return 2 * LENGTH
+
+
+# The sessions that a year of texts is held against, and the one in which a topic comes up.
+TOLD = Watched(seeds=24, learnt=500, watched=YEAR + LENGTH, instruments=1)
+MEANT = DRIFT_TESTS.get("mmd")
+
+
+def meant(seed: int) -> tuple[np.ndarray, float]:
+    """What texts mean (sessions, width) where nothing new comes up, and the limit learnt of it."""
+    values = meanings(seed, TOLD.learnt + TOLD.watched)
+    days = np.arange(TOLD.learnt).astype("datetime64[D]")
+    return values, threshold(MEANT, values[: TOLD.learnt], days, LENGTH, 0)
+
+
+def far(values: np.ndarray, end: int) -> float:
+    """How far the LENGTH sessions before `end` are from those learnt from."""
+    return MEANT.score(values[: TOLD.learnt], values[end - LENGTH : end])
+
+
+def test_what_texts_mean_alarms_no_more_often_than_stated_and_finds_a_topic() -> None:
+    alarms, late = [], []
+    for seed in range(TOLD.seeds):
+        values, limit = meant(seed)
+        ends = range(TOLD.learnt + LENGTH, len(values) + 1, STEP)
+        alarms.append([far(values, end) > limit for end in ends])
+        # A story that half of all headlines are about from then on.
+        begins = len(values) - LENGTH
+        topic = np.random.default_rng(1_000 + seed).normal(size=values.shape[1])
+        values[begins:] = 0.5 * (values[begins:] + topic)
+        seen = (n for n in range(5, LENGTH + 1, 5) if far(values, begins + n) > limit)
+        late.append(next(seen, 2 * LENGTH))
+    rate, alone = np.mean(alarms), TOLD.seeds * (len(alarms[0]) * STEP // LENGTH)
+    most = FALSE_ALARMS + 1.645 * np.sqrt(FALSE_ALARMS * (1 - FALSE_ALARMS) / alone)
+    print(f"mmd  meaning {rate:.2%} (at most {most:.2%}), a topic is found after", sorted(late))
+    assert rate <= most
+    assert np.max(late) <= LENGTH and np.median(late) < LENGTH

@@ -9,13 +9,14 @@ from market import FLAT, STEEP, Market
 from prometheus_client import generate_latest
 
 from contracts import objects
-from contracts.champion import Office
+from contracts.champion import Office, champion
 from contracts.cut import Cut
 from contracts.database.reader import bind
 from contracts.store import Store
 from contracts.tables import BARS
 from contracts.universe import universe
 from monitoring.export.exporter import Exporter
+from monitoring.family import FAMILIES, Watched
 from monitoring.office.wake import Waker
 from monitoring.truth import performance
 from monitoring.truth.performance import Performance, Truths
@@ -86,6 +87,25 @@ def test_a_volatility_stands_beside_its_own_champion_zero(
             n, expected = qlike(store, weight)
             assert found[name].n == n and found[name].origin == "live"
             assert found[name].scores["qlike"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_alarm_family_of_losses_asks_the_same_baseline_at_one_snapshot(
+    store: Store, market: Market, volatile: Office
+) -> None:
+    better = market.times(BETTER, expert="har")
+    for place in range(FIRST, FIRST + 6):
+        forecast(store, market, better, place)
+    settle(store, cut(store, market, FIRST + 12).back(20), NOW)
+    # A load since: no session is materialised at the snapshot at which it is asked.
+    dull = market.bar("SIM001", market.last)
+    market.append(store, BARS, [dull | {"source": "other"}])
+    held, asked = champion(store, volatile), cut(store, market, FIRST + 12)
+    assert held is not None
+    track = FAMILIES.get("realised_loss").track(Watched(store, held, better, asked, NOW))
+    assert track is not None and track.overlap == 5 and len(track.values) == 6
+    # Each session has three rows, so that the mean of its means is that of all.
+    apart = qlike(store, BETTER)[1] - qlike(store, ZERO)[1]
+    assert abs(apart) > 0.01 and track.values.mean() == pytest.approx(apart, rel=1e-5)
 
 
 def close(found: list[Performance], other: list[Performance]) -> bool:

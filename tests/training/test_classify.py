@@ -66,6 +66,45 @@ def test_a_file_of_another_kind_is_refused(
         classified(tmp_path / "none.csv", lexicon.scorer())
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_dialects_and_capitals_are_read(tmp_path: Path, separator: str, mark: bytes) -> None:
+    lines = [
+        ("id", "text", "label"),
+        ("1", '"A great, great; profit"', " Positive"),
+        ("2", "", "NEUTRAL"),
+    ]
+    file = tmp_path / "a.csv"
+    file.write_bytes(mark + "\r\n".join(separator.join(line) for line in lines).encode())
+    rows = classified(file, lexicon.scorer())
+    assert rows["text"].to_list()[0] == "A great, great; profit"
+    assert rows["label"].to_list() == ["positive", "neutral"] == rows["said"].to_list()
+
+
+def test_what_is_no_table_of_texts_is_refused_with_the_reason(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    for content in (b"", "text\nÜber\n".encode("latin-1"), "text\na\n".encode("utf-16"), b"\x00"):
+        file.write_bytes(content)
+        with pytest.raises(LabelledTextError, match="expected a"):
+            classified(file, lexicon.scorer())
+    with pytest.raises(LabelledTextError, match="expected a CSV"):
+        classified(tmp_path, lexicon.scorer())
+    written(file, text=["a", "b"], label=["1", "2"])
+    with pytest.raises(LabelledTextError, match=r"2 rows with others.*differs from set to set"):
+        classified(file, lexicon.scorer())
+
+
+def test_few_or_many_or_all_of_one_class(tmp_path: Path) -> None:
+    none = classified(written(tmp_path / "a.csv", text=[], label=[]), lexicon.scorer())
+    assert none.height == 0 and none.columns[-1] == "said" and scored(none) == {}
+    heard = list[str]()
+    many = written(tmp_path / "b.csv", text=["A great profit"] * 2500, label=["positive"] * 2500)
+    found = scored(classified(many, lexicon.scorer(), heard.append))
+    assert [line.split()[0] for line in heard] == ["1000", "2000", "2500"]
+    assert found["model"].accuracy.value == 1.0 == found["majority"].accuracy.value
+    assert found["model"].mcc.value == 0.0, "nothing is told apart"
+
+
 def test_the_verb_writes_beside_the_file_and_needs_no_database_for_a_named_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -76,6 +115,9 @@ def test_the_verb_writes_beside_the_file_and_needs_no_database_for_a_named_model
     assert place == tmp_path / "mine.scored.csv" and pl.read_csv(place).height == 5
     assert "macro-F1" in done.stderr and "majority" in done.stderr
     settings.cache_clear()
+    place = tmp_path / "new" / "folder" / "said.csv"
+    asked = ["classify", str(file), "--model", "vader", "--to", str(place)]
+    assert CliRunner().invoke(app, asked).exit_code == 0 and place.is_file()
 
 
 def test_a_word_list_calls_neutral_what_its_authors_do() -> None:

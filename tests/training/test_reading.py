@@ -51,9 +51,12 @@ def test_it_learns_the_sentences_that_it_is_shown(tiny: Base) -> None:
     assert float(macro_f1(counts(asked.learnt.classes, logits.argmax(axis=1)))) > 0.9
 
 
-@pytest.mark.parametrize("kept", [3, 6])
-def test_a_run_that_was_killed_goes_on_as_if_it_had_not_been(tiny: Base, kept: int) -> None:
-    asked, vault, unbroken = task(tiny), Vault("state"), build(tiny, COURSE)
+@pytest.mark.parametrize(("kept", "frozen"), [(3, 0), (6, 0), (6, 1)])
+def test_a_run_that_was_killed_goes_on_as_if_it_had_not_been(
+    tiny: Base, kept: int, frozen: int
+) -> None:
+    asked = task(tiny, replace(COURSE, frozen=frozen))
+    vault, unbroken = Vault("state"), build(tiny, COURSE)
     whole = learn(unbroken, asked, Device(), Vault(), print)
     seen = []
 
@@ -71,6 +74,7 @@ def test_a_run_that_was_killed_goes_on_as_if_it_had_not_been(tiny: Base, kept: i
         assert torch.allclose(found, unbroken.state_dict()[name], atol=1e-6)
     assert len(seen) == len(set(seen)) == len(whole.checks)
     assert b"pickle" not in objects.get("state")[:4000]
+    assert (b"now.words.embeddings" in objects.get("state")) == (not frozen)
 
 
 def test_the_best_check_is_what_stays_where_none_are_averaged(tiny: Base) -> None:

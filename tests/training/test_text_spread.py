@@ -24,7 +24,6 @@ from training.reading.course import SPACE, Course
 from training.reading.device import Device
 from training.reading.learning import Progress, learn, probe, said
 from training.reading.reader import base, build
-from training.reading.scores import counts, macro_f1
 from training.reading.state import Vault, best
 from training.run.mlflow_api import Mlflow
 
@@ -56,7 +55,9 @@ def named(run: dict[str, Any]) -> str:
 @pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
 def test_two_workers_come_to_the_loss_of_one(life: Life, strategy: Strategy) -> None:
     known = base(life.checkpoint)
-    task = fitting.task_of(life, known, replace(life.course, frozen=1))
+    # All checks count: the run ends by itself before its last ones.
+    course = replace(life.course, frozen=1, averaged=1.0)
+    task = fitting.task_of(life, known, course)
     alone = build(known, task.course)
     probe(alone, task, Device())
     one = learn(alone, task, Device(), Vault("one"), lambda _: None)
@@ -64,10 +65,14 @@ def test_two_workers_come_to_the_loss_of_one(life: Life, strategy: Strategy) -> 
     two = learn_spread(known, task, Vault("two"), Spread(Device(), 2, strategy), heard.append)
     assert two.losses == pytest.approx(one.losses, abs=1e-3)
     assert two.checks == pytest.approx(one.checks, abs=0.02) and heard == [two]
+    assert two.averaged == one.averaged > 1
+    texts = task.held.texts
+    by_one = said(alone, task.tokenizer, texts, Device())
+    went_on = learn_spread(known, task, Vault("two"), Spread(Device(), 2, strategy), heard.append)
+    assert went_on == two, "each worker takes the state on in the same order"
     best(alone, Vault("two"))
-    reached = said(alone, task.tokenizer, task.held.texts, Device()).argmax(axis=1)
-    classes = np.array(task.held.classes)
-    assert float(macro_f1(counts(classes, reached))) == pytest.approx(two.best, abs=1e-6)
+    by_two = said(alone, task.tokenizer, texts, Device())
+    assert np.abs(by_two - by_one).max() < 0.05 * np.abs(by_one).max()
 
 
 def test_trials_are_children_of_one_run_and_none_is_tried_twice(

@@ -1,6 +1,6 @@
 """Any labelled or unlabelled file of texts, as a model classifies them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,30 +18,58 @@ if TYPE_CHECKING:
 _TEXT, _LABEL, _SAID = "text", "label", "said"
 
 
-def classified(file: Path, scorer: Scorer) -> pl.DataFrame:
+def classified(
+    file: Path, scorer: Scorer, told: Callable[[str], None] = lambda _: None
+) -> pl.DataFrame:
     """The file's rows with p_negative, p_neutral, p_positive and the likeliest class, `said`.
 
-    Raises LabelledTextError where there is no column `text`, or a label is none of ORDER.
+    told: hears how many are read. Raises LabelledTextError where there is no column `text`, or a
+    label is none of ORDER, however it is written in capitals.
     """
+    rows = _rows(file)
+    texts, parts = rows[_TEXT].fill_null("").to_list(), [np.empty((0, len(ORDER)))]
+    for start in range(0, len(texts), scorer.chunk):
+        parts.append(scorer.probabilities(texts[start : start + scorer.chunk]))
+        told(f"{min(start + scorer.chunk, len(texts))} of {len(texts)} texts read")
+    found = np.concatenate(parts)
+    columns = [pl.Series(f"p_{word}", found[:, place]) for place, word in enumerate(ORDER)]
+    said = [ORDER[place] for place in found.argmax(axis=1)]
+    return rows.with_columns(*columns, pl.Series(_SAID, said, pl.String))
+
+
+def _rows(file: Path) -> pl.DataFrame:
     try:
-        rows = pl.read_csv(file, infer_schema=False)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise LabelledTextError(f"{file}: expected a CSV with the column text: {error}") from error
+        rows = pl.read_csv(file, infer_schema=False, separator=_separator(file))
+    except (pl.exceptions.PolarsError, OSError, UnicodeError) as error:
+        raise LabelledTextError(
+            f"{file}: expected a CSV in UTF-8 with the column text: {error}"
+        ) from error
     if _TEXT not in rows.columns:
         raise LabelledTextError(
             f"{file}: expected a column text, found {', '.join(rows.columns)}: name it so"
         )
-    if _LABEL in rows.columns:
-        wrong = rows.filter(~pl.col(_LABEL).is_in(ORDER).fill_null(False))
-        if wrong.height:
-            raise LabelledTextError(
-                f"{file}: expected the labels {', '.join(ORDER)}, found {wrong.height} rows with "
-                f"others, the first {wrong[_LABEL][0]!r}: correct them, or leave the column out"
-            )
-    found = scorer.probabilities(rows[_TEXT].fill_null("").to_list())
-    told = [pl.Series(f"p_{word}", found[:, place]) for place, word in enumerate(ORDER)]
-    said = [ORDER[place] for place in found.argmax(axis=1)]
-    return rows.with_columns(*told, pl.Series(_SAID, said, pl.String))
+    if _LABEL not in rows.columns:
+        return rows
+    given = rows[_LABEL]
+    rows = rows.with_columns(pl.col(_LABEL).str.strip_chars().str.to_lowercase())
+    wrong = given.filter(~rows[_LABEL].is_in(ORDER).fill_null(False))
+    if len(wrong):
+        raise LabelledTextError(
+            f"{file}: expected the labels {', '.join(ORDER)}, found {len(wrong)} rows with "
+            f"others, the first {wrong[0]!r}: correct them (what a number or another word stands "
+            "for differs from set to set), or leave the column out"
+        )
+    return rows
+
+
+def _separator(file: Path) -> str:
+    # That which makes a column `text` of the first line; a comma where none does.
+    with file.open(encoding="utf-8-sig") as lines:
+        head = lines.readline()
+    for separator in (",", ";", "\t"):
+        if _TEXT in (name.strip().strip('"') for name in head.split(separator)):
+            return separator
+    return ","
 
 
 def scored(rows: pl.DataFrame) -> dict[str, Scores]:

@@ -71,12 +71,16 @@ def finetune(  # noqa: PLR0913, PLR0917
     from training.finetune.life import Life, words
     from training.finetune.workers import Spread
     from training.reading.course import Course
+    from training.reading.device import Device as Place
     from training.reading.device import device as chip
 
     asked = settings()
     course = Course(epochs=epochs, frozen=frozen, rate=rate)
     life = Life(words(learn), stop, words(held), asked.text_checkpoint, course, trials)
-    spread = Spread(chip(device or asked.device), workers, strategy.value)
+    # Who learns nothing loads no torch to look for a GPU.
+    learns = step in (None, Step.fit) or (step == Step.tune and trials > 1)
+    here = chip(device or asked.device) if learns else Place()
+    spread = Spread(here, workers, strategy.value)
     said = ""
     for one in [step] if step else [*Step]:
         said = _done(one, life, spread)
@@ -152,8 +156,9 @@ def classify(
     asked = model or known.text_model
     name = text_model(open_store(), asked) if asked == IN_OFFICE else asked
     scorer = named(name, known.text_model, known.text_labels)
-    rows = classified(file, scorer)
-    place = to or file.with_name(f"{file.name.split('.')[0]}.scored.csv")
+    place = to or file.with_name(f"{file.name.removesuffix('.csv')}.scored.csv")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    rows = classified(file, scorer, _progress)
     rows.write_csv(place)
     if found := scored(rows):
         Console(stderr=True, width=120).print(table(scorer.model_version, found))

@@ -29,7 +29,7 @@ class Vault:
 
 
 class State:
-    """Of a network and its optimiser, whole on every worker however they are spread."""
+    """Of what learns in a network, and its optimiser, whole on every worker however spread."""
 
     def __init__(self, network: Any, optimiser: Any, vault: Vault, where: Device) -> None:
         self._network, self._optimiser = network, optimiser
@@ -64,6 +64,8 @@ class State:
         now = {k: v.clone() for k, v in self._weights().items()}
         if share:
             self._best = _mixed(self._best, now, share)
+        if not self._vault.key:
+            return
         moves: Any = get_optimizer_state_dict(self._network, self._optimiser, options=_options())
         whole = {f"{of}/{k}": v for of, kinds in moves["state"].items() for k, v in kinds.items()}
         told = {"progress": progress, "groups": moves["param_groups"]}
@@ -96,12 +98,14 @@ class State:
 def _options() -> Any:
     from torch.distributed.checkpoint.state_dict import StateDictOptions
 
-    # Every worker has all of it: which check was the best, each finds by itself.
-    return StateDictOptions(full_state_dict=True)
+    # Every worker has all of it: which check was the best, each finds by itself. What is frozen is
+    # the checkpoint's, and as large as all the rest.
+    return StateDictOptions(full_state_dict=True, ignore_frozen_params=True, strict=False)
 
 
 def _under(prefix: str, found: Mapping[str, Any]) -> dict[str, Any]:
-    return {k.removeprefix(prefix): v for k, v in found.items() if k.startswith(prefix)}
+    # In one order on every worker, which safetensors does not keep: shards are dealt one by one.
+    return {k.removeprefix(prefix): found[k] for k in sorted(found) if k.startswith(prefix)}
 
 
 def _mixed(old: Mapping[str, Any], new: Mapping[str, Any], share: float) -> Mapping[str, Any]:
@@ -115,7 +119,7 @@ def best(network: Any, vault: Vault) -> None:
     """Let a network have the weights that were chosen among the checks in the vault."""
     import safetensors.torch as tensors
 
-    network.load_state_dict(_under(_BEST, tensors.load(vault.read() or b"")))
+    network.load_state_dict(_under(_BEST, tensors.load(vault.read() or b"")), strict=False)
 
 
 def progress(vault: Vault) -> dict[str, Any]:

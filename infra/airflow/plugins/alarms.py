@@ -7,13 +7,15 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from airflow.sdk import Asset, AssetAlias, Context
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, DownstreamTasksSkipped
 from step import NAME, Step
 
 # The monitoring service tells of each alarm that is severe and stays.
 ALARMS = Asset("alarms", uri="finpulse://ledger/alarms")
 # By which a run tells of those that it leaves to the next one.
 LEFT = AssetAlias("alarms_left")
+# What `python -m monitoring earlier` says where nobody comes back.
+NOBODY = "nobody"
 
 
 @dataclass(frozen=True)
@@ -68,3 +70,17 @@ class Woken(Step):
             self.log.info("left to the next run: %s", each)
             context["outlet_events"][LEFT].add(ALARMS, extra=vars(each))
         return done
+
+
+class Earlier(Step):
+    """A step after which there is nothing to do where an earlier champion comes back: the rest of
+    its run is skipped. Its result is the bundle, or NOBODY."""
+
+    def execute(self, context: Context) -> Any:
+        """Called by Airflow."""
+        back = super().execute(context)
+        if back == NOBODY:
+            return back
+        # What is raised returns nothing.
+        context["ti"].xcom_push(key="return_value", value=back)
+        raise DownstreamTasksSkipped(tasks=sorted(self.downstream_task_ids))

@@ -39,3 +39,8 @@ def _of(about: Universe, dag: str, paused: bool | None, source: str = "") -> Mar
     told = source or about.source() or settings().source
     schedule = SessionClose(about.calendar) if told in _GOES_ON else None
     return MarketDay(dag, about.name, told, schedule, paused)
+
+
+def goes_on() -> bool:
+    """Whether any market's day comes by itself: where none does, no week brings anything either."""
+    return any(day.schedule and not day.paused for day in market_days())

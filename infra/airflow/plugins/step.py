@@ -132,7 +132,16 @@ def pipeline(name: str, hours: int, runs: int = 1, **options: Any) -> DAG:
 # Words that commands of several DAGs share.
 SNAPSHOT = "python -m contracts snapshot --run {{ dag.dag_id }}/{{ run_id }}"
 FACTS = "--source {{ params.source }} --universe {{ params.universe }}"
-SEEN = "--universe {{ params.universe }} --snapshot {{ ti.xcom_pull(task_ids='snapshot') }}"
+PINNED = "--snapshot {{ ti.xcom_pull(task_ids='snapshot') }}"
+SEEN = f"--universe {{{{ params.universe }}}} {PINNED}"
+
+
+def told(step: str, *names: str, **others: str) -> str:
+    """Options with what a step's answer, a mapping, says by these names; others: option=name."""
+    said = {name: name for name in names} | others
+    answer = f"ti.xcom_pull(task_ids='{step}')"
+    options = (f"--{option.replace('_', '-')} {{{{ {answer}.{n} }}}}" for option, n in said.items())
+    return " ".join(options)
 
 
 def source(default: str = "") -> Param:
