@@ -83,14 +83,25 @@ def objects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 # Ends with the number of the error, so that it is no other.
 PROBE = """
-import os
+import os, pathlib, pwd
 assert os.getuid() == 10001
+(pathlib.Path.home() / "kept").touch()
+assert pathlib.Path.home() == pathlib.Path(pwd.getpwuid(10001).pw_dir)
 assert "CapEff:\\t0000000000000000" in open("/proc/self/status").read()
 open("/tmp/scratch", "w")
 try:
     open("/opt/finpulse/x", "w")
 except OSError as error:
     os._exit(error.errno)
+"""
+
+
+# As trials are tuned.
+ON_RAY = """
+from training.steps.search import cluster
+with cluster(1):
+    import ray
+    assert ray.get(ray.remote(lambda: 7).remote()) == 7
 """
 
 
@@ -176,7 +187,8 @@ def test_the_platform_loads_facts_and_makes_airflows_tables_without_any_right(
         ["python", "-m", "contracts", "migrate"],
         ["python", "-m", "etl", "load", "--spark", *span],
         ["airflow", "db", "migrate"],
-        ["python", "-c", "import torch, keras, ray, mlflow"],
+        ["python", "-c", "import torch, keras, mlflow"],
+        ["python", "-c", ON_RAY],
     ):
         assert image("platform").start(settings, *words).wait(900) == 0
     assert store.query("SELECT FROM bars").num_rows > 0

@@ -91,3 +91,11 @@ def test_all_stages_start_from_one_base_that_is_pinned_by_digest() -> None:
     assert re.fullmatch(r"docker\.io/library/python:3\.11-slim-\w+@sha256:[0-9a-f]{64}", base)
     outside = {stage.base for stage in stages().values()} - set(stages())
     assert outside == {"${BASE}"}
+
+
+def test_home_is_where_compose_and_charts_let_everybody_write() -> None:
+    assert "--home-dir /tmp " in stage("base") and "    HOME=/tmp \\\n" in stage("base")
+    compose = yaml.safe_load((ROOT / "infra" / "compose" / "compose.yaml").read_text())["services"]
+    assert all(each["tmpfs"] == ["/tmp"] for each in compose.values() if "build" in each)
+    for name in (*TARGETS, "platform"):
+        assert "mountPath: /tmp" in chart(name)[2], name
