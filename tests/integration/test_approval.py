@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -78,6 +79,8 @@ def answered(airflow: Airflow, option: str) -> None:
     [question] = listed["hitl_details"]
     assert question["subject"] == f"May the challenger come into the office {OFFICE}?"
     assert question["body"].startswith("promoted: ")
+    # Nobody answers within the second in which it was asked: Airflow would ask once more.
+    time.sleep(10)
     place = f"{RUN}/by-hand/taskInstances/approval/-1/hitlDetails"
     airflow.ask("PATCH", place, json={"chosen_options": [option], "params_input": {}})
 
