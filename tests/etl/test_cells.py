@@ -158,6 +158,7 @@ def test_seconds_and_milliseconds_are_told_apart() -> None:
         assert cells.since_1970(told)[0] is None
 
 
+@pytest.mark.slow
 def test_a_date_is_the_local_date_of_its_zone_in_every_zone() -> None:
     days = [date(2024, month, 5) for month in (1, 4, 7, 10)]
     for name in sorted(zoneinfo.available_timezones()):

@@ -201,6 +201,7 @@ def test_a_stock_that_seldom_trades_is_quiet() -> None:
     assert judge(frame(close, days=[DAYS[row] for row in rows])) == QUIET
 
 
+@pytest.mark.slow
 def test_session_by_session_says_the_same_as_at_once() -> None:
     close = walk(5)
     close[40:] /= 2.0

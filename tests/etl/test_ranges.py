@@ -76,7 +76,7 @@ def asked(source: str, first: date, last: date, **changes: Any) -> dict[str, lis
 
 
 @pytest.mark.parametrize("main", ["XNYS", "XNSE", "24/7", "XNZE"])
-@pytest.mark.parametrize("step", [1, 4])
+@pytest.mark.parametrize("step", [pytest.param(1, marks=pytest.mark.slow), 4])
 def test_ranges_of_a_folder_add_up_to_the_whole(three: Path, main: str, step: int) -> None:
     with stating(read(contents(three), main).told):
         days = sessions(main, FIRST, LAST)

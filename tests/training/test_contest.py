@@ -52,6 +52,7 @@ def test_doubt_keeps_the_champion(found: Comparison, reason: str) -> None:
     assert decision.reason.startswith("no decision") and reason in decision.reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sessions", [40, 120, 400])
 def test_of_equal_models_one_contest_in_ten_is_below_a_tenth(sessions: int) -> None:
     found = [decide(PARTIES, losses(0.0, sessions, seed), RULES) for seed in range(400)]

@@ -143,6 +143,7 @@ def test_baselines_are_at_their_best(planted: Samples, plain: Samples) -> None:
             require_best_chances(baseline, samples, CUT.split(samples)[-1])
 
 
+@pytest.mark.slow
 def test_a_handicapped_baseline_is_found(plain: Samples) -> None:
     def timid(train: Rows, test: Rows) -> Forecasts:
         best = LEVELS.baselines["barrier"](train, test).values
@@ -218,6 +219,7 @@ def test_where_nothing_holds_nobody_is_promoted(plain: Samples) -> None:
     assert found["barrier"].beside["class_prior"]["touch_brier"].high < -0.03
 
 
+@pytest.mark.slow
 def test_a_feature_that_knows_the_truth_is_too_good(plain: Samples) -> None:
     values = plain.history.values.copy()
     values[plain.rows, plain.features.index("return_1")] = plain.truth

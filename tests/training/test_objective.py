@@ -96,6 +96,7 @@ def test_answers_of_another_form_are_refused(objective: Objective) -> None:
             Forecasts(objective, wrong)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @given(seed=st.integers(0, 10**6), atoms=st.integers(2, 9))
 def test_who_says_what_is_so_has_the_smallest_expected_loss(
