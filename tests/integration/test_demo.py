@@ -208,6 +208,7 @@ def test_every_panel_shows_something(demo: Demo, tmp_path: Path) -> None:
             assert eventually(lambda query=query: asked(query), 60), query
 
 
+@pytest.mark.slow  # as the next test does at its end, after one session more
 def test_again_it_adds_nothing(demo: Demo) -> None:
     before = count(demo.stack, UNIVERSE)
     again = demo.script("demo")
