@@ -15,7 +15,7 @@ from training import recipe as recipes
 from training.encode.learnt import encoders
 from training.finetune import verbs as of_texts
 from training.recipe import DEFAULT
-from training.run.asked import experts, inputs, view
+from training.run.asked import Recipe, experts, inputs, view
 from training.run.scope import Scope, scope, text_model_today
 from training.seats import register, report, rollback
 from training.text.history.alike import like
@@ -34,9 +34,6 @@ class Part(StrEnum):
     all = "all"
     judge = "judge"
     promote = "promote"
-
-
-Recipe = Annotated[str, typer.Option(help="recipe of the run")]
 
 
 def _scope(universe: str, session: date, snapshot: int, recipe: str) -> Scope:

@@ -1,6 +1,6 @@
 """Earlier champions first: whether one of them is surely better of late than the one in office."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 
 import numpy as np
@@ -90,7 +90,7 @@ def earlier(
     reason = f"an earlier champion is better of late: {best.why}"
     evidence = {"tried": [asdict(one) for one in tried], "snapshot": cut.snapshot}
     evidence |= {SINCE: str(shift(calendar, since, 1))}
-    about = replace(Fit("", then.bundle, then.model_version), model=then.model_name)
+    about = Fit("", then.bundle, then.model_version, then.model_name)
     bring_back(store, held, about, (reason, evidence), now)
     return tried, best.bundle
 

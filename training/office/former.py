@@ -5,14 +5,14 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from contracts.champion import PROMOTED, STAGED, Champion, Office, champion, reign
+from contracts.champion import PROMOTED, STAGED, Champion, Office, champion
 from contracts.expected import Expected
 from contracts.release.rollout import decisions
 from contracts.settings import settings
 from contracts.store import Store
 from training.office.ledger import Ruling, deciding, follow, numbered, record
 from training.office.staging import begin_under
-from training.office.succession import stack
+from training.office.succession import held_by
 from training.run.records import Fit
 
 
@@ -23,18 +23,11 @@ class ChampionChanged(Expected, RuntimeError):
 def formers(store: Store, office: Office) -> list[Champion]:
     """Those who were in office before, the newest first, without whoever was rolled back, and
     whoever a release against the one in office has sent away."""
-    ranks = reign(store, office)
-    rows = store.query(
-        "SELECT decision, bundle FROM promotions WHERE universe = %s AND target = %s "
-        "ORDER BY number",
-        (office.universe, office.target),
-    ).to_pylist()
-    held = stack((row["decision"], row["bundle"]) for row in rows)
-    sent = {
-        r.bundle for r in decisions(store, office) if (r.stage, r.champion) == ("out", held[-1])
-    }
-    kept = [name for name in dict.fromkeys(reversed(held[:-1])) if name not in {held[-1], *sent}]
-    return [next(one for one in ranks if one.bundle == name) for name in kept]
+    held = {one.bundle: one for one in reversed(held_by(store, office))}
+    own = next(iter(held), None)
+    ended = (r for r in decisions(store, office) if (r.stage, r.champion) == ("out", own))
+    away = {own, *(r.bundle for r in ended)}
+    return [one for name, one in held.items() if name not in away]
 
 
 def bring_back(

@@ -2,7 +2,20 @@
 
 from collections.abc import Iterable
 
-from contracts.champion import PROMOTED, ROLLED_BACK
+from contracts.champion import PROMOTED, ROLLED_BACK, Champion, Office, reign
+from contracts.store import Store
+
+
+def held_by(store: Store, office: Office) -> list[Champion]:
+    """Champions of an office by `stack`, from the first to the one in office; empty without any."""
+    ranks = reign(store, office)
+    rows = store.query(
+        "SELECT decision, bundle FROM promotions WHERE universe = %s AND target = %s "
+        "ORDER BY number",
+        (office.universe, office.target),
+    ).to_pylist()
+    held = stack((row["decision"], row["bundle"]) for row in rows)
+    return [next(one for one in ranks if one.bundle == name) for name in held]
 
 
 def stack(rows: Iterable[tuple[str, str]]) -> list[str]:

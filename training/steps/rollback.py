@@ -7,7 +7,7 @@ from contracts.champion import ROLLED_BACK, Champion, Office, reign
 from contracts.store import Store
 from training.office.ledger import Ruling, deciding, follow, numbered, record, require_champion
 from training.office.package import require_fit
-from training.office.succession import stack
+from training.office.succession import held_by
 from training.run import records
 from training.run.records import Fit
 
@@ -54,17 +54,11 @@ def _require_former(store: Store, office: Office, leaving: str) -> None:
 
 
 def _before(store: Store, office: Office) -> Fit:
-    ranks = reign(store, office)
-    decisions = store.query(
-        "SELECT decision, bundle FROM promotions WHERE universe = %s AND target = %s "
-        "ORDER BY number",
-        (office.universe, office.target),
-    ).to_pylist()
-    held = stack((row["decision"], row["bundle"]) for row in decisions)
+    held = held_by(store, office)
     if len(held) < 2:
         raise records.StepMissing(
             f"{office} has no champion before the one in office: train another with the DAG "
             "train_models"
         )
-    then = next(one for one in ranks if one.bundle == held[-2])
+    then = held[-2]
     return Fit("", then.bundle, then.model_version, then.model_name)
