@@ -1,9 +1,9 @@
 """The alias of who reads texts and the ledger: of one mind as any office's."""
 
 import json
+from collections.abc import Iterator
 from hashlib import sha256
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from registry import NOW, Registry, look, newest
@@ -32,12 +32,16 @@ from training.text.tuned import GRAPH, TOKENIZER, Kept, keep
 pytestmark = pytest.mark.integration
 
 
+def forgotten(server: Mlflow) -> None:
+    """No test finds the versions of another: all of them share the server and this one name."""
+    server.found("DELETE", "mlflow/registered-models/delete", name=model_name(SENTIMENT))
+
+
 class Readers(Registry):
     """The registered model of the office of reading texts; versions are text models."""
 
     def __init__(self, server: Mlflow) -> None:
-        # Of a server that other tests have used before.
-        server.found("DELETE", "mlflow/registered-models/delete", name=model_name(SENTIMENT))
+        forgotten(server)
         super().__init__(server, "", model_name(SENTIMENT))
         self.office = SENTIMENT
 
@@ -53,13 +57,14 @@ def tuned(text: bytes = b"a graph") -> str:
 
 
 @pytest.fixture
-def readers(mlflow_server: str, store: Store) -> Any:
+def readers(mlflow_server: str, store: Store) -> Iterator[Readers]:
     """Versions 1 (VADER, which is champion) and 2 (fine-tuned)."""
     made = Readers(Mlflow(mlflow_server))
     plain = lexicon.version()
     assert (made.add_text(plain), made.add_text(tuned())) == (1, 2)
     install_first(store, SENTIMENT, Fit("vader", plain, 1), NOW)
-    return made
+    yield made
+    forgotten(made.server)
 
 
 def test_who_reads_texts_may_be_chosen_in_the_ui_as_well(store: Store, readers: Readers) -> None:
