@@ -62,12 +62,11 @@ def drift(
 def _drift(store: Store, office: Office, cut: Cut) -> list[bool]:
     from contracts.champion import champion
     from monitoring import feature_drift
-    from training.bundle import bundle
 
     held = champion(store, office)
     if held is None:
         return []
-    scores = feature_drift.drift(store, bundle.load(held.bundle), cut, datetime.now(UTC))
+    scores = feature_drift.drift(store, held.bundle, cut, datetime.now(UTC))
     typer.echo(f"{office}: features beside those that {held.bundle[:12]} learnt from")
     for row in scores.to_pylist():
         mark = "ALARM" if row["alarm"] else ""

@@ -17,7 +17,7 @@ from contracts.tables import DRIFT
 from contracts.time.calendar import last_session
 from monitoring.drift_test import DRIFT_TESTS, DriftTest, Values
 from monitoring.meaning import MEANING, meanings
-from training.bundle.bundle import Bundle
+from training.bundle.bundle import manifest_of
 from training.bundle.manifest import Manifest
 from training.bundle.text_model import text_model
 
@@ -39,8 +39,10 @@ _LARGEST = 700.0
 Days: TypeAlias = NDArray[np.datetime64]
 
 
-def drift(store: Store, bundle: Bundle, cut: Cut, now: datetime) -> pa.Table:
+def drift(store: Store, bundle: str, cut: Cut, now: datetime) -> pa.Table:
     """Hold the cut's features against those that the bundle learnt from; returns the scores.
+
+    bundle: its hash; of it the manifest alone is read, no model. Raises BundleError without one.
 
     Every drift test scores every feature, the joint ones what headlines mean; the scores are
     recorded. The thresholds are calibrated on the training window (see `threshold`).
@@ -48,7 +50,7 @@ def drift(store: Store, bundle: Bundle, cut: Cut, now: datetime) -> pa.Table:
     from features.matrix.matrix import load_matrix
     from features.view import view
 
-    manifest = bundle.manifest
+    manifest = manifest_of(bundle)
     chosen, pinned = view(manifest.view), text_model(store, manifest)
     window = learnt_from(store, cut, manifest, pinned)
     seen = load_matrix(store, window, chosen, pinned, manifest.taught(), missing="write")
@@ -60,7 +62,7 @@ def drift(store: Store, bundle: Bundle, cut: Cut, now: datetime) -> pa.Table:
         "target": manifest.target,
         "session": cut.last,
         "snapshot": cut.snapshot,
-        "bundle": bundle.hash,
+        "bundle": bundle,
         "scored_at": now,
     }
     scores = [*_scores(_memories(chosen), reference, current, len(cut.sessions))]
@@ -114,14 +116,14 @@ def _changes(values: Values, sessions: Days, length: int) -> float:
 
 
 def _own_scores(test: DriftTest, values: Values, sessions: Days, length: int) -> Values:
-    order = np.argsort(sessions, kind="stable")
-    values = values[order]
-    days, first = np.unique(sessions[order], return_index=True)
+    days, day = np.unique(sessions, return_inverse=True)
+    # What is ordered once need not be for each window; what means something jointly stays in time.
+    order = np.argsort(day if test.joint else values, kind="stable")
+    values, day = values[order], day[order]
     scores = []
     for start in range(0, len(days) - length, max(1, length // 4)):
-        begin, end = first[start], first[start + length]
-        others = np.concatenate([values[:begin], values[end:]])
-        scores.append(test.score(others, values[begin:end]))
+        window = (day >= start) & (day < start + length)
+        scores.append(test.score(values[~window], values[window]))
     return np.array(scores)
 
 

@@ -43,14 +43,14 @@ def test_the_feature_that_moved_alarms_and_the_dull_ones_do_not(
     store: Store, market: Market, trained: Any
 ) -> None:
     asked = Cut.at(universe(market.universe), market.last, store.snapshot()).back(5)
-    scores = drift(store, trained, asked, NOW).to_pylist()
+    scores = drift(store, trained.hash, asked, NOW).to_pylist()
     alarms = {row["feature"] for row in scores if row["alarm"]}
     assert alarms == {"volume_ratio_20"}
     assert len(scores) == len(VIEW.features) * len([t for t in DRIFT_TESTS if not t.joint])
     stored = store.query("SELECT * FROM drift").to_pylist()
     assert len(stored) == len(scores)
     assert {row["bundle"] for row in stored} == {trained.hash}
-    again = drift(store, trained, asked, NOW)
+    again = drift(store, trained.hash, asked, NOW)
     assert again.num_rows == len(stored) == store.query("SELECT * FROM drift").num_rows
 
 
@@ -59,7 +59,7 @@ def test_without_the_training_matrix_the_error_names_the_verb(store: Store, mark
     market.load(store)
     asked = Cut.at(universe(market.universe), market.last, store.snapshot()).back(5)
     with pytest.raises(LookupError, match="python -m features materialise"):
-        drift(store, market.prior(FLAT), asked, NOW)
+        drift(store, market.prior(FLAT).hash, asked, NOW)
 
 
 def replaced(trained: Bundle, market: Market) -> Bundle:

@@ -116,7 +116,7 @@ def alone(new_store: Stores) -> Iterator[tuple[Bundle, list[Any], list[Any]]]:
         _, made = trained(store, cut, FIRST)
         told = said(store, cut, made)
         assert len(told) == 12
-        yield made, told, drift(store, made, cut.back(10), NOW).to_pylist()
+        yield made, told, drift(store, made.hash, cut.back(10), NOW).to_pylist()
 
 
 def test_a_champion_goes_on_as_before_when_another_model_scores_and_a_new_one_learns_from_it(
@@ -128,7 +128,7 @@ def test_a_champion_goes_on_as_before_when_another_model_scores_and_a_new_one_le
         cut = market(store)
         rescored(store, cut)
         assert said(store, cut, first) == told
-        assert drift(store, first, cut.back(10), NOW).to_pylist() == drifted
+        assert drift(store, first.hash, cut.back(10), NOW).to_pylist() == drifted
         ids = [row["instrument_id"] for row in told]
         pinned = first.manifest.text_model
         assert skew(store, cut, VIEW, ids, pinned).apart == {}
