@@ -42,7 +42,7 @@ pytestmark = [
     buildable,
     pytest.mark.skipif(
         bool(missing),
-        reason="compose is brought up by podman, netavark, aardvark-dns and podman-compose",
+        reason="compose is brought up by podman, netavark, aardvark-dns, iptables, podman-compose",
     ),
 ]
 
