@@ -96,12 +96,13 @@ NOT_HERE := not slow and not net and not gpu$(if $(LESS), and not $(LESS))
 
 .PHONY: test
 test: setup ## Run the tests: quick ones first, then those with real services and Spark
-	@OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 2 -m "$(NOT_HERE) and not integration and not spark"
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "$(NOT_HERE) and not integration and not spark"
 	@OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "$(NOT_HERE) and (integration or spark)"
 
 .PHONY: test-slow
 test-slow: setup ## Run the statistics and the full data sets
 	@OMP_NUM_THREADS=1 $(PY) -m pytest -q -m "slow and not net and not gpu"
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -q --hypothesis-profile thorough -m "hypothesis and $(NOT_HERE) and not integration and not spark"
 
 .PHONY: charts
 charts: setup ## Render the charts, install them in a small cluster, and run the workflow that deploys them

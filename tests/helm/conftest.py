@@ -31,14 +31,14 @@ class Chart:
             chart.validate_schema(values)
             texts = chart.render(values, name="finpulse", namespace="prod")
         files = [text for name, text in texts.items() if name.endswith(".yaml")]
-        return [made for text in files for made in yaml.safe_load_all(text) if made]
+        return [made for text in files for made in yaml.load_all(text, yaml.CSafeLoader) if made]
 
     def chosen(self, *files: str) -> dict[str, Any]:
         """What files of helm/values ask for, later ones on top."""
         values: dict[str, Any] = {}
         for name in files:
             path = CHARTS / "values" / self.folder.name / f"{name}.yaml"
-            values = on_top(values, yaml.safe_load(path.read_text()))
+            values = on_top(values, yaml.load(path.read_text(), yaml.CSafeLoader))
         return values
 
     def by_name(self, **values: Any) -> Objects:

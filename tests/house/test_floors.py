@@ -6,6 +6,7 @@ import sys
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -39,12 +40,14 @@ def modules(folder: Path) -> list[Path]:
     return sorted(p for p in folder.glob("*.py") if p.stem != "__init__")
 
 
+@cache
 def members(root: Path) -> set[Path]:
     """Folders of members: those that a Registry discovers, tables and revisions."""
     found = {root / "contracts" / "tables", root / "contracts" / "migrations" / "versions"}
     for room in ROOMS:
         for path in (root / room).rglob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text())):
+            text = path.read_text()
+            for node in ast.walk(ast.parse(text)) if "Registry(" in text else ():
                 if isinstance(node, ast.Call) and ast.unparse(node.func) == "Registry":
                     found.add(root / str(ast.literal_eval(node.args[1])).replace(".", "/"))
     return found
@@ -71,7 +74,7 @@ def twice(root: Path) -> Iterator[str]:
 
 def foreign(root: Path) -> Iterator[str]:
     """Imports of packages that the room's extras do not declare."""
-    known = packages_distributions()
+    known = installed()
     for room, extras in EXTRAS.items():
         asked = [*PROJECT["dependencies"]]
         for extra in extras:
@@ -83,6 +86,12 @@ def foreign(root: Path) -> Iterator[str]:
             for name in _imported(path) - {*ROOMS, *sys.stdlib_module_names}:
                 if not declared & {_plain(one) for one in known.get(name, [name])}:
                     yield f"{path.relative_to(root)} imports {name}"
+
+
+@cache
+def installed() -> dict[str, list[str]]:
+    """The packages of this environment by the names under which they are imported."""
+    return {name: [*packages] for name, packages in packages_distributions().items()}
 
 
 def _imported(path: Path) -> set[str]:

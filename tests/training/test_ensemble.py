@@ -156,7 +156,9 @@ def test_a_planted_best_member_is_found(name: str, of: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "of"), LEARNERS)
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, 5))]
+)
 def test_nothing_but_noise_leaves_equal_weights(name: str, of: str, seed: int) -> None:
     ensemble, objective = ENSEMBLES.get(name)(), OBJECTIVES.get(of)
     # All know as much, or as little: who seems best is chance.

@@ -38,11 +38,13 @@ QUICK: dict[str, dict[str, Any]] = {
         **{"batch": 32, "learning_rate": 0.01, "dropout": 0.0, "epochs": 6},
     },
 }
+NETWORKS = ("lstm", "transformer", "bilstm")
 # What any rows show as well.
 FEW: dict[str, dict[str, Any]] = {
     "lstm": {"epochs": 2},
     "transformer": {"epochs": 2},
     "bilstm": QUICK["bilstm"] | {"batch": 512, "epochs": 2},
+    **{name: {"rounds": 20} for name in ("barrier_trees", "quantile_trees", "xgboost")},
 }
 # What has nothing to learn from features.
 BLIND = {"class_prior", "historical_simulation", "hold", "mean_22", "unconditional"}
@@ -242,7 +244,7 @@ def test_draws_from_the_space_are_hyperparameters(expert: Expert[Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "pair", slow_but(lambda pair: pair[0] not in FEW or pair in QUICKEST), indirect=True
+    "pair", slow_but(lambda pair: pair[0] not in NETWORKS or pair in QUICKEST), indirect=True
 )
 def test_a_planted_effect_is_found(pair: tuple[str, str], samples: Samples) -> None:
     name, objective = pair[0], OBJECTIVES.get(pair[1])

@@ -101,8 +101,8 @@ def test_every_expert_is_blind_to_its_examination(
 ) -> None:
     few: dict[str, dict[str, Any]] = {
         "lstm": {"epochs": 1},
-        "xgboost": {"rounds": 20},
-        "quantile_trees": {"rounds": 20},
+        "transformer": {"epochs": 1},
+        **{tree: {"rounds": 20} for tree in ("barrier_trees", "quantile_trees", "xgboost")},
         "bilstm": {"window": 4, "first": 4, "second": 2, "attention": 2, "dense": 4, "epochs": 1},
     }
     expert: Any = EXPERTS.get(name)(**few.get(name, {}))

@@ -51,7 +51,9 @@ def test_it_learns_the_sentences_that_it_is_shown(tiny: Base) -> None:
     assert float(macro_f1(counts(asked.learnt.classes, logits.argmax(axis=1)))) > 0.9
 
 
-@pytest.mark.parametrize(("kept", "frozen"), [(3, 0), (6, 0), (6, 1)])
+@pytest.mark.parametrize(
+    ("kept", "frozen"), [(3, 0), pytest.param(6, 0, marks=pytest.mark.slow), (6, 1)]
+)
 def test_a_run_that_was_killed_goes_on_as_if_it_had_not_been(
     tiny: Base, kept: int, frozen: int
 ) -> None:

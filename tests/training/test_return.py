@@ -33,6 +33,14 @@ from training.samples.samples import Samples, TrainingError, from_matrix
 
 RETURN, DEMO = Return(), recipe("demo_return")
 CUT = WalkForward(count=2)
+# Statistics of the quickest of the demo's experts, and of all in `make test-slow`.
+EACH = pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name == "quantile_trees" else pytest.mark.slow)
+        for name in DEMO.experts
+    ],
+)
 NORMAL = np.array([-1.645, -1.282, -0.674, -0.253, 0.0, 0.253, 0.674, 1.282, 1.645])
 
 
@@ -224,7 +232,7 @@ def contest(samples: Samples, ours: Forecasts, theirs: Forecasts) -> str:
     return decide(Parties("storms", "return_1", "a", "b", 1), found, Rules()).outcome
 
 
-@pytest.mark.parametrize("name", DEMO.experts)
+@EACH
 def test_what_goes_on_is_foretold(name: str, stormy: Samples) -> None:
     samples = planted(stormy)
     found, answers = walked(samples, name)
@@ -235,20 +243,20 @@ def test_what_goes_on_is_foretold(name: str, stormy: Samples) -> None:
     assert contest(samples, answers[name], answers[RETURN.zero]) == PROMOTED
 
 
-@pytest.mark.parametrize("name", DEMO.experts)
+@EACH
 def test_noise_promotes_nobody(name: str, calm: Samples) -> None:
     found, answers = walked(calm, name)
     assert found.own["r2"].value < 0.005
     assert contest(calm, answers[name], answers[RETURN.zero]) == KEPT
 
 
-@pytest.mark.parametrize("name", DEMO.experts)
+@EACH
 def test_intervals_hold_in_calm_and_storm(name: str, stormy: Samples) -> None:
     _, answers = walked(stormy, name)
     assert_covers(answers[name].values, stormy.take(asked(CUT.split(stormy))))
 
 
-@pytest.mark.parametrize("name", DEMO.experts)
+@EACH
 @pytest.mark.parametrize("storm", [False, True])
 def test_intervals_widen_within_sessions_of_a_break(name: str, storm: bool) -> None:
     broken = 500
