@@ -34,13 +34,9 @@ from training.samples.samples import Samples, TrainingError, from_matrix
 RETURN, DEMO = Return(), recipe("demo_return")
 CUT = WalkForward(count=2)
 # Statistics of the quickest of the demo's experts, and of all in `make test-slow`.
-EACH = pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=() if name == "quantile_trees" else pytest.mark.slow)
-        for name in DEMO.experts
-    ],
-)
+QUICK = "quantile_trees"
+ALL = [pytest.param(name, marks=() if name == QUICK else pytest.mark.slow) for name in DEMO.experts]
+EACH = pytest.mark.parametrize("name", ALL)
 NORMAL = np.array([-1.645, -1.282, -0.674, -0.253, 0.0, 0.253, 0.674, 1.282, 1.645])
 
 
