@@ -28,8 +28,8 @@ from contracts.store import Store  # noqa: E402
 from contracts.universe import UNIVERSES, Universe, declare  # noqa: E402
 
 # A busy machine is no failure: what an example takes is no assertion. `make test-slow` tries
-# properties that name no number of their own on as many examples as Hypothesis does.
-hypothesis.settings.register_profile("thorough", deadline=None)
+# properties that name no number of their own on many more.
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=300)
 hypothesis.settings.register_profile("finpulse", deadline=None, max_examples=40)
 hypothesis.settings.load_profile("finpulse")
 

@@ -235,9 +235,7 @@ def offset(minutes: int) -> str:
     return f"{sign}{size // 60:02}:{size % 60:02}"
 
 
-@effort(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@effort(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     time=st.one_of(
         st.datetimes(),

@@ -41,8 +41,8 @@ QUICK: dict[str, dict[str, Any]] = {
 NETWORKS = ("lstm", "transformer", "bilstm")
 # What any rows show as well.
 FEW: dict[str, dict[str, Any]] = {
-    "lstm": {"epochs": 2},
-    "transformer": {"epochs": 2},
+    "lstm": {"epochs": 1},
+    "transformer": {"epochs": 1},
     "bilstm": QUICK["bilstm"] | {"batch": 512, "epochs": 2},
     **{name: {"rounds": 20} for name in ("barrier_trees", "quantile_trees", "xgboost")},
 }
