@@ -10,6 +10,7 @@ from contracts.store import Store
 from monitoring.release import forecasts, losses, weight
 from monitoring.release.check import FAIL, NO_DATA, PASS, Check
 from monitoring.release.peeking import FEWEST
+from training.forecast import ForecastError
 from training.office.staging import Step, take
 from training.steps.rollback import roll_back
 
@@ -51,11 +52,20 @@ def guard(store: Store, release: Rollout, now: datetime) -> Guarded:
 
 def _checks(store: Store, release: Rollout) -> Iterator[Check]:
     since, begin = release.decided_at.date(), losses.since(store, release)
-    yield from weight.checks(release.champion, release.bundle)[:1]
+    [loads] = weight.checks(release.champion, release.bundle)[:1]
+    yield loads
+    if loads.result != PASS:
+        return  # Nothing can be asked of what does not load.
     if rows := forecasts.said_since(store, release, since):
         yield forecasts.sound(release.bundle, rows)
     # It is asked every day: only what holds at all times together may put somebody out.
-    its = losses.sequences(store, release.office, release.bundle, release.champion, begin)
+    try:
+        both = store, release.office, release.bundle, release.champion
+        its = list(losses.sequences(*both, begin))
+    except ForecastError as error:
+        # If it is the one in office that said so, it has failed already.
+        yield Check("settled losses", NO_DATA, "are answers", why=str(error))
+        return
     for loss, found, (own, before) in its:
         lost = found.larger and found.difference > loss.margin
         result = FAIL if lost else PASS if found.n >= FEWEST else NO_DATA

@@ -12,6 +12,7 @@ import pytest
 from market import Market
 from typer.testing import CliRunner
 
+from contracts import objects
 from contracts.champion import Office, champion
 from contracts.release.rollout import PROMOTE, Rollout, decisions
 from contracts.settings import settings
@@ -48,10 +49,10 @@ def released(
         _record(store, rows)
         done = take(store, first, Step(PROMOTE, "office", 1.0, "all passed"), now)
         if spoilt:
-            _record(
-                store,
-                [r | {"prediction_id": r["prediction_id"][::-1], "snapshot": 8} for r in today],
-            )
+            theirs = market.rows(held, 1, days)[-3:]
+            both = [*today, *(row | {"session": today[0]["session"]} for row in theirs)]
+            again = [r | {"prediction_id": r["prediction_id"][::-1], "snapshot": 8} for r in both]
+            _record(store, again)
         _settle(store, days)
         return done
 
@@ -111,10 +112,25 @@ def test_a_champion_that_loses_more_leaves_at_once_and_nobody_is_staged_for_a_wh
     assert again.exit_code == 0 and held(store) == release.champion, "no turns"
 
 
-def test_a_champion_whose_forecasts_are_none_is_out_within_one_evaluation(
+def test_a_champion_whose_bundle_is_gone_is_out_though_nothing_else_can_be_asked_of_it(
     store: Store, released: Callable[..., Rollout]
 ) -> None:
-    release = released(SAME, forecast=orjson.dumps({"p_up": None}).decode())
+    release = released(SAME)
+    objects.remove(f"bundles/{release.bundle}")
+    asked = CliRunner().invoke(app, ["rollout"])
+    assert (asked.exit_code, asked.output.split()[-1]) == (1, "ROLLBACK"), asked.output
+    assert held(store) == release.champion
+    assert "golden rows" in decisions(store, OFFICE)[0].reason
+
+
+@pytest.mark.parametrize("settled", (False, True))
+def test_a_champion_whose_forecasts_are_none_is_out_within_one_evaluation(
+    store: Store, released: Callable[..., Rollout], settled: bool
+) -> None:
+    none = {"p_up": float("nan"), "forecast": orjson.dumps({"p_up": None}).decode()}
+    release = released(SAME, **none)
+    if settled:
+        _settle(store, [release.decided_at.date() + timedelta(days=1)])
     asked = CliRunner().invoke(app, ["rollout"])
     assert asked.exit_code == 1 and held(store) == release.champion
     assert "answers are sound" in decisions(store, OFFICE)[0].reason
