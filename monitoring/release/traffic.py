@@ -37,9 +37,9 @@ class Prometheus:
     seconds: float = 10.0
 
     def ask(self, query: str) -> list[tuple[dict[str, str], float]]:
-        """Labels and values of an instant query, without those that are no number.
+        """Labels and values of an instant query.
 
-        Raises PrometheusError.
+        Raises PrometheusError, also where it knows a part only or a value is no number.
         """
         if not self.url:
             raise PrometheusError(
@@ -55,10 +55,19 @@ class Prometheus:
                 f"the Prometheus at {self.url} does not answer ({error}): start it or correct "
                 "FINPULSE_PROMETHEUS_URL"
             ) from error
-        if told.get("status") != "success":
-            raise PrometheusError(f"the Prometheus at {self.url} refuses: {told.get('error')}")
-        rows = ((row["metric"], float(row["value"][1])) for row in told["data"]["result"])
-        return [(labels, value) for labels, value in rows if isfinite(value)]
+        try:
+            if told["status"] != "success":
+                raise PrometheusError(f"the Prometheus at {self.url} refuses: {told.get('error')}")
+            rows = [(row["metric"], float(row["value"][1])) for row in told["data"]["result"]]
+        except (LookupError, TypeError, ValueError) as error:
+            raise PrometheusError(
+                f"what answers at {self.url} is no Prometheus ({type(error).__name__}: {error}): "
+                "correct FINPULSE_PROMETHEUS_URL"
+            ) from error
+        if told.get("warnings") or not all(isfinite(value) for _, value in rows):
+            why = told.get("warnings") or "a value is no number"
+            raise PrometheusError(f"the Prometheus at {self.url} does not know all: {why}")
+        return rows
 
 
 @dataclass(frozen=True)
@@ -71,10 +80,10 @@ class Traffic:
 
     def slowest(self, arm: str) -> float:
         """The time that one answer in a hundred exceeds, as Prometheus reads a histogram; NaN
-        where there is none."""
+        where there is none, or not all bounds are known."""
         below, before = 0.0, 0.0
         known = sorted(self.times.get(arm, {}).items())
-        wanted = (1.0 - _SLOWEST) * known[-1][1] if known else 0.0
+        wanted = (1.0 - _SLOWEST) * known[-1][1] if known and known[-1][0] == inf else 0.0
         for bound, count in known:
             if count >= wanted > 0:
                 share = (wanted - before) / max(count - before, 1e-9)
@@ -115,6 +124,8 @@ def read(server: Prometheus, answers: str, times: str) -> Traffic:
             found.times.setdefault(labels["arm"], {})[float(labels["le"])] = value
     except PrometheusError as error:
         return Traffic(why=str(error))
+    except LookupError as error:
+        return Traffic(why=f"the Prometheus at {server.url} answers without the label {error}")
     return found
 
 

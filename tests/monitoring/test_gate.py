@@ -10,6 +10,8 @@ import httpx
 import numpy as np
 import postgres as launcher
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from contracts.release.rollout import HOLD, PROMOTE, ROLLBACK, STEPS, Rollout
 from monitoring.release import losses, traffic
@@ -113,12 +115,41 @@ def test_a_prometheus_that_is_away_or_refuses_is_no_data() -> None:
         assert found.why and [one.result for one in traffic.checks(found, 1)] == [NO_DATA] * 3
 
 
-def test_an_error_page_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "told",
+    [
+        "<html>",
+        "[]",
+        '"busy"',
+        "null",
+        '{"status": "success"}',
+        '{"status": "success", "data": {"resultType": "scalar", "result": [1, "2"]}}',
+        '{"status": "success", "data": {"result": [{"metric": {}, "value": [1, "2"]}]}}',
+        '{"status": "success", "data": {"result": [{"metric": {"arm": "champion"}}]}}',
+        '{"status": "success", "data": {"result": [{"metric": {}, "value": [1, "many"]}]}}',
+        '{"status": "success", "data": {"result": [{"metric": {}, "value": [1, "NaN"]}]}}',
+        '{"status": "success", "data": {"result": []}, "warnings": ["one store is away"]}',
+    ],
+)
+def test_what_is_no_answer_of_prometheus_is_no_data(
+    monkeypatch: pytest.MonkeyPatch, told: str
+) -> None:
     def page(*_: object, **__: object) -> httpx.Response:
-        return httpx.Response(502, text="<html>")
+        return httpx.Response(200, text=told)
 
     monkeypatch.setattr(httpx, "get", page)
-    assert "does not answer" in traffic.traffic(Prometheus("http://x"), RELEASE, 60).why
+    found = traffic.traffic(Prometheus("http://x"), RELEASE, 60)
+    assert "http://x" in found.why
+    assert [one.result for one in traffic.checks(found, 1)] == [NO_DATA] * 3
+
+
+@given(st.lists(st.sampled_from([0.001, 0.01, 0.025, 2.5, inf]), unique=True), st.integers(0, 500))
+def test_of_a_part_of_its_times_nothing_is_concluded(bounds: list[float], slow: int) -> None:
+    whole = seen()
+    counts = {bound: 300.0 if bound == inf else float(300 - slow) for bound in bounds}
+    part = Traffic(whole.answers, {"champion": whole.times["champion"], "challenger": counts})
+    if inf not in bounds:
+        assert traffic.checks(part, 200)[2].result == NO_DATA
 
 
 @pytest.mark.parametrize("horizon", [1, 5])
