@@ -1,8 +1,9 @@
 """Asks the canary's gate until it has decided, and tells GitHub: `gate=pass` or `gate=fail`.
 
 The gate is a command, RELEASE_GATE, whose last printed word is PROMOTE, HOLD or ROLLBACK, with the
-exit status 0, 75 or 1; `{weight}` in it is the canary's share in percent. It is asked again while
-it holds. Whatever else it says or does is no pass, and neither is a hold at the deadline.
+exit status 0, 75 or 1; `{weight}` in it is the canary's share in percent, `{seconds}` how long it
+has had that share: what was counted before says nothing of it. It is asked again while it holds.
+Whatever else it says or does is no pass, and neither is a hold at the deadline.
 """
 
 import argparse
@@ -13,7 +14,9 @@ import sys
 import time
 from pathlib import Path
 
-VERB = "python -m monitoring canary"
+VERB = "python -m monitoring canary --seconds {seconds}"
+# A rate needs two scrapes.
+SHORTEST_SECONDS = 5
 VERDICTS = {"PROMOTE": 0, "HOLD": 75, "ROLLBACK": 1}
 
 
@@ -35,10 +38,12 @@ def asked(command: list[str], seconds: float) -> str:
 
 def decided(command: list[str], minutes: float, pause: float) -> bool:
     """Whether the gate promotes before so many minutes have passed."""
-    deadline = time.monotonic() + minutes * 60
+    began = time.monotonic()
+    deadline = began + minutes * 60
     while True:
         left = max(deadline - time.monotonic(), 1)
-        verdict = asked(command, left)
+        seconds = str(max(SHORTEST_SECONDS, int(time.monotonic() - began)))
+        verdict = asked([word.replace("{seconds}", seconds) for word in command], left)
         if verdict != "HOLD":
             return verdict == "PROMOTE"
         if time.monotonic() + pause >= deadline:

@@ -65,12 +65,22 @@ def test_the_weight_reaches_the_command(tmp_path: Path) -> None:
     assert code == 0 and said.startswith("10 PROMOTE")
 
 
+def test_calls_of_a_step_before_count_for_nobody(tmp_path: Path) -> None:
+    """Half of the callers are not judged by what was counted while it was a tenth."""
+    (tmp_path / "gate.sh").write_text(
+        "echo $1\ntest $1 -ge 7 && echo PROMOTE && exit 0\necho HOLD\nexit 75\n"
+    )
+    code, said, _ = asked(tmp_path, "sh gate.sh {seconds}", "--pause", "0.4", "--minutes", "1")
+    spans = [int(word) for word in said.split() if word.isdigit()]
+    assert code == 0 and spans[0] == 5 and spans[-1] == 7 and spans == sorted(spans)
+
+
 def test_the_verb_of_monitoring_says_the_words_that_are_read_here() -> None:
     sys.path.insert(0, str(SCRIPT.parent))
     try:
         import gate
     finally:
         sys.path.remove(str(SCRIPT.parent))
-    assert gate.VERB == "python -m monitoring canary"
+    assert gate.VERB == "python -m monitoring canary --seconds {seconds}"
     workflow = (SCRIPT.parents[2] / ".github" / "workflows" / "deploy.yml").read_text()
     assert f"-- {gate.VERB}' }}}}" in workflow
