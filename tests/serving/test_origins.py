@@ -87,6 +87,9 @@ def test_a_star_is_for_all() -> None:
         ("*", ["*"]),
         (f"{PAGE}, http://localhost:3000", [PAGE, "http://localhost:3000"]),
         ("http://[::1]:8080", ["http://[::1]:8080"]),
+        # As browsers send it: small letters, no port that goes without saying.
+        ("HTTPS://Desk.Example:443, http://a:80", [PAGE, "http://a"]),
+        ("https://a:80,https://a:8443", ["https://a:80", "https://a:8443"]),
     ],
 )
 def test_origins_are_read(text: str, found: list[str]) -> None:
