@@ -24,7 +24,8 @@ _CHAMPION = "finpulse_serving_champion_info"
 _OFFICE = ("universe", "target")
 
 
-# An answer is given, or refused as the question deserves, or the arm could not answer.
+# An answer is given, or refused as the question deserves (by both arms alike), or the arm could
+# not answer.
 ANSWERED, REFUSED, FAILED = OUTCOMES = ("answered", "refused", "failed")
 
 

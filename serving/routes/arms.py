@@ -80,13 +80,13 @@ async def _instead(
     answer: Answer,
     failed: tuple[Exception, float],
 ) -> Response:
-    """The champion's answer; what it refuses too, the question deserves."""
+    """The champion's answer; what it cannot give either is no failure of the challenger."""
     error, spent = failed
     try:
         told = await answer(state, request.state)
     except ApiError as refusal:
         same = isinstance(error, ApiError) and error.code == refusal.code
-        arm.challenger.count(REFUSED if same and refusal.status < 500 else FAILED, spent)
+        arm.challenger.count(REFUSED if same else FAILED, spent)
         raise
     arm.challenger.count(FAILED, spent)
     about = {"request_id": request.state.request_id, "bundle": arm.rollout.bundle}

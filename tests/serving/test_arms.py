@@ -161,6 +161,16 @@ def test_what_the_question_deserves_is_no_failure(stage: Callable[..., TestClien
     assert counted(client, "challenger", "failed") == 0
 
 
+def test_what_the_champion_cannot_answer_either_is_not_held_against_it(
+    stage: Callable[..., TestClient],
+) -> None:
+    client = stage(1.0)
+    before = {"symbol": "SIM001", "as_of": "2001-01-01T00:00:00Z"}
+    assert client.post("/predict", json=before).status_code == 503, "the ledger is away"
+    assert counted(client, "challenger", "failed") == 0
+    assert counted(client, "challenger", "refused") == 1
+
+
 def test_a_challenger_that_cannot_be_served_is_counted_for_its_callers(
     stage: Callable[..., TestClient],
 ) -> None:
