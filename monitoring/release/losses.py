@@ -19,8 +19,9 @@ from training.evidence.intervals import per_session
 from training.forecast import Classes, Floats
 from training.objective import Forecasts, Loss, Objective, Truth
 
-# Newest sessions that are compared, and how few tell nothing.
-SESSIONS, FEWEST = 500, 12
+# Newest sessions that are compared, and how few tell nothing: as many as bring an earlier champion
+# back, which would else wait for more until its deadline.
+SESSIONS, FEWEST = 500, 10
 # The chance at which a challenger that is as good is taken for a worse one.
 LEVEL = 0.01
 _ROW = ["instrument_id", "as_of"]

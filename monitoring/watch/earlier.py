@@ -12,7 +12,7 @@ from contracts.store import Store
 from contracts.time.calendar import session_close, shift
 from features.matrix.matrix import load_matrix
 from features.view import view
-from monitoring.release.losses import SINCE, excess
+from monitoring.release.losses import FEWEST, SINCE, excess
 from training.bundle import bundle
 from training.bundle.bundle import Bundle, manifest_of
 from training.bundle.history import lookback
@@ -26,7 +26,7 @@ from training.run.records import Fit
 from training.samples.samples import Samples, common, from_matrix, stamp
 
 # The newest settled sessions that are looked at, more where the alarm began before them.
-SESSIONS = 10
+SESSIONS = FEWEST
 # The chance that any of those that are tried comes back though it is no better.
 LEVEL = 0.01
 

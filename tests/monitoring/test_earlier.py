@@ -20,6 +20,9 @@ from contracts.tables import ALARMS
 from contracts.universe import universe
 from features.matrix.matrix import materialise
 from monitoring.__main__ import app
+from monitoring.release import losses
+from monitoring.release.check import PASS
+from monitoring.truth.settlement import settle
 from monitoring.watch import earlier as module
 from monitoring.watch.earlier import Tried, earlier
 from training.office import former
@@ -31,7 +34,7 @@ pytestmark = pytest.mark.integration
 OFFICE = Office("sim20", "trend_1")
 WRONG, WORSE = (0.05, 0.05, 0.9), (0.02, 0.02, 0.96)
 NOW = datetime(2025, 7, 2, 12, tzinfo=UTC)
-ENOUGH = 12
+ENOUGH, FEWEST_TRIED = 12, module.SESSIONS
 
 
 @pytest.fixture
@@ -67,11 +70,11 @@ def alarmed(store: Store, market: Market, bundle: str, began: date | None) -> No
 def reigned(store: Store, market: Market, moved: Cut) -> Callable[..., list[str]]:
     """Puts bundles of such chances into office one after the other; the last one alarms."""
 
-    def made(*chances: Sequence[float]) -> list[str]:
+    def made(*chances: Sequence[float], began: int = 24) -> list[str]:
         bundles = [market.prior(each) for each in chances]
         for version, one in enumerate(bundles, 1):
             market.promote(store, market.champion(one, version))
-        alarmed(store, market, bundles[-1].hash, market.sessions[24])
+        alarmed(store, market, bundles[-1].hash, market.sessions[began])
         return [one.hash for one in bundles]
 
     return made
@@ -113,6 +116,29 @@ def test_the_best_that_is_surely_better_is_staged_before_anything_is_trained(
     take(store, release, Step(ROLLBACK, "out", 0.0, "the gate found harm"), NOW)
     tried, back = earlier(store, OFFICE, moved, NOW + timedelta(days=1))
     assert back == "" and set(by_name(tried)) == {worse}
+
+
+def test_what_brings_it_back_is_enough_for_the_gate(
+    store: Store,
+    market: Market,
+    moved: Cut,
+    reigned: Callable[..., list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A gate that asked for more sessions would wait for them until its deadline, in vain."""
+    monkeypatch.setenv("FINPULSE_RELEASE", "staged")
+    settings.cache_clear()
+    monkeypatch.setattr(module, "SESSIONS", FEWEST_TRIED)
+    monkeypatch.setattr(module, "LEVEL", 0.05)
+    reigned(FLAT, WRONG, began=30)
+    [one], _ = earlier(store, OFFICE, moved, NOW)
+    assert one.sessions == FEWEST_TRIED and one.better
+    [release] = staged(store, "sim20")
+    for version, chances in enumerate((FLAT, WRONG), 1):
+        market.forecast(store, market.prior(chances), version, market.sessions)
+    settle(store, moved.back(20), NOW)
+    found = losses.checks(store, release)
+    assert {check.result for check in found} == {PASS}, found
 
 
 def test_where_releases_are_not_staged_it_takes_office(
