@@ -18,9 +18,21 @@ if TYPE_CHECKING:
 # What the shell learns: go on; not yet, ask again (EX_TEMPFAIL of sysexits.h); it is out.
 CODES = {PROMOTE: 0, HOLD: 75, ROLLBACK: 1}
 
+
+def _word(text: str) -> str:
+    if not text.strip():
+        raise typer.BadParameter("expected a word, found an empty one: leave the option out")
+    return text.strip()
+
+
 Target = Annotated[str, typer.Option(help="what is foretold; default: the one that is staged")]
-Begin = Annotated[str, typer.Option(metavar="BUNDLE", help="begin a release of this bundle")]
-Abort = Annotated[str, typer.Option(metavar="REASON", help="end the release, for this reason")]
+Begin = Annotated[
+    str | None, typer.Option(parser=_word, metavar="BUNDLE", help="begin a release of this bundle")
+]
+Abort = Annotated[
+    str | None,
+    typer.Option(parser=_word, metavar="REASON", help="end the release, for this reason"),
+]
 EveryUniverse = Annotated[
     bool, typer.Option(help="once for each universe; exits with 0 whatever is decided")
 ]
@@ -32,8 +44,8 @@ Every = Annotated[
 def rollout(
     universe: verbs.Universe = "",
     target: Target = "",
-    begin: Begin = "",
-    abort: Abort = "",
+    begin: Begin = None,
+    abort: Abort = None,
     every: Every = 0.0,
     every_universe: EveryUniverse = False,
 ) -> None:
@@ -45,6 +57,8 @@ def rollout(
     from monitoring.release.gate import under_way
     from monitoring.release.guard import guarded
 
+    if begin and abort:
+        raise typer.BadParameter("expected one of --begin and --abort, found both")
     store = open_store()
     if every_universe:
         _every(store)

@@ -214,3 +214,15 @@ def test_the_verb_says_the_word_last_and_the_shell_its_code(store: Store, market
     market.crown(store, STEEP, 3)
     gone = ask(app, ["rollout", "--every", "0.1"])
     assert (gone.exit_code, gone.output.split()[-1]) == (1, "ROLLBACK")
+
+
+def test_an_empty_word_evaluates_nobody(store: Store, market: Market) -> None:
+    """As a shell gives it whose variable is unset."""
+    market.crown(store, FLAT, 1)
+    bundle = market.prior((0.31, 0.38, 0.31)).hash
+    ask = CliRunner().invoke
+    assert ask(app, ["rollout", "--begin", bundle]).exit_code == 0
+    for words in (("--begin", ""), ("--abort", " "), ("--begin", bundle, "--abort", "both")):
+        refused = ask(app, ["rollout", *words])
+        assert refused.exit_code == 2 and "expected" in refused.output, words
+    assert len(decisions(store, OFFICE)) == 1
