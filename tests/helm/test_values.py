@@ -1,10 +1,12 @@
 """Environments and clouds: they differ by values files alone, and each of them renders."""
 
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from schemas import require
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -99,3 +101,28 @@ def test_wherever_a_prometheus_scrapes_the_gates_are_told_of_it(
     scraped = chosen["predictor"].get("serviceMonitor", {}).get("enabled", False)
     urls = {chosen[n].get("prometheus", {}).get("url", "") for n in ("monitoring", "platform")}
     assert len(urls) == 1 and all(map(bool, urls)) is scraped, urls
+
+
+# What Kubernetes lets everybody name.
+FREE = {"requests", "limits", "affinity"}
+
+
+@pytest.mark.parametrize("name", ("predictor", "monitoring", "platform"))
+def test_a_wrong_key_is_refused_wherever_it_stands(charts: dict[str, Any], name: str) -> None:
+    """In values that Helm would take, and nobody would ever read."""
+    chart = charts[name]
+    values = yaml.safe_load((chart.folder / "values.yaml").read_text())
+    places = [path for path in objects_in(values) if not FREE & set(path)]
+    assert len(places) > 10
+    for path in places:
+        wrong: dict[str, Any] = {"misspelt": 1}
+        for key in reversed(path):
+            wrong = {key: wrong}
+        assert "misspelt" in chart.refusal(**wrong), path
+
+
+def objects_in(values: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    if isinstance(values, dict):
+        yield path
+        for key, value in values.items():
+            yield from objects_in(value, (*path, key))
