@@ -103,3 +103,44 @@ run "another_gpu_is_refused" {
   variables { gpu = { kind = "g5.xlarge", most = 1 } }
   expect_failures = [var.gpu]
 }
+
+run "half_of_the_world_is_refused" {
+  command = plan
+  variables { api_from = ["0.0.0.0/1", "128.0.0.0/1"] }
+  expect_failures = [var.api_from]
+}
+
+run "what_is_no_range_is_refused" {
+  command = plan
+  variables { api_from = ["the office"] }
+  expect_failures = [var.api_from]
+}
+
+run "zones_of_elsewhere_are_refused" {
+  command = plan
+  variables { region = "us-east-1" }
+  expect_failures = [var.zones]
+}
+
+run "a_network_without_room_is_refused" {
+  command = plan
+  variables { network = "10.40.0.0/28" }
+  expect_failures = [var.network]
+}
+
+run "a_network_by_one_of_its_hosts_is_refused" {
+  command = plan
+  variables { network = "10.40.7.9/16" }
+  expect_failures = [var.network]
+}
+
+run "what_aws_would_refuse_half_way_is_refused_first" {
+  command = plan
+  variables {
+    name       = "fin--pulse"
+    kubernetes = "latest"
+    gpu        = { kind = "p4d.24xlarge", most = 1.5 }
+    database   = { kind = "db.m7g.large", gigabytes = 5, protected = true }
+  }
+  expect_failures = [var.name, var.kubernetes, var.gpu, var.database]
+}
