@@ -24,12 +24,14 @@ def parse_keys(text: str) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for part in filter(None, (each.strip() for each in text.split(","))):
         name, _, key = part.partition(":")
-        if not name or len(key) < _SHORTEST or name in found:
+        sound = bool(name) and part.isprintable() and len(key) >= _SHORTEST
+        digest = sha256(key.encode(errors="replace")).digest()
+        if not sound or name in found or digest in found.values():
             raise SettingsError(
-                "FINPULSE_API_KEYS: expected name:key,name:key with names that differ and keys of "
-                f"{_SHORTEST} characters or more; the part after {list(found)} is not so"
+                "FINPULSE_API_KEYS: expected name:key,name:key with names and keys that differ, of "
+                f"keys {_SHORTEST} characters or more; the part after {list(found)} is not so"
             )
-        found[name] = sha256(key.encode()).digest()
+        found[name] = digest
     return found
 
 

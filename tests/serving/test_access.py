@@ -96,7 +96,15 @@ def test_processes_share_one_count() -> None:
     assert quota.take(0, 90.0) == 0, "the other key's calls are its own"
 
 
-@pytest.mark.parametrize("text", ["desk", f"desk:{DESK},desk:{LAB}", "desk:short", f":{DESK}"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("desk", f"desk:{DESK},desk:{LAB}", "desk:short", f":{DESK}"),
+        f"desk:{DESK},lab:{DESK}",  # whose call would it be?
+        f"d\udce9sk:{DESK}",  # what a shell gives that is not UTF-8: no log can hold it
+        f"desk:{DESK}\udce9",
+    ],
+)
 def test_malformed_keys_are_refused_and_not_shown(text: str) -> None:
     with pytest.raises(SettingsError, match="FINPULSE_API_KEYS") as error:
         parse_keys(text)
