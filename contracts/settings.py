@@ -95,9 +95,9 @@ class Settings(BaseSettings):
         "none", description="person: what won a contest waits for approval in Airflow"
     )
     release_requests: int = Field(200, ge=1, description="answers of each arm that a step needs")
-    release_hours: float = Field(24.0, gt=0, description="how long a step may lack data")
+    release_hours: float = Field(24.0, gt=0, le=8760, description="how long a step may lack data")
     cool_down_hours: float = Field(
-        72.0, ge=0, description="how long nobody is staged after a lost guard"
+        72.0, ge=0, le=8760, description="how long nobody is staged after a lost guard"
     )
     prometheus_url: str = Field("", description="Prometheus that scrapes the predictor")
 

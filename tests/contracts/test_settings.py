@@ -31,6 +31,16 @@ def test_a_malformed_value_fails_with_its_name(monkeypatch: pytest.MonkeyPatch) 
         settings()
 
 
+@pytest.mark.parametrize("name", ["FINPULSE_RELEASE_HOURS", "FINPULSE_COOL_DOWN_HOURS"])
+@pytest.mark.parametrize("hours", ["inf", "nan", "1e13", "-1"])
+def test_hours_are_those_of_a_year_at_most(
+    monkeypatch: pytest.MonkeyPatch, name: str, hours: str
+) -> None:
+    monkeypatch.setenv(name, hours)
+    with pytest.raises(SettingsError, match=name):
+        settings()
+
+
 def test_a_missing_database_says_what_to_do() -> None:
     with pytest.raises(SettingsError, match=r"FINPULSE_DATABASE_URL.*make up"):
         _ = settings().database
