@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from contracts import universe as universes
 from contracts.champion import champion
 from contracts.expected import Expected
 from contracts.release.rollout import (
@@ -17,6 +18,7 @@ from contracts.release.rollout import (
 )
 from contracts.settings import settings
 from contracts.store import Store
+from contracts.time import calendar
 from monitoring.release import forecasts, losses, traffic, weight
 from monitoring.release.check import FAIL, NO_DATA, PASS, Check
 from monitoring.release.traffic import Prometheus
@@ -65,7 +67,8 @@ def evaluate(store: Store, release: Rollout, now: datetime) -> Evaluation:
         over = Step(PROMOTE, *STEPS[-1], "it came into office meanwhile")
         return Evaluation((), release, take(store, release, over, now))
     found = list(_checks(store, release, now))
-    step = decided(release, found, now - began(store, release))
+    begun = began(store, release)
+    step = decided(release, found, now - begun, waited(release, begun, now))
     return Evaluation(found, release, take(store, release, step, now))
 
 
@@ -80,16 +83,30 @@ def began(store: Store, release: Rollout) -> datetime:
     return at
 
 
-def decided(release: Rollout, found: Sequence[Check], since: timedelta) -> Step:
-    """What follows from the checks for a release that has stood at its step for so long."""
+def waited(release: Rollout, begun: datetime, now: datetime) -> bool:
+    """Whether a step lacks data for too long: for the hours of the settings, a whole session of its
+    exchange among them. Few call over a weekend, before which each week's training ends."""
+    if now - begun <= timedelta(hours=settings().release_hours):
+        return False
+    name = universes.universe(release.universe).calendar
+    if now.date() > calendar.known(name)[1]:
+        return True
+    days = calendar.sessions_known(name, begun.date(), now.date())
+    hours = ((calendar.session_open(name, day), calendar.session_close(name, day)) for day in days)
+    return any(begun <= opens and closes <= now for opens, closes in hours)
+
+
+def decided(release: Rollout, found: Sequence[Check], since: timedelta, late: bool) -> Step:
+    """What follows from the checks for a release that has stood at its step for so long; late:
+    longer than it may lack data."""
     numbers = {"checks": [one.as_json() for one in found], "seconds": since.total_seconds()}
     failed = [one.words for one in found if one.result == FAIL]
     if failed:
         return Step(ROLLBACK, "out", 0.0, "; ".join(failed), numbers)
     unknown = [one.words for one in found if one.result == NO_DATA]
-    if unknown and since > timedelta(hours=settings().release_hours):
-        late = f"no data within {settings().release_hours:g} h (FINPULSE_RELEASE_HOURS)"
-        return Step(ROLLBACK, "out", 0.0, f"{late}: {'; '.join(unknown)}", numbers)
+    if unknown and late:
+        told = f"no data within {settings().release_hours:g} h (FINPULSE_RELEASE_HOURS)"
+        return Step(ROLLBACK, "out", 0.0, f"{told}: {'; '.join(unknown)}", numbers)
     if unknown:
         return Step(HOLD, release.stage, release.share, "; ".join(unknown), numbers)
     stage, share = STEPS[STEPS.index((release.stage, release.share)) + 1]

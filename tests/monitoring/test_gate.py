@@ -42,7 +42,7 @@ SOON, LATE = timedelta(minutes=1), timedelta(hours=25)
 def test_what_fails_goes_and_what_is_not_known_waits(
     found: Sequence[Check], since: timedelta, verdict: str, reason: str
 ) -> None:
-    step = decided(RELEASE, found, since)
+    step = decided(RELEASE, found, since, since is LATE)
     assert step.verdict == verdict and step.reason.startswith(reason)
     where = {PROMOTE: STEPS[1], HOLD: STEPS[0], ROLLBACK: ("out", 0.0)}[verdict]
     assert (step.stage, step.share) == where
@@ -52,7 +52,7 @@ def test_what_fails_goes_and_what_is_not_known_waits(
 def test_each_step_leads_to_the_next_and_the_last_into_office() -> None:
     for here, there in pairwise(STEPS):
         standing = replace(RELEASE, stage=here[0], share=here[1])
-        step = decided(standing, [GOOD], SOON)
+        step = decided(standing, [GOOD], SOON, False)
         assert (step.stage, step.share) == there
     assert STEPS[-1] == ("office", 1.0)
 

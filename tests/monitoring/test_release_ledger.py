@@ -170,6 +170,20 @@ def test_without_callers_it_holds_and_goes_at_the_deadline(store: Store, market:
     assert gone.verdict == ROLLBACK and gone.after.reason.startswith("no data within 24 h")
 
 
+def test_nobody_goes_for_want_of_callers_over_a_weekend(store: Store, market: Market) -> None:
+    """`train_models` ends in the night after a week's last session: that is when releases begin."""
+    market.crown(store, FLAT, 1)
+    bundle = market.prior((0.31, 0.38, 0.31))
+    friday = datetime(2025, 7, 11, 22, tzinfo=UTC)
+    begin(store, OFFICE, Fit("", bundle.hash, 2), "why", friday)
+    market.forecast(store, bundle, 2, market.sessions[-3:])
+    for hours in (26, 50, 69.9):  # Monday's close is 70 hours after.
+        found = evaluate(store, under_way(store, "sim20"), friday + timedelta(hours=hours))
+        assert found.verdict == HOLD, hours
+    gone = evaluate(store, under_way(store, "sim20"), friday + timedelta(hours=70.1))
+    assert gone.verdict == ROLLBACK and gone.after.reason.startswith("no data within 24 h")
+
+
 def test_an_object_store_that_is_away_is_nobodys_fault(store: Store, market: Market) -> None:
     market.crown(store, FLAT, 1)
     release = begin(store, OFFICE, Fit("", market.prior(STEEP).hash, 2), "why", NOW)
