@@ -15,7 +15,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,10 @@ def helm(*words: str, environment: str = "prod") -> str:
     """What helm prints; raises ReleaseError with what it complains of."""
     command = ["helm", *words, "--namespace", NAMESPACES.get(environment, "finpulse")]
     print("+", " ".join(command), file=sys.stderr, flush=True)
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    try:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    except OSError as error:
+        raise ReleaseError(f"expected the program helm, found none: {error}") from error
     if done.returncode:
         raise ReleaseError(f"`{' '.join(command[:3])}` failed: {done.stderr.strip()}")
     return done.stdout
@@ -66,8 +70,6 @@ def install(chart: str, environment: str, digests: Mapping[str, str]) -> None:
 
 def image(key: str, chart: str, digests: Mapping[str, str]) -> list[str]:
     """The options that name an image by its digest."""
-    if chart not in digests:
-        raise ReleaseError(f"expected the digest of {chart}, found those of {sorted(digests)}")
     named = [] if key != "image" or not REGISTRY else [f"{REGISTRY}/finpulse-{chart}"]
     words = [word for each in named for word in ("--set", f"image.repository={each}")]
     return [*words, "--set", f"{key}.digest={digests[chart]}"]
@@ -97,12 +99,45 @@ def canary(weight: int, digests: Mapping[str, str]) -> None:
 
 
 def rollback(before: Mapping[str, int]) -> None:
-    """Bring each release back to a revision; one that is there already is left alone."""
-    for chart, wanted in before.items():
-        found = revision(chart)
-        if wanted and found != wanted:
-            helm("rollback", release(chart), str(wanted), "--wait", "--timeout", "5m")
-            print(f"{release(chart)}: revision {found} is back at {wanted}")
+    """Bring each release back to a revision, what callers see first; one that is there already is
+    left alone, and one that fails holds up no other."""
+    failed = []
+    for chart in filter(before.get, reversed(CHARTS)):
+        try:
+            found, wanted = revision(chart), before[chart]
+            if found != wanted:
+                helm("rollback", release(chart), str(wanted), "--wait", "--timeout", "5m")
+                print(f"{release(chart)}: revision {found} is back at {wanted}")
+        except ReleaseError as error:
+            failed.append(str(error))
+    if failed:
+        raise ReleaseError("; ".join(failed))
+
+
+def of_charts(kind: type) -> Callable[[str], dict[str, Any]]:
+    """Reads a JSON object of charts and values of that kind."""
+
+    def read(text: str) -> dict[str, Any]:
+        with suppress(ValueError):
+            told = json.loads(text)
+            known = isinstance(told, dict) and set(told) <= set(CHARTS)
+            if known and all(type(value) is kind for value in told.values()):
+                return dict(told)
+        named = ", ".join(CHARTS)
+        raise argparse.ArgumentTypeError(
+            f"expected a JSON object of {named} and each {kind.__name__}, found {text!r}"
+        )
+
+    return read
+
+
+def require(verb: str, digests: Mapping[str, str], before: Mapping[str, int]) -> None:
+    """Raise ReleaseError where a verb lacks what it is about, before it has done the half of it."""
+    needed = {"office": (), "rollback": (), "canary": ("predictor",)}.get(verb, CHARTS)
+    if missing := [chart for chart in needed if chart not in digests]:
+        raise ReleaseError(f"expected the digests of {', '.join(missing)} in --digests")
+    if verb == "rollback" and not before:
+        raise ReleaseError("expected --to with the revisions that `office` printed")
 
 
 def main() -> int:
@@ -110,11 +145,14 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
     verbs = ("staging", "office", "canary", "production", "rollback")
     options.add_argument("verb", choices=verbs)
-    options.add_argument("--digests", type=json.loads, default={}, help="chart: digest, as JSON")
+    options.add_argument(
+        "--digests", type=of_charts(str), default={}, help="chart: digest, as JSON"
+    )
     options.add_argument("--weight", type=int, default=10, help="percent of the calls")
-    options.add_argument("--to", type=json.loads, default={}, help="chart: revision, as JSON")
+    options.add_argument("--to", type=of_charts(int), default={}, help="chart: revision, as JSON")
     given = options.parse_args()
     try:
+        require(given.verb, given.digests, given.to)
         match given.verb:
             case "office":
                 print(json.dumps({chart: revision(chart) for chart in CHARTS}))
