@@ -16,7 +16,7 @@ from monitoring.truth.performance import settled
 from monitoring.truth.said import newest
 from training.bundle.bundle import manifest_of
 from training.evidence.intervals import per_session
-from training.forecast import Classes, Floats
+from training.forecast import Classes, Floats, ForecastError
 from training.objective import Forecasts, Loss, Objective, Truth
 
 # Newest sessions that are compared, and how few tell nothing: as many as bring an earlier champion
@@ -70,10 +70,8 @@ def since(store: Store, release: Rollout) -> date:
 def paired(
     store: Store, office: Office, first: str, second: str, begin: date = date.min
 ) -> Paired | None:
-    """The settled forecasts that both bundles made, from a session on; None where there are none.
-
-    Raises ForecastError where either said what is no answer.
-    """
+    """The settled forecasts that both bundles made, from a session on, of rows of which both said
+    numbers; None where there are none."""
     place = (office.universe, office.target)
     found = store.query(_COMMON, (*place, first, second, begin, SESSIONS))
     days: Sequence[date] = sorted(found["session"].to_pylist())
@@ -85,11 +83,18 @@ def paired(
     if both.is_empty():
         return None
     columns = list(asked.columns)
+    others = [f"{name}_other" for name in columns]
+    # What is no number has no loss, and is found by who asks whether answers are sound.
+    told = both.select(*columns, *others).to_numpy().astype(np.float64)
+    both = both.filter(np.isfinite(told).all(axis=1))
+    if both.is_empty():
+        return None
+    said, said_too = (both.select(side).to_numpy().astype(np.float64) for side in (columns, others))
     truth = both["truth"].to_numpy()
     return Paired(
         asked,
-        both.select(columns).to_numpy().astype(np.float64),
-        both.select(f"{name}_other" for name in columns).to_numpy().astype(np.float64),
+        said,
+        said_too,
         truth.astype(np.int64 if isinstance(asked.head, Classes) else np.float64),
         both["session"].to_numpy().astype("datetime64[D]"),
     )
@@ -118,17 +123,17 @@ def checks(store: Store, release: Rollout) -> list[Check]:
     """
     champion, challenger = release.champion, release.bundle
     asked = manifest_of(champion).asked
-    try:
-        rows = paired(store, release.office, champion, challenger, since(store, release))
-    except ValueError as error:
-        return [Check("settled losses", FAIL, "are answers", why=str(error))]
+    rows = paired(store, release.office, champion, challenger, since(store, release))
     if rows is None:
         why = "no session is settled of which both have forecasts"
         return [
             Check(f"settled {one.words}", NO_DATA, _limit(one), why=why) for one in asked.judged
         ]
-    horizon = manifest_of(champion).horizon
-    return list(_worse(rows, horizon))
+    try:
+        return list(_worse(rows, manifest_of(champion).horizon))
+    except ForecastError as error:
+        # If it is the challenger that said so, it has failed already.
+        return [Check("settled losses", NO_DATA, "are answers", why=str(error))]
 
 
 def _worse(rows: Paired, horizon: int) -> Iterator[Check]:

@@ -16,12 +16,12 @@ from contracts.cut import Cut
 from contracts.release.rollout import ROLLBACK, decisions, staged
 from contracts.settings import settings
 from contracts.store import Store
-from contracts.tables import ALARMS
+from contracts.tables import ALARMS, PREDICTIONS
 from contracts.universe import universe
 from features.matrix.matrix import materialise
 from monitoring.__main__ import app
 from monitoring.release import losses
-from monitoring.release.check import PASS
+from monitoring.release.check import NO_DATA, PASS
 from monitoring.truth.settlement import settle
 from monitoring.watch import earlier as module
 from monitoring.watch.earlier import Tried, earlier
@@ -139,6 +139,18 @@ def test_what_brings_it_back_is_enough_for_the_gate(
     settle(store, moved.back(20), NOW)
     found = losses.checks(store, release)
     assert {check.result for check in found} == {PASS}, found
+    # What a champion said that is no answer is not held against who is to follow it.
+    [row, *_] = market.rows(market.prior(WRONG), 2, market.sessions[-3:-2])
+    spoilt = {"p_up": float("nan"), "snapshot": 99, "prediction_id": row["prediction_id"][::-1]}
+    store.record(PREDICTIONS, pa.Table.from_pylist([row | spoilt], schema=PREDICTIONS.schema))
+    settle(store, moved.back(20), NOW)
+    found = losses.checks(store, release)
+    assert {check.result for check in found} == {PASS}, found
+    beyond = {"p_up": 7.0, "snapshot": 100, "prediction_id": row["prediction_id"][1:]}
+    store.record(PREDICTIONS, pa.Table.from_pylist([row | beyond], schema=PREDICTIONS.schema))
+    settle(store, moved.back(20), NOW)
+    [one] = losses.checks(store, release)
+    assert one.result == NO_DATA and "probabilities" in one.why
 
 
 def test_where_releases_are_not_staged_it_takes_office(
