@@ -1,10 +1,14 @@
 """What a check of a release found, and a table of them."""
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from contracts.release.rollout import HOLD, PROMOTE, ROLLBACK, Verdict
+from contracts.store import StoreUnavailable
+
+log = logging.getLogger(__name__)
 
 Result: TypeAlias = Literal["pass", "fail", "no data"]
 
@@ -50,6 +54,21 @@ def within(
     """The check that the challenger's value is at most so much."""
     held = challenger <= most
     return Check(name, PASS if held else FAIL, limit, champion, challenger, "" if held else why)
+
+
+def collected(checks: Iterable[Check]) -> list[Check]:
+    """All checks; one that breaks is told as no data, so that what failed before it counts and the
+    deadline comes. Raises StoreUnavailable: without the ledger nothing is decided."""
+    found: list[Check] = []
+    try:
+        found.extend(checks)
+    except StoreUnavailable:
+        raise
+    except Exception as error:
+        log.exception("a check of a release broke")
+        why = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        found.append(Check("the checks after these", NO_DATA, "can be asked", why=why))
+    return found
 
 
 def table(checks: Sequence[Check]) -> Iterator[str]:

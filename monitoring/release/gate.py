@@ -20,7 +20,7 @@ from contracts.settings import settings
 from contracts.store import Store
 from contracts.time import calendar
 from monitoring.release import forecasts, losses, traffic, weight
-from monitoring.release.check import FAIL, NO_DATA, PASS, Check
+from monitoring.release.check import FAIL, NO_DATA, PASS, Check, collected
 from monitoring.release.traffic import Prometheus
 from training.office.staging import Step, take
 
@@ -66,7 +66,7 @@ def evaluate(store: Store, release: Rollout, now: datetime) -> Evaluation:
     if held is not None and held.bundle == release.bundle:
         over = Step(PROMOTE, *STEPS[-1], "it came into office meanwhile")
         return Evaluation((), release, take(store, release, over, now))
-    found = list(_checks(store, release, now))
+    found = collected(_checks(store, release, now))
     begun = began(store, release)
     step = decided(release, found, now - begun, waited(release, begun, now))
     return Evaluation(found, release, take(store, release, step, now))

@@ -8,7 +8,7 @@ from contracts.champion import champion
 from contracts.release.rollout import ROLLBACK, Rollout, newest
 from contracts.store import Store
 from monitoring.release import forecasts, losses, weight
-from monitoring.release.check import FAIL, NO_DATA, PASS, Check
+from monitoring.release.check import FAIL, NO_DATA, PASS, Check, collected
 from monitoring.release.peeking import FEWEST
 from training.forecast import ForecastError
 from training.office.staging import Step, take
@@ -39,7 +39,7 @@ def guard(store: Store, release: Rollout, now: datetime) -> Guarded:
 
     What is not known yet is no loss. Raises StepMissing, BundleError where nobody can come back.
     """
-    found = list(_checks(store, release))
+    found = collected(_checks(store, release))
     lost = [one.words for one in found if one.result == FAIL]
     if not lost:
         return Guarded(found, release, None)

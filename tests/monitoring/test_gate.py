@@ -1,6 +1,6 @@
 """What the gate makes of what it finds, and how releases stand in the ledger."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.release.rollout import HOLD, PROMOTE, ROLLBACK, STEPS, Rollout
+from contracts.store import StoreUnavailable
 from monitoring.release import losses, traffic
-from monitoring.release.check import FAIL, NO_DATA, PASS, Check, table
+from monitoring.release.check import FAIL, NO_DATA, PASS, Check, collected, table
 from monitoring.release.gate import decided
 from monitoring.release.traffic import Prometheus, Traffic
 
@@ -63,6 +64,19 @@ def test_the_table_names_every_check_and_why_it_failed() -> None:
         *("check", "champion", "challenger", "limit", "result")
     ]
     assert lines[2].endswith("fail  2 is too much")
+
+
+def test_a_check_that_breaks_is_no_data_and_hides_no_failure() -> None:
+    def asked(error: Exception) -> Iterator[Check]:
+        yield BAD
+        raise error
+
+    found = collected(asked(KeyError("p_up")))
+    assert [one.result for one in found] == [FAIL, NO_DATA] and "KeyError" in found[1].why
+    assert decided(RELEASE, found, SOON, False).verdict == ROLLBACK
+    assert decided(RELEASE, found[1:], SOON, False).verdict == HOLD
+    with pytest.raises(StoreUnavailable):
+        collected(asked(StoreUnavailable("the ledger is away")))
 
 
 def seen(
