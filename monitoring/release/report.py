@@ -9,6 +9,7 @@ from contracts.expected import Expected
 from contracts.store import Store
 from monitoring.release import losses
 from monitoring.release.peeking import FEWEST, LEVEL, WARM_UP, Compared
+from training.forecast import ForecastError
 
 _KNOWN = """
 SELECT DISTINCT target, bundle FROM (
@@ -19,7 +20,7 @@ WHERE %s IN ('', target) ORDER BY 1, 2
 
 
 class NotComparable(Expected, ValueError):
-    """Two bundles that are not of one office; the message names those that are known."""
+    """Two bundles that are not of one office, or answers that are none; the message says which."""
 
 
 def named(store: Store, universe: str, target: str, bundles: str) -> tuple[str, str, Office]:
@@ -40,10 +41,17 @@ def named(store: Store, universe: str, target: str, bundles: str) -> tuple[str, 
 
 
 def report(store: Store, office: Office, first: str, second: str) -> Iterator[str]:
-    """A line for each judged loss, and in the last one who is better in the deciding one."""
+    """A line for each judged loss, and in the last one who is better in the deciding one.
+
+    Raises NotComparable where either said what is no answer.
+    """
     yield f"{office}: A is {first[:12]}, B is {second[:12]}; smaller is better"
+    try:
+        its = list(losses.sequences(store, office, first, second))
+    except ForecastError as error:
+        raise NotComparable(f"one of both bundles said what is no answer: {error}") from error
     said = []
-    for loss, found, (one, other) in losses.sequences(store, office, first, second):
+    for loss, found, (one, other) in its:
         said.append(_said(found))
         # The same as would be told on any other day: that is what the level is of.
         reach = f"[{found.low:+.3f}, {found.high:+.3f}]"

@@ -20,6 +20,7 @@ from contracts.store import Store
 from contracts.tables import OUTCOMES, PREDICTIONS
 from contracts.time.calendar import last_sessions
 from monitoring.__main__ import app
+from monitoring.release.report import NotComparable
 from training.office.staging import ReleaseRefused, Step, begin, take
 from training.run.records import Fit
 
@@ -148,3 +149,13 @@ def test_two_bundles_are_compared_by_their_beginnings(
     assert told.output.splitlines()[-1].startswith("A is better")
     for wrong in ("x", f"{release.bundle[:10]},nobody", f"{pair},{pair}"):
         assert CliRunner().invoke(app, ["compare", "--bundles", wrong]).exit_code != 0
+
+
+def test_what_is_no_answer_is_not_compared_and_said_in_one_line(
+    store: Store, released: Callable[..., Rollout]
+) -> None:
+    release = released(SAME, p_up=7.0)
+    _settle(store, [release.decided_at.date() + timedelta(days=1)])
+    pair = f"{release.bundle[:10]},{release.champion[:10]}"
+    told = CliRunner().invoke(app, ["compare", "--bundles", pair])
+    assert isinstance(told.exception, NotComparable) and "probabilities" in str(told.exception)
