@@ -103,7 +103,7 @@ def test_no_file_holds_one() -> None:
         "xoxb-" + "123456789012-123456789012-abcdefghijABCDEFGHIJ0123",
         "sk_live_" + "0123456789abcdefghijABCD",
         "github_pat_" + "11ABCDEFG0abcdefghijkl_0123456789abcdefghijklmnopqr",
-        "aws_secret_access_key = " + "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "aws_secret_access_key = " + "wJalrXUtnFEMI/K7M" + "DENG/bPxRfiCYEXAMPLEKEY",
         "-----BEGIN ENCRYPTED " + "PRIVATE KEY-----",
         "AIza" + "SyA1234567890abcdefghijklmnopqrstuv",
         "hf_" + "abcdefghijABCDEFGHIJabcdefghijABCD",
