@@ -92,6 +92,8 @@ def airflow_environment(stack: Stack) -> dict[str, str]:
         "CORE__DAGS_FOLDER": ROOT / "dags",
         "CORE__PLUGINS_FOLDER": ROOT / "infra" / "airflow" / "plugins",
         "CORE__LOAD_EXAMPLES": False,
+        # Else a file is passed over that does not have Airflow's name in it.
+        "CORE__DAG_DISCOVERY_SAFE_MODE": False,
         "CORE__DAGS_ARE_PAUSED_AT_CREATION": False,
         "CORE__EXECUTOR": "LocalExecutor",
         # A run keeps two cores busy; the third is for who waits for a choice in MLflow.

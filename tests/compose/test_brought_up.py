@@ -175,7 +175,7 @@ def learn(compose: Compose) -> None:
     compose.verb("serving", "predict", *place)
 
 
-KEPT = ("bars", "sentiments", "embeddings", "champions", "predictions")
+KEPT = ("bars", "sentiments", "embeddings", "promotions", "predictions")
 
 
 def kept(compose: Compose) -> dict[str, Any]:
@@ -200,8 +200,10 @@ def kept(compose: Compose) -> dict[str, Any]:
 
 def task_log(compose: Compose) -> str:
     """A run of a DAG; the file in which its task wrote."""
+    dags = ["podman", "exec", "finpulse_airflow_1", "airflow", "dags"]
+    # It is healthy before it has read its DAGs.
+    wait_for(lambda: not compose.machine.run(*dags, "trigger", "release_champion").returncode, 300)
     compose.inside("airflow", "airflow", "dags", "unpause", "release_champion")
-    compose.inside("airflow", "airflow", "dags", "trigger", "release_champion")
     found = "find /logs/dag_id=release_champion -name 'attempt=1.log' | head -1 | grep ."
 
     def there() -> bool:
@@ -214,9 +216,9 @@ def task_log(compose: Compose) -> str:
 
 
 def answered(compose: Compose) -> Any:
-    """What the predictor says of an instrument, None while it says nothing."""
+    """What the predictor says of an instrument, but for its age; None while it says nothing."""
     told = asked(compose, "8000/predict", json.dumps({"symbols": ["SIM001"]}))
-    return told and told["predictions"]
+    return told and [one | {"data_age_seconds": None} for one in told["predictions"]]
 
 
 def scraped(compose: Compose, at: float) -> int:

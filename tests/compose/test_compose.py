@@ -136,6 +136,11 @@ def test_names_that_are_spoken_to_are_waited_for() -> None:
         assert {other for other in spoken if other in SERVICES} <= reached, name
 
 
+def test_airflow_passes_over_no_file_of_the_folder_of_dags() -> None:
+    told = SERVICES["airflow-dag-processor"]["environment"]
+    assert told["AIRFLOW__CORE__DAG_DISCOVERY_SAFE_MODE"] == "false"
+
+
 def test_what_waits_for_others_waits_as_long_as_in_the_local_stack() -> None:
     for name in ("airflow", "airflow-scheduler", "airflow-dag-processor"):
         told = SERVICES[name]["environment"]

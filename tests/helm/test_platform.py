@@ -158,6 +158,11 @@ def test_who_writes_the_champion_is_reached_by_our_pods_alone(platform: Any) -> 
         assert "Ingress" in spec["policyTypes"] and "ingress" not in spec
 
 
+def test_airflow_passes_over_no_file_of_the_folder_of_dags(platform: Any) -> None:
+    told = platform.by_name()[f"ConfigMap/{NAME}-airflow"]["data"]
+    assert told["AIRFLOW__CORE__DAG_DISCOVERY_SAFE_MODE"] == "false"
+
+
 def test_every_setting_is_known_and_no_secret_is_given(platform: Any) -> None:
     objects = platform.by_name(**RAY)
     known = {f"FINPULSE_{name.upper()}" for name in Settings.model_fields}

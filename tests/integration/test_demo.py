@@ -112,6 +112,12 @@ def test_all_runs_succeeded(demo: Demo) -> None:
     assert set(known) - {"sentiment"} == {recipe(name).target for name in demo_recipes()}
 
 
+def test_airflow_knows_every_dag_of_the_folder(demo: Demo) -> None:
+    listed = Airflow(demo.stack.settings, print).ask("GET", "dags?limit=100").json()["dags"]
+    files = {path.name for path in (ROOT / "dags").glob("*.py")}
+    assert {Path(one["fileloc"]).name for one in listed} == files
+
+
 def test_what_is_served_is_what_was_recorded(demo: Demo) -> None:
     symbols = [f"SIM{i:03d}" for i in range(1, 7)]
     answer = ask(demo.stack, symbols)
