@@ -12,9 +12,19 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import uuid4
 
-from contracts.champion import ALIAS, PROMOTED, REFUSED, Champion, Office, champion, point
+from contracts.champion import (
+    ALIAS,
+    PROMOTED,
+    REFUSED,
+    SENTIMENT,
+    Champion,
+    Office,
+    champion,
+    point,
+)
 from contracts.store import Store
 from training.bundle.manifest import BundleError
+from training.office import staging
 from training.office.ledger import Ruling, deciding, record, require_champion
 from training.office.package import require_fit
 from training.office.registration import AGREED_TAG, agree, models_of, show_champion
@@ -151,6 +161,8 @@ def _judge(
             log.warning("alias put back", extra=about | {"reason": reason})
         return result
     why = f"the alias was set to version {chosen.version} in MLflow and passed the checks"
+    if office.office != SENTIMENT:  # who forecasts nothing has no losses to be guarded by
+        staging.chosen(lock, store, office.office, chosen, now)
     _record(lock, office, chosen, (PROMOTED, why), now)
     recorded = require_champion(store, office.office)
     agree(server, recorded)

@@ -57,7 +57,11 @@ def _checks(store: Store, release: Rollout) -> Iterator[Check]:
     if loads.result != PASS:
         return  # Nothing can be asked of what does not load.
     if rows := forecasts.said_since(store, release, since):
-        yield forecasts.sound(release.bundle, rows)
+        sound = forecasts.sound(release.bundle, rows)
+        yield sound
+        if sound.result == FAIL:
+            return  # What are no answers has no losses.
+    yield from losses.before_office(store, release)
     # It is asked every day: only what holds at all times together may put somebody out.
     try:
         both = store, release.office, release.bundle, release.champion

@@ -1,7 +1,7 @@
 """Settled forecasts of the same rows by two bundles: what one loses more, by session."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -49,6 +49,12 @@ class Paired:
     second: Floats
     truth: Truth
     sessions: np.ndarray
+
+    def before(self, day: date) -> "Paired":
+        """The rows of the sessions before that day."""
+        kept = self.sessions < np.datetime64(day, "D")
+        sides = self.first[kept], self.second[kept]
+        return Paired(self.asked, *sides, self.truth[kept], self.sessions[kept])
 
     def losses(self, loss: Loss) -> tuple[Floats, Floats, np.ndarray]:
         """Both sides' losses of the rows that count for it, and the sessions of those."""
@@ -134,6 +140,20 @@ def checks(store: Store, release: Rollout) -> list[Check]:
     except ForecastError as error:
         # If it is the challenger that said so, it has failed already.
         return [Check("settled losses", NO_DATA, "are answers", why=str(error))]
+
+
+def before_office(store: Store, release: Rollout) -> Iterator[Check]:
+    """The gate's question once more of a champion that may never have stood before it: of the
+    sessions before it came into office, which stay the same however often it is asked.
+
+    Raises ForecastError where either said what is no answer.
+    """
+    champion, challenger = release.champion, release.bundle
+    rows = paired(store, release.office, champion, challenger, since(store, release))
+    if rows is not None:
+        known = rows.before(release.decided_at.date())
+        for one in _worse(known, manifest_of(champion).horizon):
+            yield replace(one, name=f"{one.name} before it")
 
 
 def _worse(rows: Paired, horizon: int) -> Iterator[Check]:

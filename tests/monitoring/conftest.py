@@ -1,14 +1,20 @@
 """The market of `tests/fixtures`."""
 
+import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from random import Random
+from threading import Thread
+from typing import Any
 
+import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "fixtures"))
 
+from lived import CONTEST, TRAINED, Life, declared_recipe
 from market import Market
 from world import CHANCES, World
 
@@ -45,3 +51,57 @@ def new_world(
         return world
 
     return make
+
+
+@pytest.fixture
+def callers() -> Iterator[str]:
+    """A Prometheus that counts good answers of both arms."""
+    counts = [({"arm": arm, "outcome": "answered"}, "500") for arm in ("champion", "challenger")]
+    times = [
+        ({"arm": arm, "le": le}, "500")
+        for arm in ("champion", "challenger")
+        for le in ("0.001", "+Inf")
+    ]
+
+    class Asked(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            told = times if "bucket" in self.path else counts
+            rows = [{"metric": labels, "value": [0, value]} for labels, value in told]
+            content = json.dumps({"status": "success", "data": {"result": rows}}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Asked)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def life(
+    store: Store, mlflow_server: str, callers: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Life]]:
+    """Makes a life whose first champion is trained at the session TRAINED; releases are staged
+    from then on."""
+    monkeypatch.setenv("FINPULSE_MLFLOW_URL", mlflow_server)
+    monkeypatch.setenv("FINPULSE_PROMETHEUS_URL", callers)
+    monkeypatch.setenv("FINPULSE_CONTEST_SESSIONS", str(CONTEST))
+
+    def made(tells: np.ndarray, **about: Any) -> Life:
+        one = Life(store, monkeypatch, tells, **about)
+        monkeypatch.setenv("FINPULSE_RELEASE", "direct")
+        settings.cache_clear()
+        one.begin()
+        assert one.train(TRAINED).startswith("promoted")
+        monkeypatch.setenv("FINPULSE_RELEASE", "staged")
+        settings.cache_clear()
+        return one
+
+    with declared_recipe():
+        yield made

@@ -16,11 +16,15 @@ from contracts.champion import (
     champion,
     pointer,
 )
+from contracts.release.rollout import decisions, staged
 from contracts.settings import settings
 from contracts.store import Store
 from monitoring.office.alias import ACTOR, reconcile
+from monitoring.release.gate import evaluate
 from training.bundle.bundle import load
+from training.office.staging import begin
 from training.run.mlflow_api import Mlflow
+from training.run.records import Fit
 from training.steps.rollback import roll_back
 
 pytestmark = pytest.mark.integration
@@ -69,6 +73,35 @@ def test_a_choice_made_in_the_ui_is_recorded(store: Store, registry: Registry) -
     assert look(store, registry) == "agreed"
     registry.choose(1)
     assert look(store, registry) == "recorded", "back to the former is a choice like any other"
+
+
+def test_a_choice_is_guarded_as_if_it_had_come_by_a_release_and_ends_the_one_under_way(
+    store: Store, registry: Registry, market: Market
+) -> None:
+    look(store, registry)
+    other = market.prior((0.2, 0.5, 0.3), universe=market.universe)
+    begin(store, registry.office, Fit("", other.hash, 3), "why", NOW)
+    first = champion(store, registry.office)
+    registry.choose(2)
+    assert look(store, registry) == "recorded"
+    chosen = champion(store, registry.office)
+    assert first is not None and chosen is not None
+    newest, ended, _ = decisions(store, registry.office)
+    assert (newest.bundle, newest.champion) == (chosen.bundle, first.bundle)
+    assert newest.guarded(NOW) and not staged(store, registry.office.universe)
+    assert (ended.bundle, ended.stage) == (other.hash, "out")
+
+
+def test_a_choice_of_who_is_staged_is_left_to_the_gate(
+    store: Store, registry: Registry, market: Market
+) -> None:
+    look(store, registry)
+    steep = market.prior(STEEP, universe=market.universe)
+    first = begin(store, registry.office, Fit("", steep.hash, 2), "why", NOW)
+    registry.choose(2)
+    assert look(store, registry) == "recorded"
+    assert decisions(store, registry.office) == [first]
+    assert evaluate(store, first, NOW).after.guarded(NOW)
 
 
 def test_an_object_store_for_reading_alone_stops_no_reconciliation(

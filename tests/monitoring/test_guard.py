@@ -35,12 +35,12 @@ DOWN, UP = 0, 2
 def released(
     store: Store, market: Market, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Rollout]:
-    """Puts a bundle into office by a release; both forecast, and 60 sessions are settled."""
+    """Puts a bundle into office by a release; both forecast, and so many sessions are settled."""
     monkeypatch.setenv("FINPULSE_MLFLOW_URL", f"http://127.0.0.1:{launcher.free_port()}")
     settings.cache_clear()
 
-    def made(chances: tuple[float, ...], **spoilt: Any) -> Rollout:
-        now, days = datetime.now(UTC), last_sessions("XNYS", market.last, 60)
+    def made(chances: tuple[float, ...], count: int = 60, **spoilt: Any) -> Rollout:
+        now, days = datetime.now(UTC), last_sessions("XNYS", market.last, count)
         held, bundle = market.crown(store, BEFORE, 1), market.prior(chances)
         first = begin(store, OFFICE, Fit("", bundle.hash, 2), "why", now)
         market.forecast(store, held, 1, days)
@@ -135,6 +135,27 @@ def test_a_champion_whose_forecasts_are_none_is_out_within_one_evaluation(
     asked = CliRunner().invoke(app, ["rollout"])
     assert asked.exit_code == 1 and held(store) == release.champion
     assert "answers are sound" in decisions(store, OFFICE)[0].reason
+
+
+@pytest.mark.parametrize(("chances", "word"), [(SAME, "PROMOTE"), (WORSE, "ROLLBACK")])
+def test_what_it_is_backfilled_with_is_enough_to_condemn_it_at_the_first_evaluation(
+    store: Store, released: Callable[..., Rollout], chances: tuple[float, ...], word: str
+) -> None:
+    # Too few for what may be looked at every day, which says nothing below forty.
+    release = released(chances, count=30)
+    asked = CliRunner().invoke(app, ["rollout"])
+    assert asked.output.split()[-1] == word, asked.output
+    assert (held(store) == release.bundle) == (word == "PROMOTE")
+
+
+def test_a_champion_whose_files_were_changed_is_out(
+    store: Store, released: Callable[..., Rollout]
+) -> None:
+    release = released(SAME)
+    objects.put(f"bundles/{release.bundle}/prior.json", b"{}")
+    asked = CliRunner().invoke(app, ["rollout"])
+    assert asked.exit_code == 1 and held(store) == release.champion
+    assert "golden rows" in decisions(store, OFFICE)[0].reason
 
 
 def test_two_bundles_are_compared_by_their_beginnings(

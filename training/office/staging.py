@@ -15,6 +15,7 @@ from contracts.context import run_context
 from contracts.expected import Expected
 from contracts.release.rollout import (
     BEGIN,
+    PROMOTE,
     ROLLBACK,
     STEPS,
     Rollout,
@@ -83,25 +84,44 @@ def begin_under(
     # One of a universe at a time: who answers a caller is one question, not one of each target.
     with locked(store, f"release {office.universe}"):
         require_free(store, office, candidate.bundle, now)
-        about = numbered(office, candidate)
-        stage, share = STEPS[0]
-        first = Rollout(
-            decision_id="",
-            rollout_id=named or uuid4().hex,
-            universe=office.universe,
-            target=office.target,
-            bundle=about.bundle,
-            model_name=about.model or model_name(office),
-            model_version=about.version,
-            champion=require_champion(store, office).bundle,
-            stage=stage,
-            share=share,
-            verdict=BEGIN,
-            reason=reason,
-            actor="",
-            decided_at=now,
-        )
-        return write(lock, first, Step(BEGIN, stage, share, reason), now)
+        first = _release(store, office, numbered(office, candidate), now, named)
+        return write(lock, first, Step(BEGIN, *STEPS[0], reason), now)
+
+
+def chosen(lock: Lock, store: Store, office: Office, choice: Fit, now: datetime) -> None:
+    """Write down that a person puts a bundle into office past the gate: it is guarded then as if
+    it had come by a release, and what was under way beside the one before is over.
+
+    By a holder of the office's lock, before the promotion's own row. Raises LockLost.
+    """
+    own = [one for one in staged(store, office.universe) if one.office == office]
+    if any(one.bundle == choice.bundle for one in own):
+        return  # The gate finds it in office.
+    for one in own:
+        reason = f"a person put {choice.bundle[:12]} into office"
+        write(lock, one, Step(ROLLBACK, "out", 0.0, reason), now)
+    about = _release(store, office, choice, now)
+    write(lock, about, Step(PROMOTE, *STEPS[-1], "a person put it into office"), now)
+
+
+def _release(store: Store, office: Office, about: Fit, now: datetime, named: str = "") -> Rollout:
+    stage, share = STEPS[0]
+    return Rollout(
+        decision_id="",
+        rollout_id=named or uuid4().hex,
+        universe=office.universe,
+        target=office.target,
+        bundle=about.bundle,
+        model_name=about.model or model_name(office),
+        model_version=about.version,
+        champion=require_champion(store, office).bundle,
+        stage=stage,
+        share=share,
+        verdict=BEGIN,
+        reason="",
+        actor="",
+        decided_at=now,
+    )
 
 
 def require_free(store: Store, office: Office, challenger: str, now: datetime) -> None:
