@@ -112,6 +112,23 @@ def test_a_contest_without_new_sessions_is_no_second_look() -> None:
     assert "luck of looking often: over all 105 sessions of 3 contests" in again.reason
 
 
+@pytest.mark.parametrize(
+    ("new", "rules", "outcome"),
+    [(21, RULES, PROMOTED), (21, replace(RULES, alone=0.0), KEPT), (0, RULES, KEPT)],
+)
+def test_who_learnt_what_others_could_not_know_is_not_charged_with_what_those_lost(
+    new: int, rules: Rules, outcome: str
+) -> None:
+    before = held(8, gain=-0.02, step=21)
+    last = 7 * 21 + 100
+    days = np.arange(last + new - 84, last + new).astype("datetime64[D]")
+    gains = 0.05 + np.random.default_rng(5).normal(0, 0.02, 84)
+    compared = Comparison(DIRECTION, -gains, np.zeros(84), days)
+    found = decide(Parties("sim", "trend_1", "new", "zero", 9), compared, rules, before)
+    assert found.outcome == outcome and found.all_p_value > found.all_level
+    assert found.alone_level == pytest.approx(rules.alone * new / 252)
+
+
 def test_steady_luck_is_held_to_less_than_a_first_look() -> None:
     levels = [d.all_level for d in held(52)]
     assert levels[0] == pytest.approx(RULES.yearly * RULES.at_once, rel=0.02)

@@ -10,7 +10,7 @@ import numpy as np
 
 from contracts.champion import FIRST_TARGET, KEPT, PROMOTED, Office
 from training.evidence.intervals import Estimate, per_session, ratio
-from training.evidence.spending import allowed, looks_of
+from training.evidence.spending import YEAR, allowed, looks_of
 from training.forecast import Floats
 from training.objective import Forecasts, Loss, Truth
 from training.samples.samples import Stamps
@@ -23,13 +23,15 @@ class Rules:
     How much is enough, and how much is harm, the objective's losses say themselves.
     minimum_sessions: fewer decide nothing. level: its own one-sided p-value must be below. yearly:
     the chance that a year of contests against one incumbent, none of which has a better challenger,
-    puts anybody into office; at_once: the first contest's share of it.
+    puts anybody into office; at_once: the first contest's share of it. alone: the chance that one
+    wins in such a year by its own sessions alone, against all that others before it have shown.
     """
 
     minimum_sessions: int = 40
     level: float = 0.1
     yearly: float = 0.045
     at_once: float = 0.5
+    alone: float = 0.005
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ class Decision:
     all. loss: that loss by name, with its unit. others: the means of the losses that must not be
     harmed, challenger's and champion's, by name. counted: what this contest adds to the evidence of
     all contests of this champion, its new sessions: day -> sum of gains and number of rows.
-    all_...: that evidence so far, this one's included; all_p_value had to be below all_level.
+    all_...: that evidence so far, this one's included; all_p_value had to be below all_level, or
+    p_value below alone_level.
     """
 
     universe: str
@@ -60,6 +63,7 @@ class Decision:
     all_gain: float = 0.0
     all_p_value: float = 1.0
     all_level: float = 0.0
+    alone_level: float = 0.0
     counted: Mapping[str, Sequence[float]] = field(default_factory=dict)
     loss: str = "direction_loss"
     unit: str = "nats"
@@ -146,13 +150,15 @@ class Parties:
 
 @dataclass(frozen=True)
 class Found:
-    """A contest's own gain, and that of all contests so far with the level it is held to."""
+    """A contest's own gain, and that of all contests so far with the level it is held to; alone:
+    the level at which its own is enough."""
 
     own: Estimate
     all: Estimate
     all_sessions: int
     level: float
     counted: Mapping[str, Sequence[float]]
+    alone: float = 0.0
 
 
 def decide(
@@ -162,7 +168,9 @@ def decide(
 
     earlier: all contests of this champion before, in any order. Each session counts once, as the
     first contest that saw it found it: what a later one adds could not be foreseen, whatever its
-    challenger has in common with those before.
+    challenger has in common with those before. One that has learnt what they could not know, as
+    after a change of the market, may be sure by its own sessions alone: for that each contest has
+    of a small level as much as it adds sessions.
     """
     days, gains, rows = per_session(found.champion - found.challenger, found.sessions)
     if not len(days):
@@ -202,7 +210,8 @@ def _pooled(
         return Found(own, Estimate(own.value, inf, 0), len(seen), 0.0, counted)
     gains, rows = np.array([seen[day] for day in sorted(seen)]).T
     level = allowed(looks, rules.yearly, rules.at_once)
-    return Found(own, ratio(gains, rows, overlap), len(seen), level, counted)
+    alone = rules.alone * min(1.0, len(counted) / YEAR)
+    return Found(own, ratio(gains, rows, overlap), len(seen), level, counted, alone)
 
 
 def _doubt(rules: Rules, loss: Loss, sessions: int, own: Estimate) -> str:
@@ -219,12 +228,13 @@ def _doubt(rules: Rules, loss: Loss, sessions: int, own: Estimate) -> str:
 
 
 def _luck(found: Found, loss: Loss, contests: int) -> str:
-    if found.all.p_value < found.level:
+    if found.all.p_value < found.level or found.own.p_value < found.alone:
         return ""
     return (
         f"gain {found.own.value:+.5f} {loss.unit} may be the luck of looking often: over all "
         f"{found.all_sessions} sessions of {contests} contests p = {found.all.p_value:.4f}, "
-        f"needed below {found.level:.4f}"
+        f"needed below {found.level:.4f}, and alone p = {found.own.p_value:.6f}, needed below "
+        f"{found.alone:.6f}"
     )
 
 
@@ -254,6 +264,7 @@ def _decision(parties: Parties, compared: Comparison, found: Found, doubt: str) 
         all_gain=found.all.value,
         all_p_value=found.all.p_value,
         all_level=found.level,
+        alone_level=found.alone,
         counted=found.counted,
         loss=loss.name,
         unit=loss.unit,
