@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.integration, pytest.mark.timeout(300
 YEAR, WEEK = 252, 6
 # What docs/monitoring.md states of a concept that turns round: sessions until training is woken,
 # and until somebody else is in office.
-WOKEN_WITHIN, CLOSED_WITHIN = 15, 25
+WOKEN_WITHIN, CLOSED_WITHIN = 20, 25
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
