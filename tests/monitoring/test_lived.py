@@ -48,7 +48,7 @@ def test_a_concept_that_turns_round_is_noticed_and_the_loop_closes_without_hands
     assert [each for each in told if each != "HOLD"] == ["BEGIN", *3 * ["PROMOTE"]], told
 
 
-@pytest.mark.parametrize("seed", [3, 4, 5])
+@pytest.mark.parametrize("seed", [3, 4])
 def test_a_year_without_a_change_alarms_at_most_once_a_family_and_promotes_nobody(
     life: Callable[..., Life], seed: int
 ) -> None:
