@@ -61,15 +61,16 @@ def _checks(store: Store, release: Rollout) -> Iterator[Check]:
         yield sound
         if sound.result == FAIL:
             return  # What are no answers has no losses.
-    yield from losses.before_office(store, release)
     # It is asked every day: only what holds at all times together may put somebody out.
     try:
+        first = list(losses.before_office(store, release))
         both = store, release.office, release.bundle, release.champion
         its = list(losses.sequences(*both, begin))
     except ForecastError as error:
         # If it is the one in office that said so, it has failed already.
         yield Check("settled losses", NO_DATA, "are answers", why=str(error))
         return
+    yield from first
     for loss, found, (own, before) in its:
         lost = found.larger and found.difference > loss.margin
         result = FAIL if lost else PASS if found.n >= FEWEST else NO_DATA
