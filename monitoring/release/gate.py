@@ -19,9 +19,10 @@ from contracts.release.rollout import (
 from contracts.settings import settings
 from contracts.store import Store
 from contracts.time import calendar
-from monitoring.release import forecasts, losses, traffic, weight
+from monitoring.release import calibration, forecasts, losses, traffic, weight
 from monitoring.release.check import FAIL, NO_DATA, PASS, Check, collected
 from monitoring.release.traffic import Prometheus
+from training.bundle.bundle import manifest_of
 from training.office.staging import Step, take
 
 
@@ -123,10 +124,13 @@ def _checks(store: Store, release: Rollout, now: datetime) -> Iterator[Check]:
     if first[0].result != PASS:
         return  # What does not load has no other numbers.
     yield from forecasts.checks(store, release)
-    yield from losses.checks(store, release)
+    rows = losses.its_rows(store, release)
+    yield from losses.checks(release, rows)
     server = Prometheus(settings().prometheus_url)
     seen = traffic.traffic(server, release, (now - began(store, release)).total_seconds())
     yield from traffic.checks(seen, settings().release_requests)
+    if rows is not None:
+        yield calibration.check(rows, manifest_of(release.champion).horizon)
 
 
 def _in_office(store: Store, release: Rollout) -> Check:

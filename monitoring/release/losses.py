@@ -121,22 +121,25 @@ def sequences(
             yield loss, compared(one - other, sessions, horizon), means
 
 
-def checks(store: Store, release: Rollout) -> list[Check]:
+def its_rows(store: Store, release: Rollout) -> Paired | None:
+    """The settled rows by which a release is judged; None where there are none."""
+    return paired(store, release.office, release.champion, release.bundle, since(store, release))
+
+
+def checks(release: Rollout, rows: Paired | None) -> list[Check]:
     """No judged loss of the challenger is larger by more than its margin, beyond chance.
 
     Rows are paired and told by session; a difference that is always the same is a constant bias.
     Of long labels few sessions tell little: there the contest has decided.
     """
-    champion, challenger = release.champion, release.bundle
-    asked = manifest_of(champion).asked
-    rows = paired(store, release.office, champion, challenger, since(store, release))
     if rows is None:
         why = "no session is settled of which both have forecasts"
+        asked = manifest_of(release.champion).asked
         return [
             Check(f"settled {one.words}", NO_DATA, _limit(one), why=why) for one in asked.judged
         ]
     try:
-        return list(_worse(rows, manifest_of(champion).horizon))
+        return list(_worse(rows, manifest_of(release.champion).horizon))
     except ForecastError as error:
         # If it is the challenger that said so, it has failed already.
         return [Check("settled losses", NO_DATA, "are answers", why=str(error))]
@@ -148,11 +151,10 @@ def before_office(store: Store, release: Rollout) -> Iterator[Check]:
 
     Raises ForecastError where either said what is no answer.
     """
-    champion, challenger = release.champion, release.bundle
-    rows = paired(store, release.office, champion, challenger, since(store, release))
+    rows = its_rows(store, release)
     if rows is not None:
         known = rows.before(release.decided_at.date())
-        for one in _worse(known, manifest_of(champion).horizon):
+        for one in _worse(known, manifest_of(release.champion).horizon):
             yield replace(one, name=f"{one.name} before it")
 
 

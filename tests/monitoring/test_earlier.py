@@ -137,19 +137,19 @@ def test_what_brings_it_back_is_enough_for_the_gate(
     for version, chances in enumerate((FLAT, WRONG), 1):
         market.forecast(store, market.prior(chances), version, market.sessions)
     settle(store, moved.back(20), NOW)
-    found = losses.checks(store, release)
+    found = losses.checks(release, losses.its_rows(store, release))
     assert {check.result for check in found} == {PASS}, found
     # What a champion said that is no answer is not held against who is to follow it.
     [row, *_] = market.rows(market.prior(WRONG), 2, market.sessions[-3:-2])
     spoilt = {"p_up": float("nan"), "snapshot": 99, "prediction_id": row["prediction_id"][::-1]}
     store.record(PREDICTIONS, pa.Table.from_pylist([row | spoilt], schema=PREDICTIONS.schema))
     settle(store, moved.back(20), NOW)
-    found = losses.checks(store, release)
+    found = losses.checks(release, losses.its_rows(store, release))
     assert {check.result for check in found} == {PASS}, found
     beyond = {"p_up": 7.0, "snapshot": 100, "prediction_id": row["prediction_id"][1:]}
     store.record(PREDICTIONS, pa.Table.from_pylist([row | beyond], schema=PREDICTIONS.schema))
     settle(store, moved.back(20), NOW)
-    [one] = losses.checks(store, release)
+    [one] = losses.checks(release, losses.its_rows(store, release))
     assert one.result == NO_DATA and "probabilities" in one.why
 
 
