@@ -83,4 +83,5 @@ def test_every_answer_is_that_of_the_extremes(
     found = outcome(*held, horizon=min(horizon, len(held)))
     seen = held[: min(horizon, len(held))]
     low, high = min(bar[2] for bar in seen), max(bar[1] for bar in seen)
-    assert_touched(found, SUPPORT * (low <= 96) + RESISTANCE * (high >= 105))
+    # Prices are multiples of 1/21: what is nearer to a level than that meets it.
+    assert_touched(found, SUPPORT * (low < 96.01) + RESISTANCE * (high > 104.99))
