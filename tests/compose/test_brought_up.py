@@ -207,8 +207,10 @@ def task_log(compose: Compose) -> str:
     found = "find /logs/dag_id=release_champion -name 'attempt=1.log' | head -1 | grep ."
 
     def there() -> bool:
-        command = ["podman", "exec", "finpulse_airflow_1", "sh", "-c", f"{found} | xargs tail -1"]
-        return "exited" in compose.machine.run(*command).stdout
+        command = ["podman", "exec", "finpulse_airflow_1", "sh", "-c", f"{found} | xargs cat"]
+        lines = compose.machine.run(*command).stdout.splitlines()
+        # Airflow ends a log with what follows the command.
+        return any("exited" in line for line in lines) and "endgroup" in lines[-1]
 
     wait_for(there, 300)
     compose.inside("airflow", "airflow", "dags", "pause", "release_champion")
