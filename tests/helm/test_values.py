@@ -5,6 +5,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import helm_python as helm
 import pytest
 import yaml
 from schemas import require
@@ -126,3 +127,15 @@ def objects_in(values: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, .
         yield path
         for key, value in values.items():
             yield from objects_in(value, (*path, key))
+
+
+@pytest.mark.parametrize("chart", ("predictor", "monitoring", "platform"))
+@pytest.mark.parametrize("name", ("2fin", "fin.pulse"))
+def test_a_release_whose_name_no_service_may_bear_is_refused(
+    charts: dict[str, Any], chart: str, name: str
+) -> None:
+    """Helm takes both; Kubernetes would refuse the Services, after the rest was made."""
+    with helm.Chart.load(charts[chart].folder) as loaded:
+        with pytest.raises(helm.HelmError, match=f"release name: expected .* found {name}"):
+            loaded.render({}, name=name, namespace="prod")
+        assert loaded.render({}, name="fin-pulse2", namespace="prod")

@@ -1,5 +1,8 @@
 {{- /* Room for -canary and -stable within the 63 letters of a Service's name. */ -}}
 {{- define "predictor.name" -}}
+{{- if not (regexMatch "^[a-z][-a-z0-9]*$" .Release.Name) -}}
+{{- fail (printf "release name: expected a small letter, then small letters, digits and -, as names of Services are, found %s" .Release.Name) -}}
+{{- end -}}
 {{- if contains .Chart.Name .Release.Name -}}
 {{- .Release.Name | trunc 56 | trimSuffix "-" -}}
 {{- else -}}
