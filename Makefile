@@ -96,7 +96,7 @@ NOT_HERE := not slow and not net and not gpu$(if $(LESS), and not $(LESS))
 
 .PHONY: test
 test: setup ## Run the tests: quick ones first, then those with real services and Spark
-	@OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "$(NOT_HERE) and not integration and not spark"
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "$(NOT_HERE) and not integration and not spark"
 	@OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "$(NOT_HERE) and (integration or spark)"
 
 .PHONY: test-slow
