@@ -67,8 +67,8 @@ def evaluate(store: Store, release: Rollout, now: datetime) -> Evaluation:
     if held is not None and held.bundle == release.bundle:
         over = Step(PROMOTE, *STEPS[-1], "it came into office meanwhile")
         return Evaluation((), release, take(store, release, over, now))
-    found = collected(_checks(store, release, now))
     begun = began(store, release)
+    found = collected(_checks(store, release, now - begun))
     step = decided(release, found, now - begun, waited(release, begun, now))
     return Evaluation(found, release, take(store, release, step, now))
 
@@ -114,7 +114,7 @@ def decided(release: Rollout, found: Sequence[Check], since: timedelta, late: bo
     return Step(PROMOTE, stage, share, f"all {len(found)} checks passed", numbers)
 
 
-def _checks(store: Store, release: Rollout, now: datetime) -> Iterator[Check]:
+def _checks(store: Store, release: Rollout, since: timedelta) -> Iterator[Check]:
     in_office = _in_office(store, release)
     yield in_office
     if in_office.result == FAIL:
@@ -127,7 +127,7 @@ def _checks(store: Store, release: Rollout, now: datetime) -> Iterator[Check]:
     rows = losses.its_rows(store, release)
     yield from losses.checks(release, rows)
     server = Prometheus(settings().prometheus_url)
-    seen = traffic.traffic(server, release, (now - began(store, release)).total_seconds())
+    seen = traffic.traffic(server, release, since.total_seconds())
     yield from traffic.checks(seen, settings().release_requests)
     if rows is not None:
         yield calibration.check(rows, manifest_of(release.champion).horizon)

@@ -10,6 +10,7 @@ from contracts.store import Store
 from monitoring.release import forecasts, losses, weight
 from monitoring.release.check import FAIL, NO_DATA, PASS, Check, collected
 from monitoring.release.peeking import FEWEST
+from training.bundle.bundle import manifest_of
 from training.forecast import ForecastError
 from training.office.staging import Step, take
 from training.steps.rollback import roll_back
@@ -51,21 +52,21 @@ def guard(store: Store, release: Rollout, now: datetime) -> Guarded:
 
 
 def _checks(store: Store, release: Rollout) -> Iterator[Check]:
-    since, begin = release.decided_at.date(), losses.since(store, release)
     [loads] = weight.checks(release.champion, release.bundle)[:1]
     yield loads
     if loads.result != PASS:
         return  # Nothing can be asked of what does not load.
-    if rows := forecasts.said_since(store, release, since):
-        sound = forecasts.sound(release.bundle, rows)
+    if said := forecasts.said_since(store, release, release.decided_at.date()):
+        sound = forecasts.sound(release.bundle, said)
         yield sound
         if sound.result == FAIL:
             return  # What are no answers has no losses.
     # It is asked every day: only what holds at all times together may put somebody out.
+    rows = losses.its_rows(store, release)
     try:
-        first = list(losses.before_office(store, release))
-        both = store, release.office, release.bundle, release.champion
-        its = list(losses.sequences(*both, begin))
+        first = list(losses.before_office(release, rows))
+        own_first = rows and rows.turned()
+        its = list(losses.sequences(own_first, manifest_of(release.bundle).horizon))
     except ForecastError as error:
         # If it is the one in office that said so, it has failed already.
         yield Check("settled losses", NO_DATA, "are answers", why=str(error))

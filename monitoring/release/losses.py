@@ -56,6 +56,10 @@ class Paired:
         sides = self.first[kept], self.second[kept]
         return Paired(self.asked, *sides, self.truth[kept], self.sessions[kept])
 
+    def turned(self) -> "Paired":
+        """The same with the sides exchanged."""
+        return replace(self, first=self.second, second=self.first)
+
     def losses(self, loss: Loss) -> tuple[Floats, Floats, np.ndarray]:
         """Both sides' losses of the rows that count for it, and the sessions of those."""
         one, other = (
@@ -86,16 +90,15 @@ def paired(
     asked = manifest_of(first).asked
     one, other = (newest(settled(store, (*place, b), asked, days)) for b in (first, second))
     both = one.join(other, on=_ROW, suffix="_other").sort("session", *_ROW)
-    if both.is_empty():
-        return None
     columns = list(asked.columns)
-    others = [f"{name}_other" for name in columns]
+    sides = both.select(*columns, *(f"{name}_other" for name in columns))
+    told = sides.to_numpy().astype(np.float64)
     # What is no number has no loss, and is found by who asks whether answers are sound.
-    told = both.select(*columns, *others).to_numpy().astype(np.float64)
-    both = both.filter(np.isfinite(told).all(axis=1))
+    numbers = np.isfinite(told).all(axis=1)
+    both = both.filter(numbers)
     if both.is_empty():
         return None
-    said, said_too = (both.select(side).to_numpy().astype(np.float64) for side in (columns, others))
+    said, said_too = np.split(told[numbers], 2, axis=1)
     truth = both["truth"].to_numpy()
     return Paired(
         asked,
@@ -107,13 +110,12 @@ def paired(
 
 
 def sequences(
-    store: Store, office: Office, first: str, second: str, begin: date = date.min
+    rows: Paired | None, horizon: int
 ) -> Iterator[tuple[Loss, Compared, tuple[float, float]]]:
     """Each judged loss of two bundles, compared so that it may be looked at every day, and their
     means; nothing where no session is settled of which both have forecasts."""
-    if (rows := paired(store, office, first, second, begin)) is None:
+    if rows is None:
         return
-    horizon = manifest_of(first).horizon
     for loss in rows.asked.judged:
         one, other, sessions = rows.losses(loss)
         if len(one):
@@ -145,13 +147,12 @@ def checks(release: Rollout, rows: Paired | None) -> list[Check]:
         return [Check("settled losses", NO_DATA, "are answers", why=str(error))]
 
 
-def before_office(store: Store, release: Rollout) -> Iterator[Check]:
+def before_office(release: Rollout, rows: Paired | None) -> Iterator[Check]:
     """The gate's question once more of a champion that may never have stood before it: of the
     sessions before it came into office, which stay the same however often it is asked.
 
     Raises ForecastError where either said what is no answer.
     """
-    rows = its_rows(store, release)
     if rows is not None:
         known = rows.before(release.decided_at.date())
         for one in _worse(known, manifest_of(release.champion).horizon):

@@ -9,6 +9,7 @@ from contracts.expected import Expected
 from contracts.store import Store
 from monitoring.release import losses
 from monitoring.release.peeking import FEWEST, LEVEL, WARM_UP, Compared
+from training.bundle.bundle import manifest_of
 from training.forecast import ForecastError
 
 _KNOWN = """
@@ -47,7 +48,8 @@ def report(store: Store, office: Office, first: str, second: str) -> Iterator[st
     """
     yield f"{office}: A is {first[:12]}, B is {second[:12]}; smaller is better"
     try:
-        its = list(losses.sequences(store, office, first, second))
+        rows = losses.paired(store, office, first, second)
+        its = list(losses.sequences(rows, manifest_of(first).horizon))
     except ForecastError as error:
         raise NotComparable(f"one of both bundles said what is no answer: {error}") from error
     said = []
