@@ -3,10 +3,9 @@
 import json
 import sys
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from random import Random
-from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "fixtures"))
 
 from lived import CONTEST, TRAINED, Life, declared_recipe
 from market import Market
+from stub_server import serving
 from world import CHANCES, World
 
 from contracts.champion import Office
@@ -73,14 +73,8 @@ def callers() -> Iterator[str]:
             self.end_headers()
             self.wfile.write(content)
 
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Asked)
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
+    with serving(Asked) as server:
+        yield f"http://127.0.0.1:{server.server_port}"
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
-from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from stub_server import serving
 
 from contracts.gap import Gap
 from monitoring.office import wake
@@ -77,15 +77,9 @@ def airflow() -> Iterator[Fake]:
             self.end_headers()
             self.wfile.write(content)
 
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Asked)
-    fake = Fake(server)
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield fake
-    server.shutdown()
-    server.server_close()
+    with serving(Asked) as server:
+        fake = Fake(server)
+        yield fake
 
 
 @pytest.fixture

@@ -3,20 +3,19 @@
 import json
 import shutil
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any
 
 import httpx
 import postgres
 import pytest
 import yaml
 from prometheus_server import scraping
+from stub_server import serving
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "helm" / "monitoring" / "alertmanager" / "alertmanager.yml"
@@ -87,15 +86,8 @@ class Stub:
                 self.end_headers()
                 self.wfile.write(text.encode())
 
-            def log_message(self, *_: Any) -> None: ...
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
+        with serving(Handler) as server:
             yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            server.server_close()
 
     def heard(self, receiver: str, *words: str) -> bool:
         """Whether one message to the receiver has all of the words."""
